@@ -1,0 +1,3 @@
+//! shipby keeps customers informed while they wait for backordered and preordered goods.
+
+pub mod domain;
