@@ -1,3 +1,16 @@
 //! The rules: pure functions of facts, time and policy. No I/O, no clock, no async in here.
+//!
+//! In reading order: what comes in (`fact`), what it is about (`customer`, `order`, `supply`), what it does
+//! (`apply`, `supply::cover`), what we would say (`promise`), what we owe (`notice`), and what a mail
+//! server's answer means (`reply`).
 
+pub mod apply;
+pub mod calendar;
+pub mod customer;
+pub mod fact;
+pub mod notice;
+pub mod order;
+pub mod policy;
+pub mod promise;
 pub mod reply;
+pub mod supply;

@@ -1,0 +1,218 @@
+//! Facts applied to an order: each either changes it, changes nothing because it is known, or is refused.
+//!
+//! A refused fact changes nothing. Nothing here plans a notice; it only leaves [`News`] to be told.
+
+use chrono::SecondsFormat;
+
+use super::calendar::Instant;
+use super::fact::{By, CancelFact, LineFact, LineUnits, OrderFact, RefundFact, ShipmentFact};
+use super::order::{Heard, Line, News, NewsBody, Order};
+use super::supply::Cover;
+
+/// Whether customers hear about the past of an order that is new to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Notify {
+    /// No mail about what lies before the import; its silence clock starts there.
+    Future,
+    #[default]
+    All,
+}
+
+/// Why an order does not take a fact. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no order {0}; record the order first")]
+    UnknownOrder(String),
+    #[error("order {order} has no line {line}; it has {known}")]
+    UnknownLine { order: String, line: String, known: String },
+    #[error("order {order} is already {status}; nothing of it is open")]
+    Closed { order: String, status: &'static str },
+    #[error("line {line} of order {order} has {open} open, not {asked}")]
+    TooMany { order: String, line: String, open: u32, asked: u32 },
+}
+
+/// What applying a fact came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    Changed,
+    /// It was known, or something later is.
+    Unchanged,
+}
+
+/// A new order.
+pub fn place(fact: &OrderFact, recorded_at: Instant, notify: Notify) -> Order {
+    let silent_before = (notify == Notify::Future).then_some(recorded_at);
+    let past =
+        |after: chrono::TimeDelta| silent_before.is_some_and(|silent| fact.placed_at + after <= silent);
+    Order {
+        number: fact.order.clone(),
+        at: fact.at,
+        placed_at: fact.placed_at,
+        recorded_at,
+        silent_before,
+        customer: fact.customer.clone(),
+        channel: fact.channel.clone(),
+        payment: fact.payment,
+        currency: fact.currency.clone(),
+        partial: fact.partial,
+        lines: fact.lines.iter().map(line).collect(),
+        heard: Heard { confirmed: past(chrono::TimeDelta::zero()), ..Heard::default() },
+        news: Vec::new(),
+        under_way: None,
+        superseded: Vec::new(),
+    }
+}
+
+fn line(fact: &LineFact) -> Line {
+    Line {
+        id: fact.id.clone(),
+        sku: fact.sku.clone(),
+        title: fact.title.clone(),
+        quantity: fact.quantity,
+        cancelled: 0,
+        shipped: 0,
+        unit_price: fact.unit_price.clone(),
+        kind: fact.kind,
+        promised: fact.promised,
+        cover: Cover::Nothing,
+        ever_covered: false,
+        reason: Default::default(),
+        place: None,
+        told: fact.promised,
+        tried: None,
+        overdue_for: None,
+        announced: false,
+    }
+}
+
+impl Order {
+    /// The order as the shop knows it now. What it leaves out or lessens is cancelled for the shop's part.
+    pub fn upsert(&mut self, fact: &OrderFact, recorded_at: Instant) -> Applied {
+        if fact.at <= self.at {
+            return Applied::Unchanged;
+        }
+        let mut lost = Vec::new();
+        for known in &mut self.lines {
+            let open = known.open();
+            match fact.lines.iter().find(|line| line.id == known.id) {
+                Some(line) => known.update(line),
+                None => known.quantity = known.cancelled.saturating_add(known.shipped),
+            }
+            if known.open() < open {
+                lost.push(LineUnits { id: known.id.clone(), quantity: Some(open - known.open()) });
+            }
+        }
+        for new in &fact.lines {
+            if self.line(&new.id).is_none() {
+                self.lines.push(line(new));
+            }
+        }
+        if !lost.is_empty() {
+            let id = format!("order@{}", fact.at.to_rfc3339_opts(SecondsFormat::Millis, true));
+            let body = NewsBody::Cancelled { lines: lost, by: By::Shop, reason: None };
+            self.news.push(News { id, at: fact.at, recorded_at, body });
+        }
+        self.at = fact.at;
+        self.placed_at = fact.placed_at;
+        self.customer = fact.customer.clone();
+        self.channel = fact.channel.clone();
+        self.payment = fact.payment;
+        self.currency = fact.currency.clone();
+        self.partial = fact.partial;
+        Applied::Changed
+    }
+
+    /// Goods of it were handed to a carrier. A label alone changes nothing.
+    pub fn ship(&mut self, fact: &ShipmentFact, recorded_at: Instant) -> Result<Applied, Refusal> {
+        let asked = fact.lines.as_deref();
+        let units = self.open_units(asked)?;
+        if !fact.handed_over {
+            return Ok(Applied::Unchanged);
+        }
+        for some in &units {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.id == some.id) {
+                line.shipped += some.quantity.unwrap_or(0);
+            }
+        }
+        let body = NewsBody::Shipped {
+            lines: units,
+            carrier: fact.carrier.clone(),
+            tracking: fact.tracking.clone(),
+            url: fact.url.clone(),
+        };
+        self.news.push(News { id: fact.id.clone(), at: fact.at, recorded_at, body });
+        Ok(Applied::Changed)
+    }
+
+    /// It, or some of its lines, was called off.
+    pub fn cancel(&mut self, fact: &CancelFact, recorded_at: Instant) -> Result<Applied, Refusal> {
+        let whole = |ids: &Vec<String>| -> Vec<_> {
+            ids.iter().map(|id| LineUnits { id: id.clone(), quantity: None }).collect()
+        };
+        let asked = fact.lines.as_ref().map(whole);
+        let units = self.open_units(asked.as_deref())?;
+        for some in &units {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.id == some.id) {
+                line.cancelled += some.quantity.unwrap_or(0);
+            }
+        }
+        let body = NewsBody::Cancelled { lines: units, by: fact.by, reason: fact.reason.clone() };
+        self.news.push(News { id: fact.id.clone(), at: fact.at, recorded_at, body });
+        Ok(Applied::Changed)
+    }
+
+    /// Money was given back; true of a closed order as well.
+    pub fn refund(&mut self, fact: &RefundFact, recorded_at: Instant) -> Applied {
+        let body = NewsBody::Refunded { amount: fact.amount.clone(), reference: fact.reference.clone() };
+        self.news.push(News { id: fact.id.clone(), at: fact.at, recorded_at, body });
+        Applied::Changed
+    }
+
+    /// The units asked for, if they are open; all open ones if none are named.
+    fn open_units(&self, asked: Option<&[LineUnits]>) -> Result<Vec<LineUnits>, Refusal> {
+        let closed = || Refusal::Closed { order: self.number.clone(), status: self.status().as_str() };
+        let Some(asked) = asked else {
+            let open = self.lines.iter().filter(|line| line.open() > 0);
+            let units: Vec<_> =
+                open.map(|line| LineUnits { id: line.id.clone(), quantity: Some(line.open()) }).collect();
+            return if units.is_empty() { Err(closed()) } else { Ok(units) };
+        };
+        let mut units: Vec<LineUnits> = Vec::with_capacity(asked.len());
+        for some in asked {
+            let line = self.line(&some.id).ok_or_else(|| self.unknown_line(&some.id))?;
+            if self.lines.iter().all(|line| line.open() == 0) {
+                return Err(closed());
+            }
+            let already: u32 = units.iter().filter(|u| u.id == some.id).filter_map(|u| u.quantity).sum();
+            let open = line.open() - already.min(line.open());
+            let wanted = some.quantity.unwrap_or(open);
+            if wanted > open || open == 0 {
+                let (order, line) = (self.number.clone(), some.id.clone());
+                return Err(Refusal::TooMany { order, line, open, asked: wanted.max(1) });
+            }
+            units.push(LineUnits { id: some.id.clone(), quantity: Some(wanted) });
+        }
+        Ok(units)
+    }
+
+    fn unknown_line(&self, line: &str) -> Refusal {
+        let known = self.lines.iter().map(|line| line.id.as_str()).collect::<Vec<_>>().join(", ");
+        Refusal::UnknownLine { order: self.number.clone(), line: line.to_owned(), known }
+    }
+}
+
+impl Line {
+    fn update(&mut self, fact: &LineFact) {
+        if fact.promised.is_some() && fact.promised != self.promised {
+            // News from the checkout, and the customer read it there.
+            self.promised = fact.promised;
+            self.told = fact.promised;
+            self.tried = None;
+        }
+        self.sku.clone_from(&fact.sku);
+        self.title.clone_from(&fact.title);
+        self.quantity = fact.quantity;
+        self.unit_price.clone_from(&fact.unit_price);
+        self.kind = fact.kind;
+    }
+}

@@ -1,0 +1,165 @@
+//! Notices: the kinds and their rank, the occasion that makes each unique, the states of delivery, and why not.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::calendar::Instant;
+use super::customer::EmailAddress;
+use super::fact::words;
+
+words! {
+    /// What a notice is about, highest rank first: of several due at one time the first is mailed
+    /// and takes in the others.
+    NoticeKind {
+        Cancelled = "cancelled", Refunded = "refunded", Shipped = "shipped", Confirmation = "confirmation",
+        Restock = "restock", DateSlip = "date_slip", Overdue = "overdue", DateImproved = "date_improved",
+        Update48h = "update_48h", WeeklyStatus = "weekly_status",
+    }
+}
+
+impl NoticeKind {
+    /// Kinds that keep to the send window; the others go at once, at any hour.
+    pub fn keeps_window(self) -> bool {
+        use NoticeKind::{DateImproved, Overdue, Restock, Update48h, WeeklyStatus};
+        matches!(self, Update48h | WeeklyStatus | Overdue | DateImproved | Restock)
+    }
+
+    /// What the customer must know is tried once more when in doubt; of routine news the next supersedes it.
+    pub fn must_be_known(self) -> bool {
+        use NoticeKind::{DateImproved, Restock, Update48h, WeeklyStatus};
+        !matches!(self, Update48h | WeeklyStatus | DateImproved | Restock)
+    }
+
+    /// Kinds that wait while a date is still settling.
+    pub fn waits_for_settling(self) -> bool {
+        !self.must_be_known() || self == Self::Overdue
+    }
+}
+
+words! {
+    /// How far delivery has come (never "sent" or "delivered": we do not know that).
+    NoticeState {
+        Queued = "queued", Sending = "sending", Deferred = "deferred", InDoubt = "in_doubt", Held = "held",
+        Accepted = "accepted", Failed = "failed", Skipped = "skipped", Superseded = "superseded",
+    }
+}
+
+impl NoticeState {
+    /// What a support person can read aloud.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Queued => "waiting to be sent",
+            Self::Sending => "being sent right now",
+            Self::Deferred => "the mail server put it off, it will be tried again",
+            Self::InDoubt => "the mail server may have it or not; the connection broke before it answered",
+            Self::Held => "held until a person releases it",
+            Self::Accepted => "accepted by the mail server",
+            Self::Failed => "refused by the mail server for good",
+            Self::Skipped => "not sent, it had lost its use",
+            Self::Superseded => "replaced before it went out",
+        }
+    }
+}
+
+words! {
+    /// Why something was not mailed, or not as planned.
+    Reason {
+        /// A notice of a higher rank took it in.
+        Merged = "merged",
+        /// The customer had heard from us within the last 24 hours.
+        RecentNotice = "recent_notice",
+        TooLate = "too_late",
+        AlreadyRestocked = "already_restocked",
+        /// It lies before the import of the order.
+        Imported = "imported",
+        /// The date is back where the customer was last told.
+        BackToTold = "back_to_told",
+        /// Another notice restarted the seven days.
+        ClockRestarted = "clock_restarted",
+        OrderClosed = "order_closed",
+        AddressChanged = "address_changed",
+        NoAddress = "no_address",
+        /// What it stated was no longer true.
+        FactsChanged = "facts_changed",
+        Expired = "expired",
+        /// Not on the list of recipients we may mail.
+        NotAllowed = "not_allowed",
+        /// Rendering or sending it failed on our side.
+        Fault = "fault",
+    }
+}
+
+/// The idempotency key of a notice in words of the domain, as `weekly_status/2026-03-10`.
+pub type Occasion = String;
+
+/// Names an occasion: the kind alone, or with what makes it one of several.
+pub fn occasion(kind: NoticeKind, key: Option<&dyn std::fmt::Display>) -> Occasion {
+    key.map_or_else(|| kind.to_string(), |key| format!("{kind}/{key}"))
+}
+
+/// What a notice says about one line that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatedLine {
+    pub line: String,
+    pub units: u32,
+    /// The date stated; None: that there is none.
+    pub date: Option<NaiveDate>,
+    /// What counts as told once it is accepted.
+    pub told: Option<NaiveDate>,
+    /// It says that the goods are in the house.
+    pub in_house: bool,
+    /// It says that the told date has passed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missed: bool,
+}
+
+/// All that a notice states that may become untrue before it goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    pub email: EmailAddress,
+    pub lines: Vec<StatedLine>,
+    /// The shipments, cancellations and refunds it tells of.
+    pub news: Vec<NewsKey>,
+}
+
+/// Which of an order's news.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewsKey {
+    pub kind: NoticeKind,
+    pub id: String,
+}
+
+/// One mail owed to one customer about one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub kind: NoticeKind,
+    pub occasion: Occasion,
+    /// Kinds of lower rank that were due too and that it takes in.
+    pub includes: Vec<NoticeKind>,
+    pub content: Content,
+    pub planned_at: Instant,
+    /// After that it says nothing worth saying.
+    pub useful_until: Instant,
+    /// The weekly status the customer was led to expect, where this notice will restart the seven days.
+    pub replaces_status: Option<NaiveDate>,
+}
+
+/// A notice that is not settled yet. An order has one at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderWay {
+    pub id: String,
+    pub state: NoticeState,
+    pub notice: Notice,
+}
+
+/// What became of an occasion that was not mailed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    pub kind: NoticeKind,
+    pub occasion: Occasion,
+    /// `skipped` or `superseded`.
+    pub outcome: NoticeState,
+    pub reason: Reason,
+    /// The occasion that took its place, where there is one.
+    pub by: Option<Occasion>,
+}

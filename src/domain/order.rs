@@ -1,0 +1,223 @@
+//! An order as the rules see it: its lines, what its customer has heard, and what is still to be told.
+//!
+//! [`Order`] holds all that the rules may know. It is bounded: nothing in it grows with the order's history.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::calendar::{Instant, day_of};
+use super::customer::Customer;
+use super::fact::{By, ChangeReason, LineKind, LineUnits, Partial, Payment, words};
+use super::notice::{NewsKey, NoticeKind, Occasion, UnderWay};
+use super::policy::Policy;
+use super::promise;
+use super::supply::Cover;
+
+words! {
+    /// Where an order stands.
+    Status {
+        /// A backorder or preorder line is still owed.
+        Waiting = "waiting",
+        /// Only lines that are in stock are still owed.
+        Open = "open",
+        Shipped = "shipped",
+        Cancelled = "cancelled",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    pub number: String,
+    /// The `at` of the order fact that made it what it is.
+    pub at: Instant,
+    pub placed_at: Instant,
+    /// When we first heard of it.
+    pub recorded_at: Instant,
+    /// Imported with `--notify future` at this instant: nothing is mailed about what lies before.
+    pub silent_before: Option<Instant>,
+    pub customer: Customer,
+    pub channel: Option<String>,
+    pub payment: Option<Payment>,
+    pub currency: Option<String>,
+    pub partial: Option<Partial>,
+    pub lines: Vec<Line>,
+    pub heard: Heard,
+    /// What happened and has not been told.
+    pub news: Vec<News>,
+    pub under_way: Option<UnderWay>,
+    /// Occasions whose notice was superseded; a replacement needs a name of its own.
+    pub superseded: Vec<Occasion>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    pub id: String,
+    pub sku: String,
+    pub title: String,
+    /// Units ordered in all; at least what has shipped and was cancelled.
+    pub quantity: u32,
+    pub cancelled: u32,
+    pub shipped: u32,
+    pub unit_price: Option<String>,
+    pub kind: LineKind,
+    /// What the customer was told at checkout.
+    pub promised: Option<NaiveDate>,
+    pub cover: Cover,
+    /// Whether a supply ever covered it; without one the checkout's date stands.
+    pub ever_covered: bool,
+    /// Why its date moved last, where ops said so.
+    pub reason: ChangeReason,
+    /// Its place in the queue of its SKU.
+    pub place: Option<Place>,
+    /// The date stated in the last accepted notice, or promised at checkout.
+    pub told: Option<NaiveDate>,
+    /// What a notice stated that was not accepted, perhaps read, perhaps not.
+    pub tried: Option<Tried>,
+    /// The told date whose passing the customer knows of.
+    pub overdue_for: Option<NaiveDate>,
+    /// The customer knows that the goods are in the house.
+    pub announced: bool,
+}
+
+/// Place `at` of `of` orders that wait for the same SKU, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub at: u32,
+    pub of: u32,
+}
+
+/// What a notice stated that the server refused, or of which we do not know whether it was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    pub date: Option<NaiveDate>,
+    pub doubtful: bool,
+}
+
+/// What the customer has heard so far, as far as the rules need it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// The last accepted notice of any kind. Silence counts from here, else from the intake.
+    pub last_at: Option<Instant>,
+    /// The confirmation is settled, one way or another.
+    pub confirmed: bool,
+    /// The update after 48 hours is settled, one way or another.
+    pub updated: bool,
+    /// The civil day of the last weekly status that came to nothing.
+    pub status_tried_on: Option<NaiveDate>,
+    /// How many of them in a row; after three a person is asked.
+    pub status_failures: u32,
+    /// Date changes counted so far: the number in `date_slip/3`.
+    pub changes: u32,
+    /// The number in `restock/1`.
+    pub restocks: u32,
+    /// A date moved and may move again.
+    pub settling: Option<Settling>,
+}
+
+/// A date that moved: first and last change that nobody was told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settling {
+    pub first: Instant,
+    pub last: Instant,
+}
+
+/// Something that happened to an order and that its customer is to be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct News {
+    /// Unique within its kind.
+    pub id: String,
+    pub at: Instant,
+    pub recorded_at: Instant,
+    pub body: NewsBody,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum NewsBody {
+    Shipped { lines: Vec<LineUnits>, carrier: Option<String>, tracking: Option<String>, url: Option<String> },
+    Cancelled { lines: Vec<LineUnits>, by: By, reason: Option<String> },
+    Refunded { amount: String, reference: Option<String> },
+}
+
+impl News {
+    /// The kind of notice that tells it.
+    pub fn kind(&self) -> NoticeKind {
+        match self.body {
+            NewsBody::Shipped { .. } => NoticeKind::Shipped,
+            NewsBody::Cancelled { .. } => NoticeKind::Cancelled,
+            NewsBody::Refunded { .. } => NoticeKind::Refunded,
+        }
+    }
+
+    pub fn key(&self) -> NewsKey {
+        NewsKey { kind: self.kind(), id: self.id.clone() }
+    }
+}
+
+impl Line {
+    /// Units still owed.
+    pub fn open(&self) -> u32 {
+        self.quantity.saturating_sub(self.cancelled).saturating_sub(self.shipped)
+    }
+
+    /// Whether it waits for goods: tracked for dates.
+    pub fn waits(&self) -> bool {
+        self.kind != LineKind::InStock && self.open() > 0
+    }
+
+    /// Once covered by a supply with a date, now by nothing or by one without.
+    pub fn is_withdrawn(&self) -> bool {
+        self.ever_covered && matches!(self.cover, Cover::Nothing | Cover::Supply { eta: None, .. })
+    }
+
+    pub fn is_in_house(&self) -> bool {
+        self.cover.is_received()
+    }
+}
+
+impl Order {
+    pub fn status(&self) -> Status {
+        if self.lines.iter().any(Line::waits) {
+            Status::Waiting
+        } else if self.lines.iter().any(|line| line.open() > 0) {
+            Status::Open
+        } else if self.lines.iter().any(|line| line.shipped > 0) {
+            Status::Shipped
+        } else {
+            Status::Cancelled
+        }
+    }
+
+    /// Whether anything of it ever waited. An order that was all in stock gets no mail at all.
+    pub fn is_tracked(&self) -> bool {
+        self.lines.iter().any(|line| line.kind != LineKind::InStock)
+    }
+
+    pub fn waiting(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| line.waits())
+    }
+
+    pub fn line(&self, id: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| line.id == id)
+    }
+
+    /// The zone of the customer's clock: `status_at`, civil days of the weekly status, send windows.
+    pub fn zone(&self, policy: &Policy) -> chrono_tz::Tz {
+        self.customer.timezone.unwrap_or(policy.zone)
+    }
+
+    /// Its own partial-shipment policy, else the shop's.
+    pub fn partial(&self, policy: &Policy) -> Partial {
+        self.partial.unwrap_or(policy.partial)
+    }
+
+    /// The date we would state today for one of its waiting lines.
+    pub fn promise(&self, line: &Line, today: NaiveDate, policy: &Policy) -> Option<NaiveDate> {
+        promise::promise(line, day_of(self.placed_at, policy.zone), today, policy)
+    }
+
+    /// Since when the customer has heard nothing.
+    pub fn silent_since(&self) -> Instant {
+        self.heard.last_at.unwrap_or(self.recorded_at)
+    }
+}
