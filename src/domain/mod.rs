@@ -7,10 +7,14 @@
 pub mod apply;
 pub mod calendar;
 pub mod customer;
+mod due;
 pub mod fact;
+pub mod forecast;
 pub mod notice;
 pub mod order;
 pub mod policy;
 pub mod promise;
 pub mod reply;
+pub mod schedule;
+pub mod settle;
 pub mod supply;

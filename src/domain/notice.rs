@@ -32,7 +32,7 @@ impl NoticeKind {
 
     /// Kinds that wait while a date is still settling.
     pub fn waits_for_settling(self) -> bool {
-        !self.must_be_known() || self == Self::Overdue
+        matches!(self, Self::Update48h | Self::WeeklyStatus | Self::DateImproved | Self::Overdue)
     }
 }
 
@@ -72,8 +72,8 @@ words! {
         AlreadyRestocked = "already_restocked",
         /// It lies before the import of the order.
         Imported = "imported",
-        /// The date is back where the customer was last told.
-        BackToTold = "back_to_told",
+        /// A date moved, but what the customer was told still holds.
+        StillHolds = "still_holds",
         /// Another notice restarted the seven days.
         ClockRestarted = "clock_restarted",
         OrderClosed = "order_closed",

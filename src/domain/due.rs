@@ -1,0 +1,165 @@
+//! Every kind of notice and the moment it is due, one rule each (the table of notices).
+//!
+//! A moment here is the earliest one, before the send window is asked; [`super::schedule`] picks among them.
+
+use chrono::{NaiveDate, TimeDelta};
+
+use super::calendar::{Instant, day_of, plus_days, start_of};
+use super::fact::Partial;
+use super::notice::NoticeKind;
+use super::order::News;
+use super::promise::Shift;
+use super::schedule::{View, five_days_after};
+
+/// A notice that is due at `at`, or will be.
+pub(super) struct Due {
+    pub kind: NoticeKind,
+    pub at: Instant,
+    /// After that it says nothing worth saying.
+    pub until: Instant,
+    /// Which news it is about.
+    pub news: Option<String>,
+}
+
+impl Due {
+    fn new(kind: NoticeKind, at: Instant, view: &View) -> Self {
+        Self { kind, at, until: five_days_after(at.max(view.now)), news: None }
+    }
+
+    pub fn now(kind: NoticeKind, now: Instant) -> Self {
+        Self { kind, at: now, until: five_days_after(now), news: None }
+    }
+
+    /// When the order is to be looked at for this one.
+    pub fn next_look(&self, view: &View) -> Instant {
+        if self.at > view.now || !self.kind.keeps_window() {
+            return self.at;
+        }
+        view.policy.window.next_open(view.now, view.order.zone(view.policy))
+    }
+}
+
+/// All that is due now or later, as things stand.
+pub(super) fn candidates(view: &View) -> Vec<Due> {
+    let mut found = Vec::with_capacity(6);
+    found.extend(news(view));
+    if view.waiting {
+        found.extend(confirmation(view));
+        found.extend(date_change(view));
+        found.extend(overdue(view));
+        found.extend(restock(view));
+        found.extend(update_48h(view));
+        found.push(weekly_status(view));
+        // While a date is settling, routine news would have to be corrected at once.
+        if let Some(settled) = view.settled_at().filter(|at| *at > view.now) {
+            let waits = |due: &&mut Due| due.kind.waits_for_settling();
+            found.iter_mut().filter(waits).for_each(|due| due.at = due.at.max(settled));
+        }
+    }
+    found
+}
+
+/// What happened is told at once, whatever the hour.
+fn news<'a>(view: &'a View) -> impl Iterator<Item = Due> + 'a {
+    let told = |news: &&News| {
+        view.order.is_tracked() && view.order.silent_before.is_none_or(|silent| news.at > silent)
+    };
+    // The newest of a kind leads, the others of that kind are taken in.
+    view.order
+        .news
+        .iter()
+        .rev()
+        .filter(told)
+        .map(|news| Due { news: Some(news.id.clone()), ..Due::new(news.kind(), news.recorded_at, view) })
+}
+
+fn confirmation(view: &View) -> Option<Due> {
+    (!view.order.heard.confirmed).then(|| Due::new(NoticeKind::Confirmation, view.order.recorded_at, view))
+}
+
+/// A slip or an improvement, once it has stood. The confirmation takes in what comes before it.
+fn date_change(view: &View) -> Option<Due> {
+    let kind = match view.shift {
+        Shift::None => return None,
+        Shift::Slip => NoticeKind::DateSlip,
+        Shift::Improvement if view.improvement_is_past() => return None,
+        Shift::Improvement => NoticeKind::DateImproved,
+    };
+    let at = view.settled_at().unwrap_or(view.now);
+    view.order.heard.confirmed.then(|| Due::new(kind, at, view))
+}
+
+/// Told has passed and there is no newer promise: at the customer's next `status_at`, once for each told.
+fn overdue(view: &View) -> Option<Due> {
+    let imported = view.order.silent_before.map(|at| day_of(at, view.policy.zone));
+    let open = view.order.waiting().filter(|line| {
+        line.told.is_some()
+            && line.told != line.overdue_for
+            && imported.is_none_or(|day| line.told >= Some(day))
+            && (line.told >= Some(view.today) || view.order.promise(line, view.today, view.policy).is_none())
+    });
+    let told = open.filter_map(|line| line.told).min()?;
+    let zone = view.order.zone(view.policy);
+    let passed = start_of(plus_days(told, 1), view.policy.zone);
+    let window = &view.policy.window;
+    let at_status = |day: NaiveDate| window.clamp(window.day_at_or_after(day), view.policy.status_at, zone);
+    let day = day_of(passed, zone);
+    let at = Some(at_status(day)).filter(|at| *at >= passed).unwrap_or_else(|| at_status(plus_days(day, 1)));
+    Some(Due::new(NoticeKind::Overdue, at, view))
+}
+
+/// Received goods were allocated: to all waiting lines under `hold`, to any under `split`.
+fn restock(view: &View) -> Option<Due> {
+    let mut waiting = view.order.waiting();
+    let news = view.order.waiting().any(|line| line.is_in_house() && !line.announced);
+    let ready = match view.order.partial(view.policy) {
+        Partial::Split => news,
+        Partial::Hold => news && waiting.all(super::order::Line::is_in_house),
+    };
+    ready.then(|| Due::new(NoticeKind::Restock, view.now, view))
+}
+
+/// `update_after` elapsed hours after placing, then the next open send window; of no use a day later.
+fn update_48h(view: &View) -> Option<Due> {
+    let order = view.order;
+    if order.heard.updated {
+        return None;
+    }
+    let aged = order.placed_at + view.policy.update_after;
+    if order.silent_before.is_some_and(|silent| aged <= silent) {
+        return None;
+    }
+    let at = view.policy.window.next_open(aged, order.zone(view.policy));
+    let until = (aged + TimeDelta::hours(24)).max(at + TimeDelta::hours(24));
+    Some(Due { until, ..Due::new(NoticeKind::Update48h, at, view) })
+}
+
+fn weekly_status(view: &View) -> Due {
+    let status = next_status(view);
+    let zone = view.order.zone(view.policy);
+    let today = day_of(view.now.max(status.at), zone);
+    let following = plus_days(today, view.policy.status_every);
+    let until = view.policy.window.clamp(following, view.policy.status_at, zone);
+    Due { until, ..Due::new(NoticeKind::WeeklyStatus, status.at, view) }
+}
+
+/// The civil day and the instant of the next weekly status.
+pub(super) struct NextStatus {
+    pub day: NaiveDate,
+    pub at: Instant,
+}
+
+/// `status_every` civil days after the last accepted notice, else after the intake; the day before where that day
+/// is closed. One that came to nothing is due anew the next day; after three, a person is asked and it waits as long again.
+pub(super) fn next_status(view: &View) -> NextStatus {
+    let (policy, heard) = (view.policy, &view.order.heard);
+    let zone = view.order.zone(policy);
+    let window = &policy.window;
+    let regular = plus_days(day_of(view.order.silent_since(), zone), policy.status_every);
+    let mut day = window.day_at_or_before(regular);
+    if let Some(tried) = heard.status_tried_on {
+        let wait = if heard.status_failures < 3 { 1 } else { policy.status_every };
+        day = day.max(window.day_at_or_after(plus_days(tried, wait)));
+    }
+    NextStatus { day, at: window.clamp(day, policy.status_at, zone) }
+}

@@ -1,0 +1,44 @@
+//! What will go out if nothing changes: the schedule played forward, each notice taken as accepted when due.
+
+use super::calendar::Instant;
+use super::notice::{Notice, NoticeState};
+use super::order::Order;
+use super::policy::Policy;
+use super::schedule::schedule;
+use super::settle::Outcome;
+
+/// A notice to come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coming {
+    pub at: Instant,
+    pub notice: Notice,
+}
+
+/// The next notices of an order, `most` at most, none after `until`.
+pub fn forecast(order: &Order, now: Instant, policy: &Policy, until: Instant, most: usize) -> Vec<Coming> {
+    let mut order = order.clone();
+    let (mut found, mut at) = (Vec::new(), now);
+    // What is on the wire is taken as accepted: there is nothing better to assume.
+    if order.under_way.as_ref().is_some_and(|under_way| under_way.state == NoticeState::Sending) {
+        accept(&mut order, at, policy);
+    }
+    while found.len() < most && at <= until {
+        let plan = schedule(&order, at, policy);
+        order.adopt(&plan, |_| String::new());
+        if let Some(notice) = accept(&mut order, at, policy) {
+            found.push(Coming { at, notice });
+            continue;
+        }
+        match plan.plan_at {
+            Some(next) => at = next.max(at),
+            None => break,
+        }
+    }
+    found
+}
+
+fn accept(order: &mut Order, at: Instant, policy: &Policy) -> Option<Notice> {
+    let under_way = order.under_way.take()?;
+    order.settle(&under_way.notice, &under_way.id, Outcome::Accepted, at, policy);
+    Some(under_way.notice)
+}

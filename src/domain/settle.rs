@@ -1,0 +1,186 @@
+//! What a try to send came to, and what the order remembers of it.
+//!
+//! Told changes here and nowhere else after the checkout: only by a mail that the server accepted.
+
+use chrono::TimeDelta;
+
+use super::calendar::{Instant, day_of};
+use super::notice::{Decision, Notice, NoticeKind, NoticeState, Reason, UnderWay, occasion};
+use super::order::{Order, Tried};
+use super::policy::Policy;
+use super::schedule::Schedule;
+
+/// What a try came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Accepted,
+    /// Put off; to be tried again. `attempt` counts from 1.
+    Deferred {
+        attempt: u32,
+    },
+    Failed,
+    /// The server may have it or not. `again`: it was in doubt before.
+    Doubtful {
+        again: bool,
+    },
+    /// It lost its use before it was accepted.
+    Expired,
+    /// Our own fault: it could not be rendered. A person releases it.
+    Held,
+    /// We may not mail this recipient.
+    NotAllowed,
+}
+
+/// What becomes of the notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    pub state: NoticeState,
+    /// When it is tried again; None: never by itself.
+    pub next_try: Option<Instant>,
+    pub reason: Option<Reason>,
+    pub decided: Vec<Decision>,
+}
+
+/// The wait before a doubtful notice that must be known is tried once more.
+const DOUBT_WAIT: TimeDelta = TimeDelta::minutes(15);
+
+impl Order {
+    /// Settles the notice under way. `id` seeds the jitter of the next try.
+    pub fn settle(
+        &mut self,
+        notice: &Notice,
+        id: &str,
+        outcome: Outcome,
+        at: Instant,
+        policy: &Policy,
+    ) -> Settled {
+        let mut settled =
+            Settled { state: NoticeState::Accepted, next_try: None, reason: None, decided: Vec::new() };
+        match outcome {
+            Outcome::Accepted => {
+                settled.decided.extend(self.restarted_clock(notice));
+                self.hear(notice, at);
+            }
+            Outcome::Deferred { attempt } => {
+                settled.state = NoticeState::Deferred;
+                let next = policy.retry.next(at, attempt, id);
+                let keep = |next| policy.window.next_open(next, self.zone(policy));
+                settled.next_try = Some(if notice.kind.keeps_window() { keep(next) } else { next });
+                return settled;
+            }
+            Outcome::Doubtful { again } => {
+                settled.state = NoticeState::InDoubt;
+                if notice.kind.must_be_known() && !again {
+                    settled.next_try = Some(at + DOUBT_WAIT);
+                    return settled;
+                }
+                self.remember_tried(notice, true);
+                self.give_up(notice, at, policy);
+            }
+            Outcome::Failed => {
+                settled.state = NoticeState::Failed;
+                self.remember_tried(notice, false);
+                self.give_up(notice, at, policy);
+            }
+            Outcome::Held => {
+                settled.state = NoticeState::Held;
+                settled.reason = Some(Reason::Fault);
+                self.remember_tried(notice, false);
+                self.give_up(notice, at, policy);
+            }
+            Outcome::Expired | Outcome::NotAllowed => {
+                settled.state = NoticeState::Skipped;
+                let expired = outcome == Outcome::Expired;
+                settled.reason = Some(if expired { Reason::Expired } else { Reason::NotAllowed });
+                // A weekly status that expired makes room for the next one at once.
+                if !(expired && notice.kind == NoticeKind::WeeklyStatus) {
+                    self.remember_tried(notice, false);
+                    self.give_up(notice, at, policy);
+                }
+            }
+        }
+        self.under_way = None;
+        settled
+    }
+
+    /// Takes over what the schedule says; a notice that is due is under way from here as `id`.
+    pub fn adopt(&mut self, plan: &Schedule, id: impl FnOnce(&Notice) -> String) {
+        self.heard = plan.heard.clone();
+        self.news.retain(|news| !plan.silent.contains(&news.key()));
+        if plan.superseded.is_some()
+            && let Some(old) = self.under_way.take()
+        {
+            if old.state == NoticeState::InDoubt {
+                self.remember_tried(&old.notice, true);
+            }
+            self.superseded.push(old.notice.occasion);
+        }
+        if let Some(notice) = plan.due.clone() {
+            self.under_way = Some(UnderWay { id: id(&notice), state: NoticeState::Queued, notice });
+        }
+    }
+
+    /// The customer has been told: this is the one place where told changes.
+    fn hear(&mut self, notice: &Notice, at: Instant) {
+        self.heard.last_at = Some(at);
+        self.heard.status_tried_on = None;
+        self.heard.status_failures = 0;
+        for stated in &notice.content.lines {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
+                line.told = stated.told;
+                line.tried = None;
+            }
+        }
+        self.done_with(notice);
+    }
+
+    /// It will not be tried again as this occasion.
+    fn give_up(&mut self, notice: &Notice, at: Instant, policy: &Policy) {
+        if notice.kind == NoticeKind::WeeklyStatus {
+            self.heard.status_tried_on = Some(day_of(at, self.zone(policy)));
+            self.heard.status_failures += 1;
+        }
+        self.done_with(notice);
+    }
+
+    /// What the notice was about is not news any more, whether it reached the customer or not.
+    fn done_with(&mut self, notice: &Notice) {
+        let about = |kind: NoticeKind| notice.kind == kind || notice.includes.contains(&kind);
+        self.heard.confirmed |= about(NoticeKind::Confirmation);
+        self.heard.updated |= about(NoticeKind::Update48h);
+        for stated in &notice.content.lines {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
+                line.announced |= stated.in_house;
+                // A slip covers the passing of a date.
+                if stated.missed && (about(NoticeKind::Overdue) || about(NoticeKind::DateSlip)) {
+                    line.overdue_for = stated.told;
+                }
+            }
+        }
+        self.news.retain(|news| !notice.content.news.contains(&news.key()));
+        if self.heard.settling.is_some_and(|settling| settling.last <= notice.planned_at) {
+            self.heard.settling = None;
+        }
+    }
+
+    fn remember_tried(&mut self, notice: &Notice, doubtful: bool) {
+        for stated in &notice.content.lines {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
+                let was_doubtful = line.tried.is_some_and(|tried| tried.doubtful);
+                line.tried = Some(Tried { date: stated.date, doubtful: doubtful || was_doubtful });
+            }
+        }
+    }
+
+    /// The weekly status that the customer was led to expect and that this notice puts off.
+    fn restarted_clock(&self, notice: &Notice) -> Option<Decision> {
+        let day = notice.replaces_status.filter(|_| self.waiting().next().is_some())?;
+        Some(Decision {
+            kind: NoticeKind::WeeklyStatus,
+            occasion: occasion(NoticeKind::WeeklyStatus, Some(&day)),
+            outcome: NoticeState::Superseded,
+            reason: Reason::ClockRestarted,
+            by: Some(notice.occasion.clone()),
+        })
+    }
+}
