@@ -70,6 +70,15 @@ impl Cover {
     pub fn is_received(&self) -> bool {
         matches!(self, Self::Received { .. })
     }
+
+    /// The day it leads to: the last one of an ETA, or that of the arrival.
+    pub fn date(&self) -> Option<NaiveDate> {
+        match self {
+            Self::Nothing => None,
+            Self::Supply { eta, .. } => eta.map(|eta| eta.to),
+            Self::Received { on } => Some(*on),
+        }
+    }
 }
 
 /// A supply as cover() sees it.

@@ -1,0 +1,357 @@
+//! Recording facts: a batch is one transaction, each fact changes something, changes nothing, or is refused.
+//!
+//! Orders are loaded, changed by the domain in memory and written back; the same fact again changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::load::load_plain;
+use super::rows::{LineRow, NewsRow, OrderRow, to_json};
+use super::supply::{ReceiptRow, SupplyRow, mark_dirty, save_receipts, save_supplies, supplies_of};
+use super::{Result, Store, millis};
+use crate::domain::apply::{Applied, Notify, Refusal, place};
+use crate::domain::calendar::Instant;
+use crate::domain::fact::{Fact, LineKind, OrderFact};
+use crate::domain::order::Order;
+
+/// A fact to record, with its wire form.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub fact: Fact,
+    pub body: String,
+}
+
+/// What recording a fact came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// An order we had not known.
+    New,
+    Changed,
+    Unchanged,
+    Refused(Refusal),
+}
+
+/// A row of `facts`.
+#[derive(Debug, Serialize)]
+struct FactRow<'a> {
+    kind: &'static str,
+    id: Option<&'a str>,
+    order_number: Option<&'a str>,
+    sku: Option<&'a str>,
+    at: i64,
+    refused: Option<String>,
+    body: &'a str,
+}
+
+impl Store {
+    /// Records facts in the order given. With `dry_run` it says what would come of it and changes nothing.
+    pub async fn record(
+        &self,
+        entries: &[Entry],
+        at: Instant,
+        source: &str,
+        notify: Notify,
+        dry_run: bool,
+    ) -> Result<Vec<Recorded>> {
+        let mut tx = self.begin().await?;
+        let mut book = Book::open(&mut tx, entries, at, notify).await?;
+        let recorded: Vec<Recorded> = entries.iter().map(|entry| book.enter(&entry.fact)).collect();
+        if !dry_run {
+            book.save(&mut tx).await?;
+            save_facts(&mut tx, entries, &recorded, at, source).await?;
+            tx.commit().await?;
+        }
+        Ok(recorded)
+    }
+}
+
+/// The part of the database a batch of facts is about, in memory.
+struct Book {
+    at: Instant,
+    notify: Notify,
+    orders: HashMap<String, Order>,
+    supplies: HashMap<(String, String), SupplyRow>,
+    /// Facts with an id that were recorded before.
+    known: HashSet<(&'static str, String)>,
+    touched: BTreeSet<String>,
+    touched_supplies: BTreeSet<(String, String)>,
+    receipts: Vec<ReceiptRow>,
+    /// SKUs whose queue or supply changed.
+    dirty: BTreeSet<String>,
+}
+
+impl Book {
+    async fn open(
+        conn: &mut SqliteConnection,
+        entries: &[Entry],
+        at: Instant,
+        notify: Notify,
+    ) -> Result<Self> {
+        const KNOWN: &str = "select kind, id from facts where refused is null and (kind, id) in
+            (select value ->> 0, value ->> 1 from json_each($1))";
+        let facts = || entries.iter().map(|entry| &entry.fact);
+        let numbers: BTreeSet<&str> = facts().filter_map(order_of).collect();
+        let loaded = load_plain(conn, &to_json(&numbers)).await?;
+        let ids: Vec<(&str, &str)> = facts().filter_map(|fact| Some((kind_of(fact), id_of(fact)?))).collect();
+        let mut known = HashSet::new();
+        if !ids.is_empty() {
+            let rows: Vec<(String, String)> =
+                sqlx::query_as(KNOWN).bind(to_json(&ids)).fetch_all(&mut *conn).await?;
+            for (kind, id) in rows {
+                if let Some((kind, _)) = ids.iter().find(|(k, _)| *k == kind) {
+                    known.insert((*kind, id));
+                }
+            }
+        }
+        let skus: BTreeSet<&str> = facts().filter_map(sku_of).collect();
+        let supplies = if skus.is_empty() { Vec::new() } else { supplies_of(conn, &skus).await? };
+        Ok(Self {
+            at,
+            notify,
+            orders: loaded.into_iter().map(|l| (l.order.number.clone(), l.order)).collect(),
+            supplies: supplies.into_iter().map(|s| ((s.sku.clone(), s.supply.clone()), s)).collect(),
+            known,
+            touched: BTreeSet::new(),
+            touched_supplies: BTreeSet::new(),
+            receipts: Vec::new(),
+            dirty: BTreeSet::new(),
+        })
+    }
+
+    fn enter(&mut self, fact: &Fact) -> Recorded {
+        let id = id_of(fact).map(|id| (kind_of(fact), id.to_owned()));
+        if id.as_ref().is_some_and(|id| self.known.contains(id)) {
+            return Recorded::Unchanged;
+        }
+        let recorded = match fact {
+            Fact::Order(order) => self.upsert(order),
+            Fact::Supply(supply) => {
+                let row = SupplyRow::from_fact(supply, self.at);
+                let key = (row.sku.clone(), row.supply.clone());
+                match self.supplies.get(&key) {
+                    Some(known) if known.at >= row.at => return Recorded::Unchanged,
+                    Some(known) if known.says_the_same(&row) => {}
+                    _ => drop(self.dirty.insert(row.sku.clone())),
+                }
+                let changed = self.dirty.contains(&row.sku);
+                self.touched_supplies.insert(key.clone());
+                self.supplies.insert(key, row);
+                if changed { Recorded::Changed } else { Recorded::Unchanged }
+            }
+            Fact::Receipt(receipt) => {
+                self.receipts.push(ReceiptRow::from_fact(receipt));
+                self.dirty.insert(receipt.sku.clone());
+                Recorded::Changed
+            }
+            Fact::Shipment(f) => self.change(&f.order, |order, at| order.ship(f, at)),
+            Fact::Cancel(f) => self.change(&f.order, |order, at| order.cancel(f, at)),
+            Fact::Refund(f) => self.change(&f.order, |order, at| Ok(order.refund(f, at))),
+        };
+        if !matches!(recorded, Recorded::Refused(_)) {
+            self.known.extend(id);
+        }
+        recorded
+    }
+
+    fn upsert(&mut self, fact: &OrderFact) -> Recorded {
+        let Some(order) = self.orders.get_mut(&fact.order) else {
+            let order = place(fact, self.at, self.notify);
+            self.touch(&order);
+            self.orders.insert(fact.order.clone(), order);
+            return Recorded::New;
+        };
+        let before = order.clone();
+        if order.upsert(fact, self.at) == Applied::Unchanged {
+            return Recorded::Unchanged;
+        }
+        let after = order.clone();
+        self.touch(&before);
+        self.touch(&after);
+        if (Order { at: before.at, ..after }) == before { Recorded::Unchanged } else { Recorded::Changed }
+    }
+
+    fn change(
+        &mut self,
+        number: &str,
+        change: impl FnOnce(&mut Order, Instant) -> Result<Applied, Refusal>,
+    ) -> Recorded {
+        let Some(order) = self.orders.get_mut(number) else {
+            return Recorded::Refused(Refusal::UnknownOrder(number.to_owned()));
+        };
+        match change(order, self.at) {
+            Ok(Applied::Unchanged) => Recorded::Unchanged,
+            Ok(Applied::Changed) => {
+                let order = order.clone();
+                self.touch(&order);
+                Recorded::Changed
+            }
+            Err(refusal) => Recorded::Refused(refusal),
+        }
+    }
+
+    /// The order is to be written, and the queues it stands in are to be walked again.
+    fn touch(&mut self, order: &Order) {
+        self.touched.insert(order.number.clone());
+        let waiting = order.lines.iter().filter(|line| line.kind != LineKind::InStock);
+        self.dirty.extend(waiting.map(|line| line.sku.clone()));
+    }
+
+    async fn save(&self, conn: &mut SqliteConnection) -> Result<()> {
+        let orders: Vec<&Order> = self.touched.iter().filter_map(|number| self.orders.get(number)).collect();
+        save_orders(conn, &orders, self.at).await?;
+        let supplies: Vec<&SupplyRow> =
+            self.touched_supplies.iter().filter_map(|key| self.supplies.get(key)).collect();
+        save_supplies(conn, &supplies).await?;
+        save_receipts(conn, &self.receipts).await?;
+        mark_dirty(conn, &self.dirty, self.at).await
+    }
+}
+
+fn kind_of(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Order(_) => "order",
+        Fact::Supply(_) => "supply",
+        Fact::Receipt(_) => "receipt",
+        // A label comes again as a shipment under the same id.
+        Fact::Shipment(f) if !f.handed_over => "label",
+        Fact::Shipment(_) => "shipment",
+        Fact::Cancel(_) => "cancel",
+        Fact::Refund(_) => "refund",
+    }
+}
+
+fn id_of(fact: &Fact) -> Option<&str> {
+    match fact {
+        Fact::Order(_) | Fact::Supply(_) => None,
+        Fact::Receipt(f) => Some(&f.id),
+        Fact::Shipment(f) => Some(&f.id),
+        Fact::Cancel(f) => Some(&f.id),
+        Fact::Refund(f) => Some(&f.id),
+    }
+}
+
+fn order_of(fact: &Fact) -> Option<&str> {
+    match fact {
+        Fact::Order(f) => Some(&f.order),
+        Fact::Shipment(f) => Some(&f.order),
+        Fact::Cancel(f) => Some(&f.order),
+        Fact::Refund(f) => Some(&f.order),
+        Fact::Supply(_) | Fact::Receipt(_) => None,
+    }
+}
+
+fn sku_of(fact: &Fact) -> Option<&str> {
+    match fact {
+        Fact::Supply(f) => Some(&f.sku),
+        Fact::Receipt(f) => Some(&f.sku),
+        _ => None,
+    }
+}
+
+async fn save_facts(
+    conn: &mut SqliteConnection,
+    entries: &[Entry],
+    recorded: &[Recorded],
+    at: Instant,
+    source: &str,
+) -> Result<()> {
+    const SAVE: &str = "insert into facts (kind, id, order_number, sku, at, recorded_at, source, refused, body)
+        select value ->> 'kind', value ->> 'id', value ->> 'order_number', value ->> 'sku', value ->> 'at', $2, $3,
+            value ->> 'refused', value ->> 'body' from json_each($1)";
+    let labels = |fact: &Fact| matches!(fact, Fact::Shipment(f) if !f.handed_over);
+    let rows: Vec<FactRow> = entries
+        .iter()
+        .zip(recorded)
+        .filter(|(entry, recorded)| **recorded != Recorded::Unchanged || labels(&entry.fact))
+        .map(|(entry, recorded)| FactRow {
+            kind: kind_of(&entry.fact),
+            id: id_of(&entry.fact),
+            order_number: order_of(&entry.fact),
+            sku: sku_of(&entry.fact),
+            at: millis(entry.fact.at()),
+            refused: if let Recorded::Refused(refusal) = recorded { Some(refusal.to_string()) } else { None },
+            body: &entry.body,
+        })
+        .collect();
+    if !rows.is_empty() {
+        let save = sqlx::query(SAVE).bind(to_json(&rows)).bind(millis(at)).bind(source);
+        save.execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// Writes orders whole, wakes them, and adds their news.
+async fn save_orders(conn: &mut SqliteConnection, orders: &[&Order], at: Instant) -> Result<()> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<OrderRow> = orders.iter().map(|order| OrderRow::from_order(order)).collect();
+    sqlx::query(SAVE_ORDERS).bind(to_json(&rows)).bind(millis(at)).execute(&mut *conn).await?;
+    let lines: Vec<LineRow> = orders
+        .iter()
+        .flat_map(|order| {
+            order.lines.iter().enumerate().map(|(at, line)| LineRow::from_line(order, at, line))
+        })
+        .collect();
+    sqlx::query(SAVE_LINES).bind(to_json(&lines)).execute(&mut *conn).await?;
+    let news: Vec<NewsRow> = orders
+        .iter()
+        .flat_map(|order| order.news.iter().map(|news| NewsRow::from_news(&order.number, news)))
+        .collect();
+    if !news.is_empty() {
+        sqlx::query(SAVE_NEWS).bind(to_json(&news)).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// What a daemon may have written meanwhile (the columns of `heard`) is left alone where the order is known.
+const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_at, silent_before, email, name, locale,
+        timezone, country, channel, payment, currency, partial, status, plan_at, confirmed)
+    select value ->> 'number', value ->> 'at', value ->> 'placed_at', value ->> 'recorded_at', value ->> 'silent_before',
+        value ->> 'email', value ->> 'name', value ->> 'locale', value ->> 'timezone', value ->> 'country',
+        value ->> 'channel', value ->> 'payment', value ->> 'currency', value ->> 'partial', value ->> 'status', $2,
+        value ->> 'confirmed'
+    from json_each($1) where true
+    on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
+        name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,
+        channel = excluded.channel, payment = excluded.payment, currency = excluded.currency,
+        partial = excluded.partial, status = excluded.status, plan_at = excluded.plan_at,
+        revision = orders.revision + 1";
+
+const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, placed_at, title, quantity, cancelled,
+        shipped, open_units, unit_price, kind, promised, cover, ever_covered, reason, told, tried, overdue_for, announced)
+    select value ->> 'order_number', value ->> 'id', value ->> 'position', value ->> 'sku', value ->> 'placed_at',
+        value ->> 'title', value ->> 'quantity', value ->> 'cancelled', value ->> 'shipped', value ->> 'open_units',
+        value ->> 'unit_price', value ->> 'kind', value ->> 'promised', value ->> 'cover', value ->> 'ever_covered',
+        value ->> 'reason', value ->> 'told', value ->> 'tried', value ->> 'overdue_for', value ->> 'announced'
+    from json_each($1) where true
+    on conflict (order_number, id) do update set position = excluded.position, sku = excluded.sku,
+        placed_at = excluded.placed_at, title = excluded.title, quantity = excluded.quantity,
+        cancelled = excluded.cancelled, shipped = excluded.shipped, open_units = excluded.open_units,
+        unit_price = excluded.unit_price, kind = excluded.kind, promised = excluded.promised,
+        told = excluded.told, tried = excluded.tried";
+
+const SAVE_NEWS: &str = "insert into news (order_number, kind, id, at, recorded_at, body)
+    select value ->> 'order_number', value ->> 'kind', value ->> 'id', value ->> 'at', value ->> 'recorded_at',
+        value ->> 'body'
+    from json_each($1) where true on conflict do nothing";
+
+/// Counts of a batch, for people.
+impl Recorded {
+    /// How many of each: new, changed, unchanged, refused.
+    pub fn count(recorded: &[Self]) -> [usize; 4] {
+        let mut counts = BTreeMap::from([(0, 0), (1, 0), (2, 0), (3, 0)]);
+        for some in recorded {
+            let index = match some {
+                Self::New => 0,
+                Self::Changed => 1,
+                Self::Unchanged => 2,
+                Self::Refused(_) => 3,
+            };
+            *counts.entry(index).or_insert(0) += 1;
+        }
+        [0, 1, 2, 3].map(|index| counts.get(&index).copied().unwrap_or(0))
+    }
+}

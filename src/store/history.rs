@@ -1,0 +1,255 @@
+//! Reading back: what was told, what was not and why, the exact bytes, and how things stand.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sqlx::AssertSqlSafe;
+
+use super::supply::supplies_of;
+use super::{Result, Store, StoreError, instant, millis};
+use crate::domain::calendar::Instant;
+use crate::domain::supply::Incoming;
+
+/// A notice, or a decision not to send one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Entry {
+    /// When it was settled, else when it was planned or decided; milliseconds since 1970.
+    #[serde(serialize_with = "as_instant")]
+    pub at: i64,
+    pub order_number: String,
+    /// None for what was never written.
+    pub notice: Option<String>,
+    pub kind: String,
+    pub occasion: String,
+    pub state: String,
+    /// `capture`, `redirect` or `live`; what acceptance was worth.
+    pub mode: Option<String>,
+    pub subject: Option<String>,
+    pub attempts: i64,
+    /// The server's last words.
+    pub reply: Option<String>,
+    pub reason: Option<String>,
+    /// The occasion that took its place.
+    pub by_occasion: Option<String>,
+    #[serde(serialize_with = "as_instant_or_null")]
+    pub next_try_at: Option<i64>,
+    /// The lines it stated, as JSON.
+    #[serde(skip)]
+    pub lines: Option<String>,
+}
+
+impl Entry {
+    pub fn instant(&self) -> Instant {
+        instant(self.at)
+    }
+
+    pub fn next_try(&self) -> Option<Instant> {
+        self.next_try_at.map(instant)
+    }
+}
+
+fn as_instant<S: serde::Serializer>(at: &i64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    instant(*at).serialize(serializer)
+}
+
+#[expect(clippy::ref_option, reason = "the signature serde asks for")]
+fn as_instant_or_null<S: serde::Serializer>(
+    at: &Option<i64>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    at.map(instant).serialize(serializer)
+}
+
+/// One try to send a notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Attempt {
+    pub number: i64,
+    #[serde(serialize_with = "as_instant")]
+    pub started_at: i64,
+    #[serde(serialize_with = "as_instant_or_null")]
+    pub ended_at: Option<i64>,
+    pub phase: Option<String>,
+    pub outcome: Option<String>,
+    pub reply: Option<String>,
+}
+
+/// A mail as it went out.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    pub entry: Entry,
+    /// None if it was never written, or is older than `keep_bodies`.
+    pub bytes: Option<Vec<u8>>,
+    pub attempts: Vec<Attempt>,
+}
+
+/// An order in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Listed {
+    pub number: String,
+    pub status: String,
+    #[serde(serialize_with = "as_instant")]
+    pub placed_at: i64,
+    #[serde(serialize_with = "as_instant_or_null")]
+    pub heard_at: Option<i64>,
+    pub email: Option<String>,
+    /// SKUs of the lines that wait, joined by commas.
+    pub waits_for: Option<String>,
+}
+
+impl Listed {
+    pub fn placed(&self) -> Instant {
+        instant(self.placed_at)
+    }
+
+    pub fn heard(&self) -> Option<Instant> {
+        self.heard_at.map(instant)
+    }
+}
+
+/// How things stand, in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Orders by status.
+    pub orders: BTreeMap<String, i64>,
+    /// Notices by kind and state.
+    pub notices: BTreeMap<String, BTreeMap<String, i64>>,
+    /// What was decided otherwise, by kind and reason.
+    pub decisions: BTreeMap<String, BTreeMap<String, i64>>,
+}
+
+/// The longest a waiting, mailable customer has heard nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Silence {
+    pub order: String,
+    pub seconds: i64,
+}
+
+const ENTRY: &str =
+    "coalesce(settled_at, planned_at) as at, order_number, id as notice, kind, occasion, state, mode,
+    subject, attempts, reply, reason, by_occasion, next_try_at, lines";
+
+impl Store {
+    /// All notices and decisions about one order, oldest first.
+    pub async fn timeline(&self, order: &str) -> Result<Vec<Entry>> {
+        let sql = format!(
+            "select {ENTRY} from notices where order_number = $1
+            union all select at, order_number, null, kind, occasion, outcome, null, null, 0, null, reason, by_occasion,
+                null, null from decisions where order_number = $1
+            order by at, notice is null, occasion"
+        );
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(order).fetch_all(&self.readers).await?)
+    }
+
+    /// The numbers of all orders of an address, oldest first.
+    pub async fn orders_of(&self, email: &str) -> Result<Vec<String>> {
+        const OF: &str = "select number from orders where email = $1 order by placed_at, number";
+        Ok(sqlx::query_scalar(OF).bind(email).fetch_all(&self.readers).await?)
+    }
+
+    /// One notice by its id or the beginning of it, with its bytes and tries.
+    pub async fn kept(&self, id: &str) -> Result<Vec<Kept>> {
+        const ATTEMPTS: &str = "select number, started_at, ended_at, phase, outcome, reply from attempts
+            where notice_id = $1 order by number";
+        let sql =
+            format!("select {ENTRY} from notices where id >= $1 and id < $1 || 'g' order by id limit 2");
+        let entries: Vec<Entry> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_all(&self.readers).await?;
+        let mut kept = Vec::new();
+        for entry in entries {
+            let bytes: Option<Vec<u8>> =
+                sqlx::query_scalar("select bytes from messages where notice_id = $1")
+                    .bind(&entry.notice)
+                    .fetch_optional(&self.readers)
+                    .await?;
+            let attempts = sqlx::query_as(ATTEMPTS).bind(&entry.notice).fetch_all(&self.readers).await?;
+            kept.push(Kept { entry, bytes: bytes.map(|b| unpack(&b)).transpose()?, attempts });
+        }
+        Ok(kept)
+    }
+
+    /// What is not settled: under way, held, or in doubt for a person to look at.
+    pub async fn queue(&self, most: u32) -> Result<Vec<Entry>> {
+        let sql = format!(
+            "select {ENTRY} from notices where next_try_at is not null or state in ('sending', 'held')
+                or (state = 'in_doubt' and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock'))
+            order by coalesce(next_try_at, planned_at), order_number limit $1"
+        );
+        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(most).fetch_all(&self.readers).await?)
+    }
+
+    /// Orders by status, oldest first.
+    pub async fn list_orders(
+        &self,
+        status: Option<&str>,
+        sku: Option<&str>,
+        most: u32,
+    ) -> Result<Vec<Listed>> {
+        const LIST: &str = "select number, status, placed_at, heard_at, email,
+                (select group_concat(distinct sku) from lines
+                    where order_number = number and open_units > 0 and kind <> 'in_stock') as waits_for
+            from orders where ($1 is null or status = $1)
+                and ($2 is null or exists (select 1 from lines where order_number = number and sku = $2))
+            order by placed_at, number limit $3";
+        Ok(sqlx::query_as(LIST).bind(status).bind(sku).bind(most).fetch_all(&self.readers).await?)
+    }
+
+    /// The supplies of a SKU of which something can still come.
+    pub async fn open_supplies(&self, sku: &str) -> Result<Vec<Incoming>> {
+        let mut reader = self.readers.acquire().await?;
+        let rows = supplies_of(&mut reader, &std::collections::BTreeSet::from([sku])).await?;
+        let supplies = rows.into_iter().map(|row| row.into_incoming(0)).collect::<Result<Vec<_>>>()?;
+        Ok(supplies.into_iter().filter(Incoming::is_open).collect())
+    }
+
+    /// Orders, notices and decisions, counted.
+    pub async fn counts(&self) -> Result<Counts> {
+        let mut counts = Counts::default();
+        let orders: Vec<(String, i64)> =
+            sqlx::query_as("select status, count(*) from orders group by status")
+                .fetch_all(&self.readers)
+                .await?;
+        counts.orders = orders.into_iter().collect();
+        const NOTICES: &str = "select kind, state, count(*) from notices group by kind, state";
+        const DECISIONS: &str = "select kind, reason, count(*) from decisions group by kind, reason";
+        for (sql, into) in [(NOTICES, &mut counts.notices), (DECISIONS, &mut counts.decisions)] {
+            let rows: Vec<(String, String, i64)> = sqlx::query_as(sql).fetch_all(&self.readers).await?;
+            for (kind, state, count) in rows {
+                into.entry(kind).or_default().insert(state, count);
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The longest silence of any customer who could be mailed, up to `now` where the order still waits.
+    pub async fn longest_silence(&self, now: Instant) -> Result<Option<Silence>> {
+        const SILENCE: &str = "with heard as (
+                select number as order_number, recorded_at as at from orders where email is not null
+                union all select order_number, settled_at from notices where state = 'accepted'
+                union all select number, case when status = 'waiting' then $1
+                    else (select max(recorded_at) from news where order_number = number) end
+                    from orders where email is not null),
+            gaps as (select order_number, at - lag(at) over (partition by order_number order by at) as gap from heard
+                where at is not null)
+            select order_number, gap / 1000 from gaps
+            where exists (select 1 from lines l where l.order_number = gaps.order_number and l.kind <> 'in_stock')
+            order by gap desc limit 1";
+        let row: Option<(String, Option<i64>)> =
+            sqlx::query_as(SILENCE).bind(millis(now)).fetch_optional(&self.readers).await?;
+        Ok(row.and_then(|(order, seconds)| Some(Silence { order, seconds: seconds? })))
+    }
+}
+
+/// How bytes lie in the database.
+pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {
+    // Memory is all that compressing can run out of; then the bytes are kept as they are.
+    zstd::bulk::compress(bytes, 3).unwrap_or_else(|_| bytes.to_vec())
+}
+
+pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>> {
+    const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+    if !bytes.starts_with(&FRAME) {
+        return Ok(bytes.to_vec());
+    }
+    zstd::stream::decode_all(bytes)
+        .map_err(|_| StoreError::Value { what: "a kept mail", value: "damaged bytes".to_owned() })
+}

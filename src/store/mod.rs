@@ -1,0 +1,217 @@
+//! The only home of sqlx: one SQLite file, one writer, a pool of readers.
+//!
+//! What always holds: one public method is one transaction and none escapes; no rule lives in SQL; whatever
+//! touches more than one row is one statement over `json_each`. Instants are milliseconds, dates ISO texts.
+
+mod facts;
+mod history;
+mod load;
+mod lock;
+mod outbox;
+mod plan;
+mod rows;
+mod supply;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+
+pub use facts::{Entry, Recorded};
+pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence};
+pub use lock::Lock;
+pub use outbox::{Claimed, Claims, Limits, Outcomes, Settlement, Staged};
+pub use plan::{PlanCounts, Planned};
+
+use crate::domain::notice::Notice;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// What went wrong with the database, in words for the person who runs it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{path}: there is no database yet; `shipby serve` or `shipby import` makes it")]
+    Missing { path: PathBuf },
+    #[error("{path}: {message}")]
+    Open { path: PathBuf, message: String },
+    #[error("{path} is in use by another shipby daemon; stop that one first")]
+    Locked { path: PathBuf },
+    #[error(
+        "{path} was written by a newer shipby (schema {found}, this one knows {known}); nothing was touched"
+    )]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("database: {0}")]
+    Sql(#[from] sqlx::Error),
+    #[error("database: {what} holds {value:?}, which this shipby does not know")]
+    Value { what: &'static str, value: String },
+}
+
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// How careful the disk is asked to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// What was committed survives power loss.
+    Full,
+    /// For a simulation's throw-away database.
+    None,
+}
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    path: PathBuf,
+    instance: String,
+}
+
+impl Store {
+    /// Opens the database, makes it where there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] if the file cannot be used, [`StoreError::Newer`] if a later shipby wrote it.
+    pub async fn open(path: &Path, durability: Durability) -> Result<Self> {
+        let opening = |error: sqlx::Error| StoreError::Open { path: path.to_owned(), message: plain(&error) };
+        let synchronous = match durability {
+            Durability::Full => SqliteSynchronous::Full,
+            Durability::None => SqliteSynchronous::Off,
+        };
+        let base = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .statement_cache_capacity(200)
+            .pragma("trusted_schema", "OFF");
+        let pool =
+            || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+        let writer = pool()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(60))
+            .connect_with(base.clone().create_if_missing(true))
+            .await
+            .map_err(opening)?;
+        migrate(&writer, path).await?;
+        let readers =
+            pool().max_connections(4).connect_with(base.pragma("query_only", "ON")).await.map_err(opening)?;
+        let instance = instance(&writer).await?;
+        Ok(Self { writer, readers, path: path.to_owned(), instance })
+    }
+
+    /// Opens a database that must exist already.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is none, otherwise as [`Store::open`].
+    pub async fn open_existing(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(StoreError::Missing { path: path.to_owned() });
+        }
+        Self::open(path, Durability::Full).await
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Closes the readers before the writer, so that no write-ahead log is left behind.
+    pub async fn close(self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Fixes the number that makes notice ids of this database its own (for reproducible runs).
+    pub async fn set_instance(&mut self, instance: &str) -> Result<()> {
+        self.set_meta("instance", instance).await?;
+        instance.clone_into(&mut self.instance);
+        Ok(())
+    }
+
+    /// The id of a notice: the same order and occasion always have the same one, and so the same Message-ID.
+    pub fn notice_id(&self, order: &str, notice: &Notice) -> String {
+        let digest = Sha256::new()
+            .chain_update(&self.instance)
+            .chain_update([0])
+            .chain_update(order)
+            .chain_update([0])
+            .chain_update(&notice.occasion)
+            .finalize();
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A value of the database's own, by name.
+    pub async fn meta(&self, key: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar("select value from meta where key = $1")
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await?)
+    }
+
+    /// Sets a value of the database's own.
+    pub async fn set_meta(&self, key: &str, value: &str) -> Result<()> {
+        sqlx::query(SET_META).bind(key).bind(value).execute(&self.writer).await?;
+        Ok(())
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
+        // A deferred transaction that turns to writing fails at once when another process writes.
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+const SET_META: &str = "insert into meta (key, value) values ($1, $2)
+    on conflict (key) do update set value = excluded.value";
+
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<()> {
+    let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
+    let has_table: i64 =
+        sqlx::query_scalar("select count(*) from sqlite_master where name = '_sqlx_migrations'")
+            .fetch_one(writer)
+            .await?;
+    if has_table > 0 {
+        let found: Option<i64> =
+            sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(writer).await?;
+        match found {
+            Some(found) if found > known => {
+                return Err(StoreError::Newer { path: path.to_owned(), found, known });
+            }
+            Some(found) if found == known => return Ok(()),
+            _ => {}
+        }
+    }
+    let refused = |error: sqlx::migrate::MigrateError| StoreError::Open {
+        path: path.to_owned(),
+        message: format!("the schema cannot be brought up to date: {error}"),
+    };
+    MIGRATIONS.run(writer).await.map_err(refused)
+}
+
+/// The number that makes this database's notice ids its own; made once.
+async fn instance(writer: &SqlitePool) -> Result<String> {
+    const MAKE: &str = "insert into meta (key, value) values ('instance', lower(hex(randomblob(16))))
+        on conflict (key) do nothing";
+    sqlx::query(MAKE).execute(writer).await?;
+    Ok(sqlx::query_scalar("select value from meta where key = 'instance'").fetch_one(writer).await?)
+}
+
+fn plain(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(inner) => inner.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn millis(at: DateTime<Utc>) -> i64 {
+    at.timestamp_millis()
+}
+
+fn instant(millis: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::UNIX_EPOCH)
+}

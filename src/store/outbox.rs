@@ -1,0 +1,474 @@
+//! The dispatcher's side: claim, stage the bytes, begin a body, settle; and what a dead owner left behind.
+//!
+//! What always holds: bytes and attempt are stored before the first octet leaves, a begun body is recorded
+//! before its first octet, and every claim and settlement names its owner.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::history::{pack, unpack};
+use super::load::{load, place};
+use super::plan::{NEWS_TOLD, SilentRow, save_decisions};
+use super::rows::{NOTICE_COLUMNS, NoticeRow, stamp, to_json};
+use super::{Result, Store, instant, millis};
+use crate::domain::calendar::Instant;
+use crate::domain::notice::{Decision, Notice, NoticeKind, NoticeState, UnderWay};
+use crate::domain::order::Order;
+use crate::domain::policy::Policy;
+use crate::domain::settle::{Outcome, Settled};
+
+/// Who claims, how many, and under which mode.
+#[derive(Debug, Clone)]
+pub struct Limits<'a> {
+    pub owner: &'a str,
+    pub most: u32,
+    /// `capture`, `redirect` or `live`.
+    pub mode: &'a str,
+}
+
+/// A notice in the dispatcher's hands, with all that rendering it needs.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    pub id: String,
+    pub order: Order,
+    pub notice: Notice,
+    /// 1 for the first try.
+    pub attempt: u32,
+    /// It was in doubt before this try.
+    pub again: bool,
+    /// The bytes of an earlier try; a retry sends the same.
+    pub message: Option<Vec<u8>>,
+    /// Ids of the order's accepted notices, oldest first.
+    pub earlier: Vec<String>,
+    /// The revision of the order the claim was made at.
+    pub revision: i64,
+}
+
+/// What was claimed at one time.
+pub type Claims = Vec<Claimed>;
+
+/// The outcome of a try, to be made durable.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    pub id: String,
+    /// The order as it was claimed, after [`Order::settle`].
+    pub order: Order,
+    pub notice: Notice,
+    pub settled: Settled,
+    pub attempt: u32,
+    pub at: Instant,
+    pub phase: Option<&'static str>,
+    /// The server's words, or ours where it had none.
+    pub reply: Option<String>,
+}
+
+/// What is to be made durable in one commit.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    pub settled: Vec<Settlement>,
+    /// Bodies about to leave: notice and the revision it was claimed at.
+    pub begin: Vec<(String, i64)>,
+}
+
+/// What a first try will send, kept before the first octet leaves.
+#[derive(Debug)]
+pub struct Staged {
+    pub id: String,
+    pub subject: String,
+    pub bytes: Vec<u8>,
+}
+
+impl Store {
+    /// When the dispatcher has to work next; None while nothing is to be sent.
+    pub async fn next_try(&self) -> Result<Option<Instant>> {
+        const NEXT: &str = "select min(next_try_at) from notices where next_try_at is not null";
+        let next: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&self.readers).await?;
+        Ok(next.map(instant))
+    }
+
+    /// Claims notices whose time has come and whose order's plan is up to date; what goes at once comes first.
+    pub async fn claim(&self, now: Instant, limits: &Limits<'_>) -> Result<Claims> {
+        const READY: &str = "select n.id, n.state = 'in_doubt' as again from notices n
+            join orders o on o.number = n.order_number
+            where n.next_try_at <= $1 and (o.plan_at is null or o.plan_at > $1)
+                and not exists (select 1 from dirty_skus d join lines l on l.sku = d.sku
+                    where l.order_number = n.order_number)
+            order by n.urgency, n.next_try_at, n.planned_at, n.order_number limit $2";
+        const TAKE: &str = "update notices set state = 'sending', owner = $2, next_try_at = null,
+                attempts = attempts + 1, mode = $3
+            where id in (select value from json_each($1)) returning id, order_number, attempts";
+        const BEGIN_ATTEMPTS: &str = "insert into attempts (notice_id, number, started_at)
+            select id, attempts, $2 from notices where id in (select value from json_each($1))";
+        if self.next_try().await?.is_none_or(|next| next > now) {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.begin().await?;
+        let ready: Vec<(String, bool)> =
+            sqlx::query_as(READY).bind(millis(now)).bind(limits.most).fetch_all(&mut *tx).await?;
+        if ready.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = to_json(&ready.iter().map(|(id, _)| id).collect::<Vec<_>>());
+        let taken: Vec<(String, String, u32)> =
+            sqlx::query_as(TAKE).bind(&ids).bind(limits.owner).bind(limits.mode).fetch_all(&mut *tx).await?;
+        sqlx::query(BEGIN_ATTEMPTS).bind(&ids).bind(millis(now)).execute(&mut *tx).await?;
+        let numbers: Vec<String> = taken.iter().map(|(_, number, _)| number.clone()).collect();
+        let mut loaded: HashMap<String, _> =
+            load(&mut tx, &numbers).await?.into_iter().map(|l| (l.order.number.clone(), l)).collect();
+        let mut with_place: Vec<&mut Order> = loaded
+            .values_mut()
+            .map(|loaded| &mut loaded.order)
+            .filter(|order| {
+                order.under_way.as_ref().is_some_and(|u| u.notice.kind == NoticeKind::WeeklyStatus)
+            })
+            .collect();
+        place(&mut tx, &mut with_place).await?;
+        let mut messages = messages(&mut tx, &ids).await?;
+        let mut earlier = earlier(&mut tx, &numbers).await?;
+        tx.commit().await?;
+        let mut taken: HashMap<String, (String, u32)> =
+            taken.into_iter().map(|(id, number, attempt)| (id, (number, attempt))).collect();
+        let mut claims = Vec::with_capacity(ready.len());
+        for (id, again) in ready {
+            let Some((number, attempt)) = taken.remove(&id) else { continue };
+            let Some(found) = loaded.remove(&number) else { continue };
+            let Some(UnderWay { notice, .. }) = found.order.under_way.clone() else { continue };
+            claims.push(Claimed {
+                message: messages.remove(&id),
+                earlier: earlier.remove(&number).unwrap_or_default(),
+                order: found.order,
+                revision: found.revision,
+                notice,
+                attempt,
+                again,
+                id,
+            });
+        }
+        Ok(claims)
+    }
+
+    /// Keeps the bytes of first tries, made by the template set of that hash.
+    pub async fn stage(&self, staged: &[Staged], template_hash: &str) -> Result<()> {
+        const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = $2
+            from (select value ->> 0 as id, value ->> 1 as subject from json_each($1)) as new
+            where notices.id = new.id";
+        if staged.is_empty() {
+            return Ok(());
+        }
+        let packed: Vec<(&str, Vec<u8>)> = staged.iter().map(|s| (s.id.as_str(), pack(&s.bytes))).collect();
+        let subjects: Vec<(&str, &str)> =
+            staged.iter().map(|s| (s.id.as_str(), s.subject.as_str())).collect();
+        let mut tx = self.begin().await?;
+        let mut insert = sqlx::QueryBuilder::new("insert into messages (notice_id, bytes) ");
+        insert.push_values(packed, |mut row, (id, bytes)| {
+            row.push_bind(id.to_owned()).push_bind(bytes);
+        });
+        insert.push(" on conflict do nothing").build().execute(&mut *tx).await?;
+        sqlx::query(SUBJECTS).bind(to_json(&subjects)).bind(template_hash).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Makes outcomes durable and lets bodies begin, in one commit. Says which bodies may leave: not those whose
+    /// order changed since the claim.
+    pub async fn commit(&self, owner: &str, now: Instant, outcomes: &Outcomes) -> Result<Vec<String>> {
+        const BEGIN_BODIES: &str = "update notices set body_begun_at = $2
+            from (select value ->> 0 as id, value ->> 1 as revision from json_each($1)) as new
+            where notices.id = new.id and notices.state = 'sending' and notices.owner = $3
+                and exists (select 1 from orders o
+                    where o.number = notices.order_number and o.revision = new.revision)
+            returning notices.id";
+        let mut tx = self.begin().await?;
+        settle(&mut tx, owner, &outcomes.settled).await?;
+        let begun = if outcomes.begin.is_empty() {
+            Vec::new()
+        } else {
+            let begin = sqlx::query_scalar(BEGIN_BODIES).bind(to_json(&outcomes.begin)).bind(millis(now));
+            begin.bind(owner).fetch_all(&mut *tx).await?
+        };
+        tx.commit().await?;
+        Ok(begun)
+    }
+
+    /// Gives claimed notices back untried.
+    pub async fn release(&self, owner: &str, ids: &[String], now: Instant) -> Result<()> {
+        const RELEASE: &str =
+            "update notices set state = case when attempts > 1 then 'deferred' else 'queued' end,
+                owner = null, attempts = attempts - 1, next_try_at = $2, body_begun_at = null
+            where id in (select value from json_each($1)) and state = 'sending' and owner = $3";
+        const UNTRY: &str = "delete from attempts where ended_at is null and notice_id in
+            (select value from json_each($1))";
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        let released = sqlx::query(RELEASE).bind(to_json(ids)).bind(millis(now)).bind(owner);
+        released.execute(&mut *tx).await?;
+        sqlx::query(UNTRY).bind(to_json(ids)).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Settles what has lost its use while it waited. Says how many.
+    pub async fn expire(&self, now: Instant, policy: &Policy) -> Result<usize> {
+        const EXPIRED: &str =
+            "select id from notices where next_try_at is not null and useful_until <= $1 limit 1000";
+        let expired: Vec<String> =
+            sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_all(&self.readers).await?;
+        if expired.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.begin().await?;
+        self.settle_all(
+            &mut tx,
+            &expired,
+            Outcome::Expired,
+            "it had lost its use before it was accepted",
+            now,
+            policy,
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(expired.len())
+    }
+
+    /// At a start: what a dead owner had claimed goes back, what had begun to leave is in doubt.
+    /// Says how many of each.
+    pub async fn recover(&self, now: Instant, policy: &Policy) -> Result<(usize, usize)> {
+        const CLAIMED: &str = "select id, body_begun_at is not null from notices where owner is not null";
+        const BACK: &str = "update notices set owner = null, next_try_at = $2,
+                state = case when attempts > 1 then 'deferred' else 'queued' end
+            where id in (select value from json_each($1))";
+        const CUT_SHORT: &str = "update attempts set ended_at = $2, outcome = 'interrupted'
+            where ended_at is null and notice_id in (select value from json_each($1))";
+        let mut tx = self.begin().await?;
+        let left: Vec<(String, bool)> = sqlx::query_as(CLAIMED).fetch_all(&mut *tx).await?;
+        let (begun, claimed): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, begun)| *begun);
+        let begun: Vec<String> = begun.into_iter().map(|(id, _)| id).collect();
+        let claimed: Vec<String> = claimed.into_iter().map(|(id, _)| id).collect();
+        if !claimed.is_empty() {
+            sqlx::query(BACK).bind(to_json(&claimed)).bind(millis(now)).execute(&mut *tx).await?;
+            sqlx::query(CUT_SHORT).bind(to_json(&claimed)).bind(millis(now)).execute(&mut *tx).await?;
+        }
+        let doubt = Outcome::Doubtful { again: false };
+        self.settle_all(&mut tx, &begun, doubt, "shipby stopped before the server answered", now, policy)
+            .await?;
+        tx.commit().await?;
+        Ok((claimed.len(), begun.len()))
+    }
+
+    /// Settles notices outside a dialogue, all with the same outcome.
+    async fn settle_all(
+        &self,
+        conn: &mut SqliteConnection,
+        ids: &[String],
+        outcome: Outcome,
+        words: &str,
+        now: Instant,
+        policy: &Policy,
+    ) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let rows = format!(
+            "select {NOTICE_COLUMNS}, attempts, owner, exists (select 1 from attempts a
+                where a.notice_id = notices.id and a.outcome = 'in_doubt') as again
+            from notices where id in (select value from json_each($1))"
+        );
+        let rows: Vec<TriedNotice> =
+            sqlx::query_as(AssertSqlSafe(rows)).bind(to_json(ids)).fetch_all(&mut *conn).await?;
+        let numbers: Vec<String> = rows.iter().map(|row| row.notice.order_number.clone()).collect();
+        let mut orders: HashMap<String, Order> =
+            load(conn, &numbers).await?.into_iter().map(|l| (l.order.number.clone(), l.order)).collect();
+        let mut by_owner: HashMap<String, Vec<Settlement>> = HashMap::new();
+        for row in rows {
+            let Some(mut order) = orders.remove(&row.notice.order_number) else { continue };
+            let under_way = row.notice.into_under_way()?;
+            let outcome = match outcome {
+                Outcome::Doubtful { .. } => Outcome::Doubtful { again: row.again },
+                other => other,
+            };
+            let settled = order.settle(&under_way.notice, &under_way.id, outcome, now, policy);
+            by_owner.entry(row.owner.unwrap_or_default()).or_default().push(Settlement {
+                id: under_way.id,
+                order,
+                notice: under_way.notice,
+                settled,
+                attempt: row.attempts,
+                at: now,
+                phase: None,
+                reply: Some(words.to_owned()),
+            });
+        }
+        for (owner, settlements) in by_owner {
+            settle(conn, &owner, &settlements).await?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct TriedNotice {
+    #[sqlx(flatten)]
+    notice: NoticeRow,
+    attempts: u32,
+    owner: Option<String>,
+    again: bool,
+}
+
+async fn messages(conn: &mut SqliteConnection, ids: &str) -> Result<HashMap<String, Vec<u8>>> {
+    const KEPT: &str =
+        "select notice_id, bytes from messages where notice_id in (select value from json_each($1))";
+    let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(KEPT).bind(ids).fetch_all(conn).await?;
+    rows.into_iter().map(|(id, bytes)| Ok((id, unpack(&bytes)?))).collect()
+}
+
+async fn earlier(conn: &mut SqliteConnection, numbers: &[String]) -> Result<HashMap<String, Vec<String>>> {
+    const EARLIER: &str = "select order_number, id from notices
+        where state = 'accepted' and order_number in (select value from json_each($1)) order by settled_at";
+    let rows: Vec<(String, String)> = sqlx::query_as(EARLIER).bind(to_json(numbers)).fetch_all(conn).await?;
+    let mut grouped: HashMap<String, Vec<String>> = HashMap::new();
+    for (number, id) in rows {
+        grouped.entry(number).or_default().push(id);
+    }
+    Ok(grouped)
+}
+
+#[derive(Serialize)]
+struct SettledRow<'a> {
+    id: &'a str,
+    order: &'a str,
+    state: NoticeState,
+    next_try: Option<i64>,
+    reason: Option<&'static str>,
+    reply: Option<&'a str>,
+    at: i64,
+    /// It is over: nothing more happens to it by itself.
+    over: bool,
+    attempt: u32,
+    phase: Option<&'static str>,
+    planned_at: i64,
+    heard_at: Option<i64>,
+    confirmed: bool,
+    updated: bool,
+    status_tried_on: Option<String>,
+    status_failures: u32,
+}
+
+#[derive(Serialize)]
+struct LedgerRow<'a> {
+    order: &'a str,
+    line: &'a str,
+    told: Option<String>,
+    tried: Option<String>,
+    overdue_for: Option<String>,
+    announced: bool,
+}
+
+/// Saves outcomes, whatever their number, with a few statements; wakes the orders.
+async fn settle(conn: &mut SqliteConnection, owner: &str, settled: &[Settlement]) -> Result<()> {
+    if settled.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<SettledRow> = settled.iter().map(settled_row).collect();
+    let text = to_json(&rows);
+    sqlx::query(SETTLE_NOTICES).bind(&text).bind(owner).execute(&mut *conn).await?;
+    sqlx::query(SETTLE_ATTEMPTS).bind(&text).execute(&mut *conn).await?;
+    sqlx::query(SETTLE_ORDERS).bind(&text).execute(&mut *conn).await?;
+    let over = || settled.iter().filter(|s| s.settled.next_try.is_none());
+    let ledger: Vec<LedgerRow> = over().flat_map(ledger_rows).collect();
+    if !ledger.is_empty() {
+        sqlx::query(SETTLE_LINES).bind(to_json(&ledger)).execute(&mut *conn).await?;
+    }
+    let told: Vec<SilentRow> = over()
+        .flat_map(|s| {
+            let kept = |key: &&crate::domain::notice::NewsKey| !s.order.news.iter().any(|n| n.key() == **key);
+            s.notice.content.news.iter().filter(kept).map(|key| SilentRow {
+                order: s.order.number.clone(),
+                kind: key.kind,
+                id: key.id.clone(),
+            })
+        })
+        .collect();
+    if !told.is_empty() {
+        sqlx::query(NEWS_TOLD).bind(to_json(&told)).execute(&mut *conn).await?;
+    }
+    let decided: Vec<(String, Decision)> = settled
+        .iter()
+        .flat_map(|s| s.settled.decided.iter().map(|decision| (s.order.number.clone(), decision.clone())))
+        .collect();
+    let at = settled.first().map(|s| s.at).unwrap_or_default();
+    save_decisions(conn, &decided, at).await
+}
+
+fn settled_row(s: &Settlement) -> SettledRow<'_> {
+    let heard = &s.order.heard;
+    SettledRow {
+        id: &s.id,
+        order: &s.order.number,
+        state: s.settled.state,
+        next_try: stamp(s.settled.next_try),
+        reason: s.settled.reason.map(|reason| reason.as_str()),
+        reply: s.reply.as_deref(),
+        at: millis(s.at),
+        over: s.settled.next_try.is_none(),
+        attempt: s.attempt,
+        phase: s.phase,
+        planned_at: millis(s.notice.planned_at),
+        heard_at: stamp(heard.last_at),
+        confirmed: heard.confirmed,
+        updated: heard.updated,
+        status_tried_on: heard.status_tried_on.map(|day| day.to_string()),
+        status_failures: heard.status_failures,
+    }
+}
+
+fn ledger_rows(s: &Settlement) -> impl Iterator<Item = LedgerRow<'_>> {
+    let stated =
+        |line: &&crate::domain::order::Line| s.notice.content.lines.iter().any(|l| l.line == line.id);
+    s.order.lines.iter().filter(stated).map(|line| LedgerRow {
+        order: &s.order.number,
+        line: &line.id,
+        told: line.told.map(|day| day.to_string()),
+        tried: line.tried.as_ref().map(to_json),
+        overdue_for: line.overdue_for.map(|day| day.to_string()),
+        announced: line.announced,
+    })
+}
+
+const SETTLE_NOTICES: &str = "update notices set state = new.state, next_try_at = new.next_try, owner = null,
+        body_begun_at = null, reply = new.reply, reason = new.reason,
+        settled_at = case when new.over then new.at else null end
+    from (select value ->> 'id' as id, value ->> 'state' as state, value ->> 'next_try' as next_try,
+        value ->> 'reply' as reply, value ->> 'reason' as reason, value ->> 'over' as over, value ->> 'at' as at
+        from json_each($1)) as new
+    where notices.id = new.id and coalesce(notices.owner, '') = $2";
+
+const SETTLE_ATTEMPTS: &str = "update attempts set ended_at = new.at, outcome = new.state, phase = new.phase,
+        reply = new.reply
+    from (select value ->> 'id' as id, value ->> 'attempt' as attempt, value ->> 'at' as at,
+        value ->> 'state' as state, value ->> 'phase' as phase, value ->> 'reply' as reply
+        from json_each($1)) as new
+    where attempts.notice_id = new.id and attempts.number = new.attempt and attempts.ended_at is null";
+
+/// A change that came in after the notice was planned goes on settling.
+const SETTLE_ORDERS: &str = "update orders set plan_at = new.at, heard_at = new.heard_at, confirmed = new.confirmed,
+        updated = new.updated, status_tried_on = new.status_tried_on, status_failures = new.status_failures,
+        settling_first = case when new.over and settling_last <= new.planned_at then null else settling_first end,
+        settling_last = case when new.over and settling_last <= new.planned_at then null else settling_last end
+    from (select value ->> 'order' as number, value ->> 'at' as at, value ->> 'over' as over,
+        value ->> 'planned_at' as planned_at, value ->> 'heard_at' as heard_at, value ->> 'confirmed' as confirmed,
+        value ->> 'updated' as updated, value ->> 'status_tried_on' as status_tried_on,
+        value ->> 'status_failures' as status_failures
+        from json_each($1)) as new
+    where orders.number = new.number";
+
+const SETTLE_LINES: &str =
+    "update lines set told = new.told, tried = new.tried, overdue_for = new.overdue_for,
+        announced = new.announced
+    from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'told' as told,
+        value ->> 'tried' as tried, value ->> 'overdue_for' as overdue_for, value ->> 'announced' as announced
+        from json_each($1)) as new
+    where lines.order_number = new.number and lines.id = new.line";

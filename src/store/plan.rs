@@ -1,0 +1,389 @@
+//! The planner's side: queues covered anew, due orders scheduled, what is due put into the outbox.
+//!
+//! Each method works on facts nobody else can change meanwhile: load, decide, save are one transaction.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::load::{Loaded, load};
+use super::rows::{HeardRow, NoticeRow, json, to_json};
+use super::supply::{receipts_of, supplies_of};
+use super::{Result, Store, instant, millis};
+use crate::domain::calendar::{Instant, day_of};
+use crate::domain::fact::ChangeReason;
+use crate::domain::notice::{Decision, Notice, NoticeKind, NoticeState};
+use crate::domain::order::Order;
+use crate::domain::policy::Policy;
+use crate::domain::schedule::{Schedule, schedule};
+use crate::domain::supply::{Arrival, Cover, cover};
+
+/// A notice that was put into the outbox, for logs and stories.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    pub order: String,
+    pub id: String,
+    pub notice: Notice,
+}
+
+/// What a turn of planning did.
+#[derive(Debug, Clone, Default)]
+pub struct PlanCounts {
+    /// Orders looked at.
+    pub orders: usize,
+    pub queued: Vec<Planned>,
+    /// What was decided otherwise.
+    pub decided: Vec<(String, Decision)>,
+}
+
+#[derive(sqlx::FromRow)]
+struct QueueRow {
+    order_number: String,
+    id: String,
+    open_units: u32,
+    cover: String,
+}
+
+#[derive(Serialize)]
+struct CoverRow<'a> {
+    order: &'a str,
+    line: &'a str,
+    cover: String,
+    covered: bool,
+    reason: Option<&'a str>,
+    /// The order is to be looked at.
+    wake: bool,
+    /// Its date moved and may move again.
+    moved: bool,
+}
+
+impl Store {
+    /// When the planner has to work next: at once for a dirty SKU, else when the first order is due.
+    pub async fn next_plan(&self) -> Result<Option<Instant>> {
+        const NEXT: &str =
+            "select min(at) from (select min(plan_at) as at from orders where plan_at is not null
+            union all select min(useful_until) from notices where next_try_at is not null
+            union all select min(first_at) from dirty_skus)";
+        let next: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&self.readers).await?;
+        Ok(next.map(instant))
+    }
+
+    /// Walks the queue of every dirty SKU once; wakes the orders whose cover truly changed. Says how many SKUs.
+    pub async fn cover_dirty(&self, now: Instant, policy: &Policy) -> Result<usize> {
+        const DIRTY: &str = "select sku, first_at, last_at from dirty_skus order by sku limit 500";
+        let mut count = 0;
+        loop {
+            let dirty: Vec<(String, i64, i64)> = sqlx::query_as(DIRTY).fetch_all(&self.readers).await?;
+            if dirty.is_empty() {
+                return Ok(count);
+            }
+            let mut tx = self.begin().await?;
+            for (sku, first, last) in &dirty {
+                cover_sku(&mut tx, sku, instant(*first), instant(*last), now, policy).await?;
+                sqlx::query("delete from dirty_skus where sku = $1").bind(sku).execute(&mut *tx).await?;
+            }
+            tx.commit().await?;
+            count += dirty.len();
+        }
+    }
+
+    /// Schedules up to `most` due orders and saves what follows.
+    pub async fn plan_due(&self, now: Instant, policy: &Policy, most: u32) -> Result<PlanCounts> {
+        const DUE: &str = "select number from orders where plan_at <= $1 order by plan_at, number limit $2";
+        let due: Option<i64> = sqlx::query_scalar("select 1 from orders where plan_at <= $1 limit 1")
+            .bind(millis(now))
+            .fetch_optional(&self.readers)
+            .await?;
+        if due.is_none() {
+            return Ok(PlanCounts::default());
+        }
+        let mut tx = self.begin().await?;
+        let numbers: Vec<String> =
+            sqlx::query_scalar(DUE).bind(millis(now)).bind(most).fetch_all(&mut *tx).await?;
+        let loaded = load(&mut tx, &numbers).await?;
+        let mut batch = Batch::default();
+        for Loaded { mut order, .. } in loaded {
+            let plan = schedule(&order, now, policy);
+            batch.take(self, &mut order, plan);
+        }
+        batch.save(&mut tx, now).await?;
+        tx.commit().await?;
+        Ok(PlanCounts { orders: numbers.len(), queued: batch.planned, decided: batch.decided })
+    }
+
+    /// Wakes open orders after `cursor`, `most` at most; says where to go on, None at the end.
+    pub async fn wake_open(&self, cursor: &str, now: Instant, most: u32) -> Result<Option<String>> {
+        const WAKE: &str = "update orders set plan_at = $2 where number in
+            (select number from orders where number > $1 and status in ('waiting', 'open') order by number limit $3)
+            returning number";
+        let woken: Vec<String> = sqlx::query_scalar(WAKE)
+            .bind(cursor)
+            .bind(millis(now))
+            .bind(most)
+            .fetch_all(&self.writer)
+            .await?;
+        Ok(woken.into_iter().max())
+    }
+}
+
+/// One pass over a SKU's queue.
+async fn cover_sku(
+    conn: &mut SqliteConnection,
+    sku: &str,
+    first: Instant,
+    last: Instant,
+    now: Instant,
+    policy: &Policy,
+) -> Result<()> {
+    const QUEUE: &str = "select order_number, id, open_units, cover from lines
+        where sku = $1 and open_units > 0 and kind <> 'in_stock' order by placed_at, order_number, position";
+    const SHIPPED: &str =
+        "select coalesce(sum(shipped), 0) from lines where sku = $1 and shipped > 0 and kind <> 'in_stock'";
+    let queue: Vec<QueueRow> = sqlx::query_as(QUEUE).bind(sku).fetch_all(&mut *conn).await?;
+    if queue.is_empty() {
+        return Ok(());
+    }
+    let shipped: i64 = sqlx::query_scalar(SHIPPED).bind(sku).fetch_one(&mut *conn).await?;
+    let receipts = receipts_of(conn, sku).await?;
+    let supplies = supplies_of(conn, &BTreeSet::from([sku])).await?;
+    let newest = supplies.iter().max_by_key(|supply| supply.recorded_at);
+    let reason = newest
+        .filter(|supply| instant(supply.recorded_at) >= first)
+        .map(|supply| supply.reason.clone())
+        .filter(|reason| *reason != to_json(&ChangeReason::default()));
+    let arrivals: Vec<Arrival> = receipts
+        .iter()
+        .map(|r| Arrival { on: day_of(instant(r.at), policy.zone), quantity: r.quantity })
+        .collect();
+    let received = |name: &str| {
+        receipts.iter().filter(|r| r.supply.as_deref() == Some(name)).map(|r| r.quantity).sum::<i64>()
+    };
+    let incoming = supplies
+        .into_iter()
+        .map(|supply| {
+            let received = received(&supply.supply);
+            supply.into_incoming(received)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let units: Vec<u32> = queue.iter().map(|row| row.open_units).collect();
+    let covers = cover(&units, &arrivals, shipped, &incoming);
+    let mut changed = Vec::new();
+    for (row, new) in queue.iter().zip(&covers) {
+        let text = to_json(new);
+        if text == row.cover {
+            continue;
+        }
+        let old: Cover = json("a cover", &row.cover)?;
+        let moved = !new.is_received() && old.date() != new.date();
+        let wake = moved
+            || old.is_received() != new.is_received()
+            || (old == Cover::Nothing) != (*new == Cover::Nothing);
+        changed.push(CoverRow {
+            order: &row.order_number,
+            line: &row.id,
+            cover: text,
+            covered: *new != Cover::Nothing,
+            reason: reason.as_deref().filter(|_| moved),
+            wake,
+            moved,
+        });
+    }
+    for chunk in changed.chunks(5_000) {
+        save_covers(conn, chunk, first, last, now).await?;
+    }
+    Ok(())
+}
+
+async fn save_covers(
+    conn: &mut SqliteConnection,
+    rows: &[CoverRow<'_>],
+    first: Instant,
+    last: Instant,
+    now: Instant,
+) -> Result<()> {
+    const LINES: &str = "update lines set cover = new.cover, ever_covered = ever_covered or new.covered,
+            reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
+        from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'cover' as cover,
+            value ->> 'covered' as covered, value ->> 'reason' as reason, value ->> 'moved' as moved
+            from json_each($1)) as new
+        where lines.order_number = new.number and lines.id = new.line";
+    const ORDERS: &str = "update orders set plan_at = min(coalesce(plan_at, $2), $2), revision = revision + 1,
+            settling_first = case when new.moved then coalesce(settling_first, $3) else settling_first end,
+            settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end
+        from (select value ->> 'order' as number, max(value ->> 'moved') as moved from json_each($1)
+            where value ->> 'wake' group by 1) as new
+        where orders.number = new.number";
+    let text = to_json(rows);
+    sqlx::query(LINES).bind(&text).execute(&mut *conn).await?;
+    let orders = sqlx::query(ORDERS).bind(&text).bind(millis(now)).bind(millis(first)).bind(millis(last));
+    orders.execute(conn).await?;
+    Ok(())
+}
+
+/// What a batch of schedules comes to, ready to be saved with one statement each.
+#[derive(Default)]
+struct Batch {
+    planned: Vec<Planned>,
+    decided: Vec<(String, Decision)>,
+    notices: Vec<NoticeRow>,
+    superseded: Vec<SupersededRow>,
+    heard: Vec<PlanRow>,
+    tried: Vec<TriedRow>,
+    silent: Vec<SilentRow>,
+}
+
+#[derive(Serialize)]
+struct SupersededRow {
+    id: String,
+    reason: &'static str,
+    by: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PlanRow {
+    number: String,
+    plan_at: Option<i64>,
+    #[serde(flatten)]
+    heard: HeardRow,
+}
+
+#[derive(Serialize)]
+struct TriedRow {
+    order: String,
+    line: String,
+    tried: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SilentRow {
+    pub order: String,
+    pub kind: NoticeKind,
+    pub id: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct DecisionRow<'a> {
+    pub order: &'a str,
+    pub occasion: &'a str,
+    pub kind: NoticeKind,
+    pub outcome: NoticeState,
+    pub reason: &'static str,
+    pub by: Option<&'a str>,
+}
+
+impl Batch {
+    fn take(&mut self, store: &Store, order: &mut Order, plan: Schedule) {
+        let number = &order.number;
+        if let (Some(reason), Some(old)) = (plan.superseded, &order.under_way) {
+            let by = plan.due.as_ref().map(|notice| notice.occasion.clone());
+            self.superseded.push(SupersededRow { id: old.id.clone(), reason: reason.as_str(), by });
+            if old.state == NoticeState::InDoubt {
+                let mut after = order.clone();
+                after.adopt(&plan, |_| String::new());
+                self.tried.extend(after.lines.iter().map(|line| TriedRow {
+                    order: number.clone(),
+                    line: line.id.clone(),
+                    tried: line.tried.as_ref().map(to_json),
+                }));
+            }
+        }
+        self.silent.extend(plan.silent.iter().map(|key| SilentRow {
+            order: number.clone(),
+            kind: key.kind,
+            id: key.id.clone(),
+        }));
+        self.decided.extend(plan.dropped.iter().map(|decision| (number.clone(), decision.clone())));
+        self.heard.push(PlanRow {
+            number: number.clone(),
+            plan_at: plan.plan_at.map(millis),
+            heard: HeardRow::from_heard(&plan.heard),
+        });
+        if let Some(notice) = plan.due {
+            let id = store.notice_id(number, &notice);
+            self.notices.push(NoticeRow::from_notice(id.clone(), number, &notice));
+            self.planned.push(Planned { order: number.clone(), id, notice });
+        }
+    }
+
+    async fn save(&self, conn: &mut SqliteConnection, now: Instant) -> Result<()> {
+        if !self.superseded.is_empty() {
+            let supersede = sqlx::query(SUPERSEDE).bind(to_json(&self.superseded)).bind(millis(now));
+            supersede.execute(&mut *conn).await?;
+        }
+        if !self.notices.is_empty() {
+            sqlx::query(INSERT_NOTICES).bind(to_json(&self.notices)).execute(&mut *conn).await?;
+        }
+        if !self.tried.is_empty() {
+            sqlx::query(SAVE_TRIED).bind(to_json(&self.tried)).execute(&mut *conn).await?;
+        }
+        if !self.silent.is_empty() {
+            sqlx::query(NEWS_TOLD).bind(to_json(&self.silent)).execute(&mut *conn).await?;
+        }
+        save_decisions(conn, &self.decided, now).await?;
+        sqlx::query(SAVE_PLAN).bind(to_json(&self.heard)).execute(conn).await?;
+        Ok(())
+    }
+}
+
+/// Keeps what was decided otherwise; the first decision about an occasion stands.
+pub(super) async fn save_decisions(
+    conn: &mut SqliteConnection,
+    decided: &[(String, Decision)],
+    now: Instant,
+) -> Result<()> {
+    const SAVE: &str = "insert into decisions (order_number, occasion, kind, outcome, reason, by_occasion, at)
+        select value ->> 'order', value ->> 'occasion', value ->> 'kind', value ->> 'outcome', value ->> 'reason',
+            value ->> 'by', $2
+        from json_each($1) where true on conflict do nothing";
+    if decided.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<DecisionRow> = decided
+        .iter()
+        .map(|(order, decision)| DecisionRow {
+            order,
+            occasion: &decision.occasion,
+            kind: decision.kind,
+            outcome: decision.outcome,
+            reason: decision.reason.as_str(),
+            by: decision.by.as_deref(),
+        })
+        .collect();
+    sqlx::query(SAVE).bind(to_json(&rows)).bind(millis(now)).execute(conn).await?;
+    Ok(())
+}
+
+const SUPERSEDE: &str = "update notices set state = 'superseded', next_try_at = null, settled_at = $2,
+        reason = old.reason, by_occasion = old.by
+    from (select value ->> 'id' as id, value ->> 'reason' as reason, value ->> 'by' as by from json_each($1)) as old
+    where notices.id = old.id and notices.state <> 'sending'";
+
+const INSERT_NOTICES: &str = "insert into notices (id, order_number, kind, occasion, state, email, includes, lines,
+        news, planned_at, useful_until, replaces_status, urgency, next_try_at)
+    select value ->> 'id', value ->> 'order_number', value ->> 'kind', value ->> 'occasion', value ->> 'state',
+        value ->> 'email', value ->> 'includes', value ->> 'lines', value ->> 'news', value ->> 'planned_at',
+        value ->> 'useful_until', value ->> 'replaces_status', value ->> 'urgency', value ->> 'planned_at'
+    from json_each($1) where true on conflict do nothing";
+
+const SAVE_TRIED: &str = "update lines set tried = new.tried
+    from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'tried' as tried
+        from json_each($1)) as new
+    where lines.order_number = new.number and lines.id = new.line";
+
+/// These are not owed to the customer any more.
+pub(super) const NEWS_TOLD: &str = "update news set told = true
+    from (select value ->> 'order' as number, value ->> 'kind' as kind, value ->> 'id' as id from json_each($1)) as done
+    where news.order_number = done.number and news.kind = done.kind and news.id = done.id";
+
+const SAVE_PLAN: &str = "update orders set plan_at = new.plan_at, heard_at = new.heard_at, confirmed = new.confirmed,
+        updated = new.updated, status_tried_on = new.status_tried_on, status_failures = new.status_failures,
+        changes = new.changes, restocks = new.restocks, settling_first = new.settling_first,
+        settling_last = new.settling_last
+    from (select value ->> 'number' as number, value ->> 'plan_at' as plan_at, value ->> 'heard_at' as heard_at,
+        value ->> 'confirmed' as confirmed, value ->> 'updated' as updated,
+        value ->> 'status_tried_on' as status_tried_on, value ->> 'status_failures' as status_failures,
+        value ->> 'changes' as changes, value ->> 'restocks' as restocks,
+        value ->> 'settling_first' as settling_first, value ->> 'settling_last' as settling_last
+        from json_each($1)) as new
+    where orders.number = new.number";

@@ -1,0 +1,352 @@
+//! Rows as they lie in the tables, and the domain's values they stand for.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Result, StoreError, instant, millis};
+use crate::domain::customer::{Customer, EmailAddress};
+use crate::domain::fact::{LineKind, Partial, Payment};
+use crate::domain::notice::{Content, Notice, NoticeKind, NoticeState, UnderWay};
+use crate::domain::order::{Heard, Line, News, Order, Settling};
+
+/// A row of `orders` without its revision.
+#[derive(Debug, sqlx::FromRow, Serialize)]
+pub(super) struct OrderRow {
+    pub number: String,
+    pub at: i64,
+    pub placed_at: i64,
+    pub recorded_at: i64,
+    pub silent_before: Option<i64>,
+    pub email: Option<String>,
+    pub name: Option<String>,
+    pub locale: Option<String>,
+    pub timezone: Option<String>,
+    pub country: Option<String>,
+    pub channel: Option<String>,
+    pub payment: Option<String>,
+    pub currency: Option<String>,
+    pub partial: Option<String>,
+    #[sqlx(skip)]
+    pub status: &'static str,
+    #[sqlx(flatten)]
+    #[serde(flatten)]
+    pub heard: HeardRow,
+    #[serde(skip)]
+    pub revision: i64,
+}
+
+/// What an order remembers of its notices.
+#[derive(Debug, sqlx::FromRow, Serialize)]
+pub(super) struct HeardRow {
+    pub heard_at: Option<i64>,
+    pub confirmed: bool,
+    pub updated: bool,
+    pub status_tried_on: Option<String>,
+    pub status_failures: u32,
+    pub changes: u32,
+    pub restocks: u32,
+    pub settling_first: Option<i64>,
+    pub settling_last: Option<i64>,
+}
+
+/// A row of `lines`.
+#[derive(Debug, sqlx::FromRow, Serialize)]
+pub(super) struct LineRow {
+    pub order_number: String,
+    pub id: String,
+    pub position: i64,
+    pub sku: String,
+    pub placed_at: i64,
+    pub title: String,
+    pub quantity: u32,
+    pub cancelled: u32,
+    pub shipped: u32,
+    pub open_units: u32,
+    pub unit_price: Option<String>,
+    pub kind: String,
+    pub promised: Option<String>,
+    pub cover: String,
+    pub ever_covered: bool,
+    pub reason: String,
+    pub told: Option<String>,
+    pub tried: Option<String>,
+    pub overdue_for: Option<String>,
+    pub announced: bool,
+}
+
+/// The columns of `orders` that make an [`OrderRow`], in one place.
+pub(super) const ORDER_COLUMNS: &str =
+    "number, at, placed_at, recorded_at, silent_before, email, name, locale,
+    timezone, country, channel, payment, currency, partial, heard_at, confirmed, updated, status_tried_on,
+    status_failures, changes, restocks, settling_first, settling_last, revision";
+
+/// The columns of `lines`.
+pub(super) const LINE_COLUMNS: &str = "order_number, id, position, sku, placed_at, title, quantity, cancelled,
+    shipped, open_units, unit_price, kind, promised, cover, ever_covered, reason, told, tried, overdue_for, announced";
+
+pub(super) fn date(text: Option<&str>) -> Result<Option<NaiveDate>> {
+    text.map(|text| text.parse().map_err(|_| unknown("a date", text))).transpose()
+}
+
+pub(super) fn word<T>(what: &'static str, text: &str, read: impl Fn(&str) -> Option<T>) -> Result<T> {
+    read(text).ok_or_else(|| unknown(what, text))
+}
+
+pub(super) fn json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| unknown(what, text))
+}
+
+/// Any of our own values as JSON; they all can be written.
+pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+pub(super) fn unknown(what: &'static str, value: &str) -> StoreError {
+    StoreError::Value { what, value: value.chars().take(40).collect() }
+}
+
+fn text_of<T: std::fmt::Display>(value: Option<T>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+impl HeardRow {
+    pub fn from_heard(heard: &Heard) -> Self {
+        Self {
+            heard_at: heard.last_at.map(millis),
+            confirmed: heard.confirmed,
+            updated: heard.updated,
+            status_tried_on: text_of(heard.status_tried_on),
+            status_failures: heard.status_failures,
+            changes: heard.changes,
+            restocks: heard.restocks,
+            settling_first: heard.settling.map(|s| millis(s.first)),
+            settling_last: heard.settling.map(|s| millis(s.last)),
+        }
+    }
+
+    fn into_heard(self) -> Result<Heard> {
+        let settling = self.settling_first.zip(self.settling_last);
+        Ok(Heard {
+            last_at: self.heard_at.map(instant),
+            confirmed: self.confirmed,
+            updated: self.updated,
+            status_tried_on: date(self.status_tried_on.as_deref())?,
+            status_failures: self.status_failures,
+            changes: self.changes,
+            restocks: self.restocks,
+            settling: settling.map(|(first, last)| Settling { first: instant(first), last: instant(last) }),
+        })
+    }
+}
+
+impl OrderRow {
+    pub fn from_order(order: &Order) -> Self {
+        let customer = &order.customer;
+        Self {
+            number: order.number.clone(),
+            at: millis(order.at),
+            placed_at: millis(order.placed_at),
+            recorded_at: millis(order.recorded_at),
+            silent_before: order.silent_before.map(millis),
+            email: customer.email.as_ref().map(|email| email.as_str().to_owned()),
+            name: customer.name.clone(),
+            locale: customer.locale.clone(),
+            timezone: customer.timezone.map(|zone| zone.name().to_owned()),
+            country: customer.country.clone(),
+            channel: order.channel.clone(),
+            payment: text_of(order.payment),
+            currency: order.currency.clone(),
+            partial: text_of(order.partial),
+            status: order.status().as_str(),
+            heard: HeardRow::from_heard(&order.heard),
+            revision: 0,
+        }
+    }
+
+    /// The order, still without lines, news and notices.
+    pub fn into_order(self) -> Result<Order> {
+        let zone = |name: String| name.parse().map_err(|_| unknown("a time zone", &name));
+        let email = |text: String| EmailAddress::parse(&text).map_err(|_| unknown("an address", "…"));
+        Ok(Order {
+            at: instant(self.at),
+            placed_at: instant(self.placed_at),
+            recorded_at: instant(self.recorded_at),
+            silent_before: self.silent_before.map(instant),
+            customer: Customer {
+                email: self.email.map(email).transpose()?,
+                name: self.name,
+                locale: self.locale,
+                timezone: self.timezone.map(zone).transpose()?,
+                country: self.country,
+            },
+            channel: self.channel,
+            payment: self.payment.map(|w| word("payment", &w, Payment::from_word)).transpose()?,
+            currency: self.currency,
+            partial: self.partial.map(|w| word("partial", &w, Partial::from_word)).transpose()?,
+            lines: Vec::new(),
+            heard: self.heard.into_heard()?,
+            news: Vec::new(),
+            under_way: None,
+            superseded: Vec::new(),
+            number: self.number,
+        })
+    }
+}
+
+impl LineRow {
+    pub fn from_line(order: &Order, position: usize, line: &Line) -> Self {
+        Self {
+            order_number: order.number.clone(),
+            id: line.id.clone(),
+            position: i64::try_from(position).unwrap_or(i64::MAX),
+            sku: line.sku.clone(),
+            placed_at: millis(order.placed_at),
+            title: line.title.clone(),
+            quantity: line.quantity,
+            cancelled: line.cancelled,
+            shipped: line.shipped,
+            open_units: line.open(),
+            unit_price: line.unit_price.clone(),
+            kind: line.kind.to_string(),
+            promised: text_of(line.promised),
+            cover: to_json(&line.cover),
+            ever_covered: line.ever_covered,
+            reason: to_json(&line.reason),
+            told: text_of(line.told),
+            tried: line.tried.as_ref().map(to_json),
+            overdue_for: text_of(line.overdue_for),
+            announced: line.announced,
+        }
+    }
+
+    pub fn into_line(self) -> Result<Line> {
+        Ok(Line {
+            kind: word("the kind of a line", &self.kind, LineKind::from_word)?,
+            promised: date(self.promised.as_deref())?,
+            cover: json("a cover", &self.cover)?,
+            ever_covered: self.ever_covered,
+            reason: json("a reason", &self.reason)?,
+            place: None,
+            told: date(self.told.as_deref())?,
+            tried: self.tried.map(|text| json("what was tried", &text)).transpose()?,
+            overdue_for: date(self.overdue_for.as_deref())?,
+            announced: self.announced,
+            id: self.id,
+            sku: self.sku,
+            title: self.title,
+            quantity: self.quantity,
+            cancelled: self.cancelled,
+            shipped: self.shipped,
+            unit_price: self.unit_price,
+        })
+    }
+}
+
+/// A row of `news`.
+#[derive(Debug, sqlx::FromRow, Serialize)]
+pub(super) struct NewsRow {
+    pub order_number: String,
+    pub kind: String,
+    pub id: String,
+    pub at: i64,
+    pub recorded_at: i64,
+    pub body: String,
+}
+
+impl NewsRow {
+    pub fn from_news(order: &str, news: &News) -> Self {
+        Self {
+            order_number: order.to_owned(),
+            kind: news.kind().to_string(),
+            id: news.id.clone(),
+            at: millis(news.at),
+            recorded_at: millis(news.recorded_at),
+            body: to_json(&news.body),
+        }
+    }
+
+    pub fn into_news(self) -> Result<News> {
+        let body = json("news", &self.body)?;
+        Ok(News { id: self.id, at: instant(self.at), recorded_at: instant(self.recorded_at), body })
+    }
+}
+
+/// The columns of `notices` that make a [`Notice`].
+#[derive(Debug, sqlx::FromRow, Serialize)]
+pub(super) struct NoticeRow {
+    pub id: String,
+    pub order_number: String,
+    pub kind: String,
+    pub occasion: String,
+    pub state: String,
+    pub email: String,
+    pub includes: String,
+    pub lines: String,
+    pub news: String,
+    pub planned_at: i64,
+    pub useful_until: i64,
+    pub replaces_status: Option<String>,
+    pub urgency: i64,
+}
+
+pub(super) const NOTICE_COLUMNS: &str =
+    "id, order_number, kind, occasion, state, email, includes, lines, news,
+    planned_at, useful_until, replaces_status, urgency";
+
+impl NoticeRow {
+    pub fn from_notice(id: String, order: &str, notice: &Notice) -> Self {
+        Self {
+            id,
+            order_number: order.to_owned(),
+            kind: notice.kind.to_string(),
+            occasion: notice.occasion.clone(),
+            state: NoticeState::Queued.to_string(),
+            email: notice.content.email.as_str().to_owned(),
+            includes: to_json(&notice.includes),
+            lines: to_json(&notice.content.lines),
+            news: to_json(&notice.content.news),
+            planned_at: millis(notice.planned_at),
+            useful_until: millis(notice.useful_until),
+            replaces_status: text_of(notice.replaces_status),
+            urgency: if notice.kind.keeps_window() { 2 } else { 1 },
+        }
+    }
+
+    pub fn into_under_way(self) -> Result<UnderWay> {
+        let email = EmailAddress::parse(&self.email).map_err(|_| unknown("an address", "…"))?;
+        Ok(UnderWay {
+            state: word("the state of a notice", &self.state, NoticeState::from_word)?,
+            notice: Notice {
+                kind: word("the kind of a notice", &self.kind, NoticeKind::from_word)?,
+                includes: json("kinds", &self.includes)?,
+                content: Content {
+                    email,
+                    lines: json("lines", &self.lines)?,
+                    news: json("news", &self.news)?,
+                },
+                planned_at: instant(self.planned_at),
+                useful_until: instant(self.useful_until),
+                replaces_status: date(self.replaces_status.as_deref())?,
+                occasion: self.occasion,
+            },
+            id: self.id,
+        })
+    }
+}
+
+/// Rows keyed by the number of their order.
+pub(super) fn by_order<T>(rows: Vec<T>, order: impl Fn(&T) -> &str) -> HashMap<String, Vec<T>> {
+    let mut grouped: HashMap<String, Vec<T>> = HashMap::new();
+    for row in rows {
+        grouped.entry(order(&row).to_owned()).or_default().push(row);
+    }
+    grouped
+}
+
+/// What an instant is in the database.
+pub(super) fn stamp(at: Option<DateTime<Utc>>) -> Option<i64> {
+    at.map(millis)
+}
