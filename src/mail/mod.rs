@@ -14,8 +14,8 @@ pub mod session;
 pub mod smtp;
 mod wire;
 
-// pub use catcher::{Answer, Catcher, Caught, Dialogue, Script};
-// pub use compose::{ComposeError, Letter, Mailbox, compose};
+pub use catcher::{Answer, Catcher, Caught, Dialogue, Script};
+pub use compose::{ComposeError, Letter, Mailbox, compose};
 pub use failure::Failure;
 pub use lettre::transport::smtp::authentication::Credentials;
 pub use relay::{Relay, RelayError, RelaySettings, Security, Timeouts};
