@@ -37,7 +37,9 @@ impl Failure {
     /// How far the dialogue had come.
     pub fn phase(&self) -> Phase {
         match self {
-            Self::Temporary { phase, .. } | Self::Permanent { phase, .. } | Self::Config { phase, .. } => *phase,
+            Self::Temporary { phase, .. } | Self::Permanent { phase, .. } | Self::Config { phase, .. } => {
+                *phase
+            }
         }
     }
 

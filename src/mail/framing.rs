@@ -178,9 +178,9 @@ impl Framer {
 
 fn read_code(line: &[u8]) -> Option<u16> {
     let digits = line.get(..3)?;
-    let code = digits.iter().try_fold(0_u16, |sum, digit| {
-        digit.is_ascii_digit().then(|| sum * 10 + u16::from(digit - b'0'))
-    })?;
+    let code = digits
+        .iter()
+        .try_fold(0_u16, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u16::from(digit - b'0')))?;
     (200..600).contains(&code).then_some(code)
 }
 
@@ -255,7 +255,9 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_is_an_error_before_its_line_ends() {
-        for garbage in [&b"\0"[..], b"HTTP/1.1", b"2x", b"150 no\r\n", b"99\r\n", b"250ok\r\n", b"\r\n", b"650 x\r\n"] {
+        for garbage in
+            [&b"\0"[..], b"HTTP/1.1", b"2x", b"150 no\r\n", b"99\r\n", b"250ok\r\n", b"\r\n", b"650 x\r\n"]
+        {
             assert!(frame_all(garbage).is_err(), "{garbage:?}");
         }
         assert!(matches!(frame_all(b"250-a\r\n550 b\r\n"), Err(Malformed::CodeChanged(_))));

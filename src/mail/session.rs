@@ -187,7 +187,10 @@ async fn start_tls(wire: &mut Wire, offers: &Offers, limit: Duration) -> Result<
         // Somebody on the way may have put it there to have it believed inside TLS (CVE-2011-0411).
         let shown = printable(&String::from_utf8_lossy(wire.framer.leftover()));
         let shown: String = shown.chars().take(80).collect();
-        return Err(Failure::config(Phase::StartTls, format!("clear text behind the 220 of STARTTLS: {shown}")));
+        return Err(Failure::config(
+            Phase::StartTls,
+            format!("clear text behind the 220 of STARTTLS: {shown}"),
+        ));
     }
     Ok(())
 }

@@ -100,16 +100,17 @@ impl Connection {
         // From here on a dropped future leaves the connection broken, not one reply behind.
         let state = std::mem::replace(&mut self.state, State::Broken);
         debug_assert!(matches!(state, State::Ready | State::ResetDue));
-        if self.session.offers.pipelining { self.pipelined(&group).await } else { self.in_steps(&group).await }
+        if self.session.offers.pipelining {
+            self.pipelined(&group).await
+        } else {
+            self.in_steps(&group).await
+        }
     }
 
     /// Sends the body after a 354 and says what became of the message. Lines end in CRLF.
     pub async fn body(&mut self, message: &[u8]) -> Verdict {
-        let not_begun = |detail: &str| Verdict::Temporary {
-            phase: Phase::Data,
-            reply: None,
-            detail: detail.to_owned(),
-        };
+        let not_begun =
+            |detail: &str| Verdict::Temporary { phase: Phase::Data, reply: None, detail: detail.to_owned() };
         if std::mem::replace(&mut self.state, State::Broken) != State::Open {
             return not_begun("no message was open on this connection");
         }
@@ -129,7 +130,9 @@ impl Connection {
                 reply: None,
                 detail: format!("the connection failed before the end of the body: {error}"),
             },
-            Err((_, error)) => Verdict::Doubtful { detail: format!("the connection failed at the final dot: {error}") },
+            Err((_, error)) => {
+                Verdict::Doubtful { detail: format!("the connection failed at the final dot: {error}") }
+            }
         };
         self.wire.clear_out();
         verdict
@@ -221,7 +224,9 @@ impl Connection {
             self.say(Phase::Mail, reset).await?;
             self.reset_answer().await?;
         }
-        for (phase, range) in [(Phase::Mail, &group.mail), (Phase::Rcpt, &group.rcpt), (Phase::Data, &group.data)] {
+        for (phase, range) in
+            [(Phase::Mail, &group.mail), (Phase::Rcpt, &group.rcpt), (Phase::Data, &group.data)]
+        {
             self.say(phase, range).await?;
             if let Some(refusal) = self.answer(phase).await? {
                 self.settle();
@@ -263,7 +268,10 @@ impl Connection {
     fn begin(&mut self) -> Result<(), Failure> {
         if self.wire.framer.has_leftover() {
             // Taken for the body's reply it would make a refused message accepted.
-            return Err(Failure::temporary(Phase::Data, "the server said more than the 354 it was asked for"));
+            return Err(Failure::temporary(
+                Phase::Data,
+                "the server said more than the 354 it was asked for",
+            ));
         }
         self.state = State::Open;
         Ok(())

@@ -2,14 +2,7 @@
 //!
 //! What always holds: every wait has an end, and no reply is read that was not asked for.
 
-use std::{
-    future::poll_fn,
-    io,
-    ops::Range,
-    pin::Pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, io, ops::Range, pin::Pin, task::Poll, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
@@ -82,7 +75,11 @@ impl Wire {
     }
 
     /// Writes `out[range]` within `limit`. On failure the first value is how far into `out` the stream took it.
-    pub(super) async fn send(&mut self, range: Range<usize>, limit: Duration) -> Result<(), (usize, WireError)> {
+    pub(super) async fn send(
+        &mut self,
+        range: Range<usize>,
+        limit: Duration,
+    ) -> Result<(), (usize, WireError)> {
         let mut written = range.start;
         let stream = self.stream.duplex();
         let writing = async {

@@ -41,9 +41,8 @@ fn messages_of_4_kb(bencher: Bencher, connections: usize) {
     let message: &'static [u8] = line.repeat(4096 / line.len()).into_bytes().leak();
     let catcher = runtime.block_on(Catcher::counting()).expect("a port");
     let relay = relay(&catcher);
-    let mut open: Vec<Connection> = (0..connections)
-        .map(|_| runtime.block_on(Connection::open(&relay)).expect("open"))
-        .collect();
+    let mut open: Vec<Connection> =
+        (0..connections).map(|_| runtime.block_on(Connection::open(&relay)).expect("open")).collect();
     bencher.counter(ItemsCount::new(EACH * connections)).bench_local(|| {
         runtime.block_on(async {
             let tasks: Vec<_> = open.drain(..).map(|it| tokio::spawn(send_all(it, message))).collect();

@@ -267,7 +267,11 @@ impl Session {
         };
         let mut number = 0;
         if taken {
-            let mail = Caught { from: self.from.take().unwrap_or_default(), to: std::mem::take(&mut self.to), bytes };
+            let mail = Caught {
+                from: self.from.take().unwrap_or_default(),
+                to: std::mem::take(&mut self.to),
+                bytes,
+            };
             number = self.shared.take(self.shared.settings.keep.then_some(mail));
         }
         match answer {

@@ -35,7 +35,8 @@ async fn good_slow_many_line_bare_and_foreign_replies_are_acceptance() {
 async fn a_dripped_reply_is_acceptance() {
     let dripped = Step::Drip("250-2.0.0 queued\r\n250 2.0.0 as 0000002a\r\n");
     let server =
-        Scripted::start([hello("250 here"), envelope(), vec![Step::Body, dripped, Step::Silence]].concat()).await;
+        Scripted::start([hello("250 here"), envelope(), vec![Step::Body, dripped, Step::Silence]].concat())
+            .await;
     let (verdict, _) = send(&relay(server.addr)).await;
     let Verdict::Accepted(reply) = verdict else { panic!("{verdict:?}") };
     assert_eq!((reply.enhanced, reply.text.as_str()), (Some(Enhanced(2, 0, 0)), "queued as 0000002a"));

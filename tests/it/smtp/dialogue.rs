@@ -55,8 +55,11 @@ fn refusing(phase: Phase, refusal: &'static str, data: &'static str, dot: &'stat
 #[tokio::test]
 async fn after_a_refused_recipient_the_next_mails_replies_are_its_own() {
     let answers_to_data = ["354 go on anyway", "503 5.5.1 no recipients", "554 5.5.1 no valid recipients"];
-    for (pipelining, data) in answers_to_data.map(|data| [(true, data), (false, data)]).into_iter().flatten() {
-        for (refusal, dot) in [("550 5.1.1 nobody", "554 5.5.1 nothing"), ("450 4.2.0 later", "250 2.0.0 fine")] {
+    for (pipelining, data) in answers_to_data.map(|data| [(true, data), (false, data)]).into_iter().flatten()
+    {
+        for (refusal, dot) in
+            [("550 5.1.1 nobody", "554 5.5.1 nothing"), ("450 4.2.0 later", "250 2.0.0 fine")]
+        {
             let script = refusing(Phase::Rcpt, refusal, data, dot);
             let settings = Settings { script, pipelining, ..Settings::default() };
             let catcher = Catcher::with(settings).await.unwrap();
@@ -192,7 +195,13 @@ async fn an_address_in_utf8_needs_a_server_that_can_carry_it() {
 async fn an_address_can_never_become_a_command() {
     let catcher = Catcher::start(Script::usual()).await.unwrap();
     let mut connection = Connection::open(&relay(catcher.addr())).await.unwrap();
-    for address in ["kim@example.com>\r\nRCPT TO:<eve@example.com", "kim", "", "a b@example.com", "\"a\r\n\"@example.com"] {
+    for address in [
+        "kim@example.com>\r\nRCPT TO:<eve@example.com",
+        "kim",
+        "",
+        "a b@example.com",
+        "\"a\r\n\"@example.com",
+    ] {
         let verdict = deliver(&mut connection, address).await;
         assert_eq!(permanent_at(&verdict), Some(Phase::Rcpt), "{address:?}: {verdict:?}");
     }
@@ -202,8 +211,15 @@ async fn an_address_can_never_become_a_command() {
 
 #[tokio::test]
 async fn a_server_that_knows_only_helo_gets_mail_too() {
-    let script = vec![say("220 old"), Step::Hear("EHLO"), say("500 what?"), Step::Hear("HELO shop.example"), say("250")];
-    let mail = vec![Step::Hear("MAIL FROM:<bounce+token@shop.example>"), say("250"), Step::Hear("RCPT"), say("250")];
+    let script = vec![
+        say("220 old"),
+        Step::Hear("EHLO"),
+        say("500 what?"),
+        Step::Hear("HELO shop.example"),
+        say("250"),
+    ];
+    let mail =
+        vec![Step::Hear("MAIL FROM:<bounce+token@shop.example>"), say("250"), Step::Hear("RCPT"), say("250")];
     let end = vec![Step::Hear("DATA"), say("354"), Step::Body, say("250"), Step::Silence];
     let server = Scripted::start([script, mail, end].concat()).await;
     let (verdict, usable) = send(&relay(server.addr)).await;

@@ -21,7 +21,8 @@ async fn start_tls(offers: &str, rest: Vec<Step>) -> (Failure, Vec<String>) {
     let Identity { ca_pem, server } = identity("localhost", false);
     let ca = ca_file(&ca_pem);
     let scripted = Scripted::with_tls([hello(offers), rest].concat(), Some(server)).await;
-    let failure = Connection::open(&secure(scripted.addr, Security::StartTls, ca.path())).await.err().unwrap();
+    let failure =
+        Connection::open(&secure(scripted.addr, Security::StartTls, ca.path())).await.err().unwrap();
     (failure, scripted.heard())
 }
 
@@ -29,7 +30,11 @@ async fn start_tls(offers: &str, rest: Vec<Step>) -> (Failure, Vec<String>) {
 async fn a_certificate_of_the_configured_authority_is_trusted() {
     let Identity { ca_pem, server } = identity("localhost", false);
     let ca = ca_file(&ca_pem);
-    let inside = [vec![Step::Hear("EHLO"), say("250 here")], envelope(), vec![Step::Body, say("250 ok"), Step::Silence]];
+    let inside = [
+        vec![Step::Hear("EHLO"), say("250 here")],
+        envelope(),
+        vec![Step::Body, say("250 ok"), Step::Silence],
+    ];
     let upgrade = vec![Step::Hear("STARTTLS"), say("220 go"), Step::Tls];
     let start_tls = [hello(OFFERS), upgrade, inside.concat()].concat();
     let from_the_start = [vec![Step::Tls, say("220 here")], inside.concat()].concat();
@@ -56,9 +61,8 @@ async fn a_certificate_unknown_expired_or_of_another_host_is_about_us_and_nothin
         for security in [Security::StartTls, Security::Tls] {
             let script = match security {
                 Security::Tls => vec![Step::Tls, Step::Hear("")],
-                _ => {
-                    [hello(OFFERS), vec![Step::Hear("STARTTLS"), say("220"), Step::Tls, Step::Hear("")]].concat()
-                }
+                _ => [hello(OFFERS), vec![Step::Hear("STARTTLS"), say("220"), Step::Tls, Step::Hear("")]]
+                    .concat(),
             };
             let scripted = Scripted::with_tls(script, Some(server.clone())).await;
             let failure = Connection::open(&secure(scripted.addr, security, ca.path())).await.err().unwrap();
@@ -95,8 +99,10 @@ async fn what_was_said_in_clear_behind_the_220_is_never_believed_inside_tls() {
 
 #[tokio::test]
 async fn garbage_instead_of_tls_sends_nothing() {
-    let garbage = vec![Step::Hear("STARTTLS"), say("220 go"), Step::Pause(std::time::Duration::from_millis(50))];
-    let (failure, _) = start_tls(OFFERS, [garbage, vec![say("250 hello in clear"), Step::Silence]].concat()).await;
+    let garbage =
+        vec![Step::Hear("STARTTLS"), say("220 go"), Step::Pause(std::time::Duration::from_millis(50))];
+    let (failure, _) =
+        start_tls(OFFERS, [garbage, vec![say("250 hello in clear"), Step::Silence]].concat()).await;
     assert_eq!(failure.phase(), Phase::StartTls, "{failure}");
 }
 
@@ -136,7 +142,10 @@ async fn refused_credentials_are_about_us_and_a_busy_server_is_not() {
         let failure = Connection::open(&with_password(server.addr)).await.err().unwrap();
         assert_eq!(matches!(failure, Failure::Config { .. }), about_us, "{failure}");
         assert_eq!(failure.phase(), Phase::Auth);
-        assert!(!failure.to_string().contains("sesame") && !failure.to_string().contains("AGNs"), "{failure}");
+        assert!(
+            !failure.to_string().contains("sesame") && !failure.to_string().contains("AGNs"),
+            "{failure}"
+        );
     }
 }
 
