@@ -85,7 +85,7 @@ impl Framer {
     }
 
     /// The next complete reply, or `None` when more bytes are needed.
-    pub fn next(&mut self) -> Result<Option<Frame>, Malformed> {
+    pub fn take_reply(&mut self) -> Result<Option<Frame>, Malformed> {
         loop {
             let fresh = &self.buffer[self.scanned..];
             let Some(offset) = fresh.iter().position(|byte| *byte == b'\n') else {
@@ -214,7 +214,7 @@ mod tests {
         let mut framer = Framer::default();
         framer.intake().extend_from_slice(bytes);
         let mut replies = Vec::new();
-        while let Some(frame) = framer.next()? {
+        while let Some(frame) = framer.take_reply()? {
             replies.push(framer.reply(&frame));
         }
         Ok(replies)
@@ -245,10 +245,10 @@ mod tests {
         let bytes = b"250-one\r\n250 two\r\n";
         for byte in &bytes[..bytes.len() - 1] {
             framer.intake().push(*byte);
-            assert_eq!(framer.next(), Ok(None));
+            assert_eq!(framer.take_reply(), Ok(None));
         }
         framer.intake().push(b'\n');
-        let frame = framer.next().unwrap().unwrap();
+        let frame = framer.take_reply().unwrap().unwrap();
         assert_eq!(framer.reply(&frame).text, "one two");
         assert!(!framer.has_leftover());
     }

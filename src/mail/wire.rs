@@ -102,7 +102,7 @@ impl Wire {
 
     /// The next whole reply, all of it within `limit` however it drips.
     pub(super) async fn reply(&mut self, limit: Duration) -> Result<Frame, WireError> {
-        if let Some(frame) = self.framer.next()? {
+        if let Some(frame) = self.framer.take_reply()? {
             return Ok(frame);
         }
         let (stream, framer) = (self.stream.duplex(), &mut self.framer);
@@ -113,7 +113,7 @@ impl Wire {
                 if stream.read_buf(intake).await? == 0 {
                     return Err(WireError::Closed);
                 }
-                if let Some(frame) = framer.next()? {
+                if let Some(frame) = framer.take_reply()? {
                     return Ok(frame);
                 }
             }
