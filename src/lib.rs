@@ -1,4 +1,22 @@
 //! shipby keeps customers informed while they wait for backordered and preordered goods.
+//!
+//! The house in reading order: facts come in (`intake`), pure rules say which notices are due (`domain`),
+//! the planner puts them into the outbox (`planner`, `store`), the dispatcher renders and sends them
+//! (`dispatcher`, `templates`, `mail`), and everything that happened can be read back (`cli`).
 
 pub mod domain;
+
 pub mod store;
+
+pub mod intake;
+pub mod mail;
+pub mod templates;
+
+pub mod dispatcher;
+pub mod planner;
+
+pub mod bell;
+pub mod clock;
+pub mod config;
+pub mod telemetry;
+pub mod unit;

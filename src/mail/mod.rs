@@ -1,0 +1,23 @@
+//! Mail, from text to a server's verdict; the only home of lettre.
+//!
+//! What always holds: nothing here knows orders, notices or the database. Reading order: [`compose`] makes
+//! the bytes; [`relay`] says where they go; [`smtp`] takes them there, over [`session`] (opening),
+//! `wire` (the stream in time) and [`framing`] (replies); [`failure`] says whose fault it was;
+//! [`catcher`] is the other side, for the demo and the tests.
+
+pub mod catcher;
+pub mod compose;
+pub mod failure;
+pub mod framing;
+pub mod relay;
+pub mod session;
+pub mod smtp;
+mod wire;
+
+pub use catcher::{Answer, Catcher, Caught, Dialogue, Script};
+pub use compose::{ComposeError, Letter, Mailbox, compose};
+pub use failure::Failure;
+pub use lettre::transport::smtp::authentication::Credentials;
+pub use relay::{Relay, RelayError, RelaySettings, Security, Timeouts};
+pub use session::{Offers, Session};
+pub use smtp::Connection;

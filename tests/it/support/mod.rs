@@ -1,0 +1,3 @@
+//! What several tests share: servers that behave badly on purpose.
+
+pub mod smtp;
