@@ -250,7 +250,10 @@ mod tests {
         let at = instant(json!("2026-03-02T09:14:00.1239+01:00"), now()).unwrap();
         assert_eq!(at.to_rfc3339_opts(SecondsFormat::AutoSi, true), "2026-03-02T08:14:00.123Z");
         let cases = [
-            ("2026-03-02", "is a date without a time; write 2026-03-02T00:00:00Z, or the time with its offset"),
+            (
+                "2026-03-02",
+                "is a date without a time; write 2026-03-02T00:00:00Z, or the time with its offset",
+            ),
             (
                 "2026-03-02T08:14:00",
                 "has no offset from UTC; write 2026-03-02T08:14:00Z if it is UTC, else as in 2026-03-02T08:14:00+01:00",
@@ -271,7 +274,10 @@ mod tests {
             assert_eq!(instant(json!(read), now()).unwrap_err().says(), format!("\"{read}\" {mend}"));
         }
         assert!(instant(json!("2026-03-02T12:05:00Z"), now()).is_ok());
-        assert!(instant(json!("2126-03-02T12:05:00Z"), Instant::MAX_UTC).is_ok(), "who knows no now sets no limit");
+        assert!(
+            instant(json!("2126-03-02T12:05:00Z"), Instant::MAX_UTC).is_ok(),
+            "who knows no now sets no limit"
+        );
     }
 
     #[test]
@@ -310,24 +316,50 @@ mod tests {
         }
         assert_eq!(units_moved(json!(-3)), Ok(-3));
         let none = units_moved(json!(0)).unwrap_err().says();
-        assert_eq!(none, "0 moves nothing; write the units that arrived, or a negative number to take units back");
+        assert_eq!(
+            none,
+            "0 moves nothing; write the units that arrived, or a negative number to take units back"
+        );
     }
 
     #[test]
     fn names_of_places_and_links_are_checked_and_the_nearest_is_offered() {
         let zone = |name: &str| timezone(json!(name)).map(|tz| tz.name()).map_err(|e| e.says());
         assert_eq!(zone("Europe/Berlin"), Ok("Europe/Berlin"));
-        assert_eq!(zone("berlin").unwrap_err(), "\"berlin\" is not an IANA time zone; did you mean Europe/Berlin?");
-        assert_eq!(zone("Europe/Berln").unwrap_err(), "\"Europe/Berln\" is not an IANA time zone; did you mean Europe/Berlin?");
-        assert_eq!(zone("+01:00").unwrap_err(), "\"+01:00\" is not an IANA time zone; write it as Europe/Berlin");
+        assert_eq!(
+            zone("berlin").unwrap_err(),
+            "\"berlin\" is not an IANA time zone; did you mean Europe/Berlin?"
+        );
+        assert_eq!(
+            zone("Europe/Berln").unwrap_err(),
+            "\"Europe/Berln\" is not an IANA time zone; did you mean Europe/Berlin?"
+        );
+        assert_eq!(
+            zone("+01:00").unwrap_err(),
+            "\"+01:00\" is not an IANA time zone; write it as Europe/Berlin"
+        );
         assert_eq!(country(json!("de")).unwrap(), "DE");
-        assert_eq!(country(json!("Germany")).unwrap_err().says(), "\"Germany\" is not a country's two letters; write them as in DE");
-        assert_eq!(currency(json!("€")).unwrap_err().says(), "\"€\" is not a currency's three letters; write them as in EUR");
+        assert_eq!(
+            country(json!("Germany")).unwrap_err().says(),
+            "\"Germany\" is not a country's two letters; write them as in DE"
+        );
+        assert_eq!(
+            currency(json!("€")).unwrap_err().says(),
+            "\"€\" is not a currency's three letters; write them as in EUR"
+        );
         assert_eq!(locale(json!("de_AT")).unwrap(), "de-AT");
-        assert_eq!(locale(json!("German")).unwrap_err().says(), "\"German\" is not a language; write it as de or de-AT");
-        assert_eq!(email(json!("ana@")).unwrap_err().says(), "\"ana@\" cannot be mailed: no domain stands after the @");
+        assert_eq!(
+            locale(json!("German")).unwrap_err().says(),
+            "\"German\" is not a language; write it as de or de-AT"
+        );
+        assert_eq!(
+            email(json!("ana@")).unwrap_err().says(),
+            "\"ana@\" cannot be mailed: no domain stands after the @"
+        );
         assert!(url(json!("HTTPS://dhl.example/track?id=1")).is_ok());
-        for bad in ["javascript:alert(1)", "https://", "www.example.com", "https://a b", "https://a\"onclick=", "é"] {
+        for bad in
+            ["javascript:alert(1)", "https://", "www.example.com", "https://a b", "https://a\"onclick=", "é"]
+        {
             let mend = "is not a link; write it as https://example.com/track?id=1";
             assert_eq!(url(json!(bad)).unwrap_err().mend, mend, "{bad}");
         }
