@@ -1,5 +1,8 @@
 //! Black-box tests, one binary. A test's name is a sentence about behaviour.
 
 mod compose;
+mod config;
+mod intake_files;
 mod smtp;
 mod support;
+mod templates;

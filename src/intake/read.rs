@@ -1,0 +1,146 @@
+//! Files of facts, read as a stream: JSONL, one object a line, or CSV of one kind. What cannot be taken is a row of
+//! its own, with its text, so that a rejects file can be mended and imported again.
+
+use std::io::{self, BufRead};
+use std::path::Path;
+
+use super::fault::RowError;
+use super::group::CsvRows;
+use super::json;
+use super::lines::{Lines, Next, utf8, without_end};
+use super::table::{CsvKind, kinds};
+use crate::domain::calendar::Instant;
+use crate::domain::fact::Fact;
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line, each with its own `fact`.
+    Jsonl,
+    Csv(CsvKind),
+}
+
+/// Why a file's format is not known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    #[error("a CSV holds one kind of facts; say which: {}", kinds())]
+    KindNeeded,
+    #[error("its name does not say how it is written; name it .csv or .jsonl")]
+    UnknownEnding,
+}
+
+/// The format by a file's ending. What comes from standard input (`-`) is a CSV if a kind is named, else JSONL.
+///
+/// # Errors
+/// A CSV whose kind is not named, or another ending.
+pub fn format_of(path: &Path, kind: Option<CsvKind>) -> Result<Format, FormatError> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    match (ending.as_deref(), kind) {
+        (Some("jsonl" | "ndjson" | "json"), _) => Ok(Format::Jsonl),
+        (Some("csv"), Some(kind)) => Ok(Format::Csv(kind)),
+        (Some("csv"), None) => Err(FormatError::KindNeeded),
+        (None, kind) if path == Path::new("-") => Ok(kind.map_or(Format::Jsonl, Format::Csv)),
+        _ => Err(FormatError::UnknownEnding),
+    }
+}
+
+/// One fact's rows: a line of JSONL, or the rows of a CSV that make one fact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The first line in the file, counted from 1.
+    pub line: u64,
+    /// The text as it stands in the file, without the last line's end. Bytes that are no UTF-8 are replaced, and of a
+    /// row longer than 1 MiB the first MiB is kept; neither can be taken before it is mended.
+    pub raw: String,
+    pub result: Result<Fact, RowError>,
+}
+
+/// The facts of a file in its order. An `Err` means that the file could not be read on; it ends there.
+pub struct Rows<R> {
+    source: Source<R>,
+    over: bool,
+}
+
+enum Source<R> {
+    Jsonl { lines: Lines<R>, now: Instant },
+    Csv(Box<CsvRows<R>>),
+}
+
+impl<R: BufRead> Rows<R> {
+    /// Starts reading; `now` as for [`fact`](super::fact()).
+    ///
+    /// # Errors
+    /// A CSV's header that cannot be taken: a column not known, given twice or missing. Nothing of the file can be read.
+    pub fn new(reader: R, format: Format, now: Instant) -> Result<Self, RowError> {
+        let source = match format {
+            Format::Jsonl => Source::Jsonl { lines: Lines::new(reader), now },
+            Format::Csv(kind) => Source::Csv(Box::new(CsvRows::new(reader, kind, now)?)),
+        };
+        Ok(Self { source, over: false })
+    }
+
+    /// A CSV's header as it stands in the file: the first line of its rejects file.
+    pub fn header(&self) -> Option<&str> {
+        match &self.source {
+            Source::Jsonl { .. } => None,
+            Source::Csv(rows) => Some(&rows.table.header),
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Rows<R> {
+    type Item = io::Result<Row>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let next = match &mut self.source {
+            Source::Jsonl { lines, now } => object(lines, *now),
+            Source::Csv(rows) => rows.next_row(),
+        };
+        self.over = !matches!(next, Ok(Some(_)));
+        next.transpose()
+    }
+}
+
+/// The next line that is not blank.
+fn object<R: BufRead>(lines: &mut Lines<R>, now: Instant) -> io::Result<Option<Row>> {
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        let next = lines.append(&mut bytes)?;
+        if next == Next::End {
+            return Ok(None);
+        }
+        if next == Next::Line && bytes.trim_ascii().is_empty() {
+            continue;
+        }
+        let line = lines.number();
+        let result = match next {
+            Next::TooLong => Err(RowError::row(line, "is longer than 1 MiB; write one fact on each line")),
+            _ => utf8(&bytes, line).and_then(|text| fact_of(text, line, now)),
+        };
+        let raw = without_end(&String::from_utf8_lossy(&bytes)).to_owned();
+        return Ok(Some(Row { line, raw, result }));
+    }
+}
+
+fn fact_of(text: &str, line: u64, now: Instant) -> Result<Fact, RowError> {
+    if text.trim_start().starts_with('[') {
+        return Err(RowError::row(
+            line,
+            "begins an array; write one object on each line, without brackets around them",
+        ));
+    }
+    let value = serde_json::from_str(text).map_err(|error| syntax(&error, line))?;
+    json::fact(value, now).map_err(|error| RowError::field(line, &error))
+}
+
+fn syntax(error: &serde_json::Error, line: u64) -> RowError {
+    let (says, column) = (error.to_string(), error.column().max(1));
+    // serde_json counts lines within the text it was given, which is one line.
+    let says = says.split(" at line ").next().unwrap_or_default();
+    let mend = if error.is_eof() { "; write a whole object on each line" } else { "" };
+    RowError::byte(line, column, format!("is not JSON: {says}{mend}"))
+}
