@@ -170,7 +170,8 @@ impl Document {
                 let value = from_environment(&text, kind, &place);
                 self.values.insert(id, Raw { value, place });
             } else {
-                let names: Vec<String> = KEYS.iter().map(|(section, key, _)| variable(section, key)).collect();
+                let names: Vec<String> =
+                    KEYS.iter().map(|(section, key, _)| variable(section, key)).collect();
                 let near = nearest(&name, names.iter().map(String::as_str));
                 let message = format!("is no key of the configuration{}", did_you_mean(near));
                 self.problems.push(Problem { place, key: String::new(), message });
@@ -253,8 +254,10 @@ impl Places<'_> {
         let place = self.at(value.span().start);
         let value = match value.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
-            DeValue::Integer(number) => i64::from_str_radix(&number.as_str().replace('_', ""), number.radix())
-                .map_or(Value::Other("a number far too large"), Value::Number),
+            DeValue::Integer(number) => {
+                i64::from_str_radix(&number.as_str().replace('_', ""), number.radix())
+                    .map_or(Value::Other("a number far too large"), Value::Number)
+            }
             DeValue::Float(_) => Value::Other("a decimal number"),
             DeValue::Boolean(on) => Value::Switch(*on),
             DeValue::Datetime(at) if at.time.is_none() => Value::Date(at.to_string()),

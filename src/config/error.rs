@@ -21,7 +21,9 @@ pub enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { path, line, column } => write!(f, "{}:{line}:{column}", plain(&path.to_string_lossy())),
+            Self::File { path, line, column } => {
+                write!(f, "{}:{line}:{column}", plain(&path.to_string_lossy()))
+            }
             Self::WholeFile { path } => f.write_str(&plain(&path.to_string_lossy())),
             Self::Environment(name) => f.write_str(&plain(name)),
             Self::Default => f.write_str("default"),

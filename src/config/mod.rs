@@ -137,13 +137,20 @@ impl Config {
     pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let bytes = fs::read(path).map_err(|error| {
             let mend = match error.kind() {
-                std::io::ErrorKind::NotFound => "; write one with `shipby init`, or name another with --config FILE",
+                std::io::ErrorKind::NotFound => {
+                    "; write one with `shipby init`, or name another with --config FILE"
+                }
                 _ => "",
             };
             ConfigError::of_file(path, format!("cannot be read: {}{mend}", secret::reason(&error)))
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
-            let line = error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count();
+            let line = error
+                .as_bytes()
+                .iter()
+                .take(error.utf8_error().valid_up_to())
+                .filter(|b| **b == b'\n')
+                .count();
             ConfigError::of_file(path, format!("is not text in UTF-8 (line {}); save it as UTF-8", line + 1))
         })?;
         Self::parse(path, &text, env)
@@ -207,7 +214,8 @@ mod tests {
     fn every_key_in_the_table_is_read_and_no_other() {
         let mut reader = Reader::new(Document::default());
         Config::build(Path::new("config.toml"), &mut reader, None).unwrap();
-        let known: std::collections::BTreeSet<_> = KEYS.iter().map(|(section, key, _)| (*section, *key)).collect();
+        let known: std::collections::BTreeSet<_> =
+            KEYS.iter().map(|(section, key, _)| (*section, *key)).collect();
         assert_eq!(reader.asked, known);
         assert_eq!(KEYS.len(), known.len());
     }

@@ -51,7 +51,10 @@ pub(super) struct Login {
 pub(super) enum Source {
     Given(Password),
     /// A file; `path` is None if it stands in a credentials directory that is not set in this process.
-    File { path: Option<PathBuf>, place: Place },
+    File {
+        path: Option<PathBuf>,
+        place: Place,
+    },
 }
 
 impl Login {

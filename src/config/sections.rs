@@ -55,7 +55,9 @@ fn database_path(value: &Value) -> Read<PathBuf> {
         return Err(format!("{} is no SQLite file; write a path such as \"shipby.db\"", quoted(word)));
     }
     if path.contains(":memory:") {
-        return Err("a database in memory forgets whom we wrote to; write a path such as \"shipby.db\"".to_owned());
+        return Err(
+            "a database in memory forgets whom we wrote to; write a path such as \"shipby.db\"".to_owned()
+        );
     }
     if path.is_empty() || path.ends_with('/') || path.contains('?') {
         return Err(format!("{} names no file; write a path such as \"shipby.db\"", quoted(word)));
@@ -78,7 +80,8 @@ pub(super) fn delivery(reader: &mut Reader, sender: &EmailAddress) -> Delivery {
         _ => Mode::Capture,
     };
     if mode == Mode::Live && sender.as_str() == SAMPLE_SENDER && reader.problems.len() == faults {
-        let message = "\"live\" would write to customers from the sample's address; set shop.from to your own";
+        let message =
+            "\"live\" would write to customers from the sample's address; set shop.from to your own";
         reader.refuse("delivery", "mode", message);
     }
     let patterns = reader.list("delivery", "allow_recipients", Pattern::read).unwrap_or_default();
@@ -113,8 +116,7 @@ pub(super) fn smtp(reader: &mut Reader, folder: &Path, credentials: Option<&Path
     let host = reader.value("smtp", "host", "127.0.0.1".to_owned(), host);
     let security = reader.value("smtp", "security", Security::None, |value| one_of(value, &kinds));
     let port = reader.value("smtp", "port", u32::from(security.port()), |value| number(value, 1, 65_535));
-    let timeout =
-        |value: &Value| duration(value, TimeDelta::seconds(1), TimeDelta::hours(1));
+    let timeout = |value: &Value| duration(value, TimeDelta::seconds(1), TimeDelta::hours(1));
     let timeout = reader.value("smtp", "timeout", TimeDelta::seconds(60), timeout);
     if security == Security::None && !is_loopback(&host) {
         // Said where people look: at the key they wrote.
@@ -140,7 +142,9 @@ pub(super) fn smtp(reader: &mut Reader, folder: &Path, credentials: Option<&Path
 fn hello_name(value: &Value) -> Read<String> {
     let name = host(value)?;
     match name.parse::<std::net::IpAddr>() {
-        Ok(_) => Err(format!("{} is an address; write this machine's name or leave the key out", quoted(&name))),
+        Ok(_) => {
+            Err(format!("{} is an address; write this machine's name or leave the key out", quoted(&name)))
+        }
         Err(_) => Ok(name),
     }
 }
@@ -240,7 +244,8 @@ pub(super) fn templates(reader: &mut Reader, folder: &Path) -> PathBuf {
 
 pub(super) fn log(reader: &mut Reader) -> Log {
     let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
-    let levels = [("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG)];
+    let levels =
+        [("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG)];
     Log {
         format: reader.value("log", "format", LogFormat::Auto, |value| one_of(value, &formats)),
         level: reader.value("log", "level", Level::INFO, |value| one_of(value, &levels)),
@@ -252,17 +257,29 @@ pub(super) fn warn(reader: &Reader, config: &super::Config) -> Vec<super::Proble
     let (policy, mut warnings) = (&config.policy, Vec::new());
     let mut warn = |section, key, message: String| warnings.push(reader.problem(section, key, message));
     if !reader.given("shop", "timezone") {
-        warn("shop", "timezone", "not set; dates and times are in UTC. Set timezone = \"Europe/Berlin\"".to_owned());
+        warn(
+            "shop",
+            "timezone",
+            "not set; dates and times are in UTC. Set timezone = \"Europe/Berlin\"".to_owned(),
+        );
     }
     if config.shop.from.address.as_str() == SAMPLE_SENDER {
         warn("shop", "from", "still the sample's sender; mode = \"live\" will refuse it".to_owned());
     }
     match &config.delivery.mode {
         Mode::Capture => {
-            warn("delivery", "mode", "capture: no customer gets mail. Set mode = \"live\" when ready".to_owned());
+            warn(
+                "delivery",
+                "mode",
+                "capture: no customer gets mail. Set mode = \"live\" when ready".to_owned(),
+            );
         }
         Mode::Redirect(_) => {
-            warn("delivery", "mode", "redirect: no customer gets mail; all of it goes to redirect_to".to_owned());
+            warn(
+                "delivery",
+                "mode",
+                "redirect: no customer gets mail; all of it goes to redirect_to".to_owned(),
+            );
         }
         Mode::Live if !config.delivery.allowed.everyone() => {
             warn("delivery", "allow_recipients", "not empty: all other customers get no mail".to_owned());
@@ -271,7 +288,11 @@ pub(super) fn warn(reader: &Reader, config: &super::Config) -> Vec<super::Proble
     }
     if policy.status_at < policy.window.open || policy.status_at >= policy.window.close {
         let at = policy.status_at.format("%H:%M");
-        warn("schedule", "status_at", format!("{at} is outside send_window; the status goes out at its nearest end"));
+        warn(
+            "schedule",
+            "status_at",
+            format!("{at} is outside send_window; the status goes out at its nearest end"),
+        );
     }
     if policy.status_every > 7 {
         let span = show_duration(DAY * i32::try_from(policy.status_every).unwrap_or(i32::MAX));

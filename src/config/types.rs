@@ -128,7 +128,10 @@ impl Pattern {
         let word = words::text(value)?;
         let Some(domain) = word.strip_prefix('@') else {
             return EmailAddress::parse(word).map(Self::Address).map_err(|fault| {
-                format!("{} is neither a mail address nor a domain such as \"@example.com\": {fault}", quoted(word))
+                format!(
+                    "{} is neither a mail address nor a domain such as \"@example.com\": {fault}",
+                    quoted(word)
+                )
             });
         };
         // A domain is good if an address in it is.
@@ -196,7 +199,9 @@ impl Link {
         let word = words::text(value)?;
         let wrong = |why: &str| Err(format!("{} {why}", quoted(word)));
         let Some(rest) = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://")) else {
-            return wrong("is no web address; write it in full, as in \"https://shop.example.com/orders/{order}\"");
+            return wrong(
+                "is no web address; write it in full, as in \"https://shop.example.com/orders/{order}\"",
+            );
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (host, path) = rest.split_at(end);
@@ -224,7 +229,9 @@ impl Link {
         let mut encoded = String::with_capacity(number.len());
         for byte in number.bytes() {
             match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    encoded.push(char::from(byte))
+                }
                 other => encoded.push_str(&format!("%{other:02X}")),
             }
         }
@@ -248,7 +255,11 @@ pub(super) fn host(value: &Value) -> Read<String> {
         return Err(format!("{} is a web address; write the host's name alone", quoted(word)));
     }
     if let Some((name, port)) = word.split_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
-        return Err(format!("{} holds a port; write host = {} and port = {port}", quoted(word), quoted(name)));
+        return Err(format!(
+            "{} holds a port; write host = {} and port = {port}",
+            quoted(word),
+            quoted(name)
+        ));
     }
     let fits = |c: char| c.is_alphanumeric() || "-._".contains(c);
     if word.is_empty() || !word.chars().all(fits) || word.starts_with(['.', '-']) {

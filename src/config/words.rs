@@ -161,9 +161,8 @@ pub(super) fn hours(value: &Value) -> Read<(NaiveTime, NaiveTime)> {
         let close = if close.trim() == "24:00" { end_of_day() } else { parse_time(close.trim()) };
         Some((parse_time(open.trim())?, close?))
     });
-    let (open, close) = parts.ok_or_else(|| {
-        format!("{} is no pair of times; write \"08:00-20:00\"", quoted(word))
-    })?;
+    let (open, close) =
+        parts.ok_or_else(|| format!("{} is no pair of times; write \"08:00-20:00\"", quoted(word)))?;
     if close <= open {
         return Err(format!(
             "{} closes before it opens; a window lies within one day, as in \"08:00-20:00\"",
@@ -217,9 +216,10 @@ pub(super) fn date(value: &Value) -> Read<NaiveDate> {
         other => text(other)?,
     };
     let plain = word.len() == 10;
-    plain.then(|| word.parse().ok()).flatten().ok_or_else(|| {
-        format!("{} is no day of the calendar; write it as in \"2026-12-25\"", quoted(word))
-    })
+    plain
+        .then(|| word.parse().ok())
+        .flatten()
+        .ok_or_else(|| format!("{} is no day of the calendar; write it as in \"2026-12-25\"", quoted(word)))
 }
 
 /// A zone by its IANA name.
@@ -231,7 +231,8 @@ pub(super) fn zone(value: &Value) -> Read<Tz> {
         let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
         let city = |zone: &&str| zone.rsplit('/').next().is_some_and(|c| c.eq_ignore_ascii_case(&name));
         let near = names().find(city).or_else(|| nearest(&name, names()));
-        let mend = near.map_or_else(|| "; write one as in \"Europe/Berlin\"".to_owned(), |n| did_you_mean(Some(n)));
+        let mend =
+            near.map_or_else(|| "; write one as in \"Europe/Berlin\"".to_owned(), |n| did_you_mean(Some(n)));
         format!("{} is no IANA time zone{mend}", quoted(word))
     })
 }
@@ -246,7 +247,9 @@ pub(super) fn address(value: &Value) -> Read<EmailAddress> {
 pub(super) fn locale(value: &Value) -> Read<String> {
     let word = text(value)?;
     let mut parts = word.split('-');
-    let language = parts.next().is_some_and(|l| (2..=3).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_alphabetic()));
+    let language = parts
+        .next()
+        .is_some_and(|l| (2..=3).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_alphabetic()));
     let rest = parts.all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()));
     if language && rest {
         return Ok(word.to_owned());

@@ -159,7 +159,10 @@ mod tests {
             tracing::info!(target: "sqlx::query", "theirs");
             tracing::warn!(target: "sqlx::query", "their warning");
         });
-        assert!(text.contains("ours") && text.contains("their warning") && !text.contains("theirs"), "{text}");
+        assert!(
+            text.contains("ours") && text.contains("their warning") && !text.contains("theirs"),
+            "{text}"
+        );
     }
 
     #[test]
