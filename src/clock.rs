@@ -1,0 +1,111 @@
+//! What time it is: the only place that asks the system.
+//!
+//! Instants are cut to the millisecond, as the database keeps them. Work asks once and passes the answer on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::calendar::Instant;
+
+/// 2026-01-01: a system clock before it was never set (machines without a battery boot in 1970).
+const EARLIEST: i64 = 1_767_225_600_000;
+
+/// The system's clock, or one that the demo, `simulate` and the tests move.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    System,
+    Simulated(Simulated),
+}
+
+impl Clock {
+    /// A clock that stands at `start` until it is moved, and its hand.
+    pub fn simulated(start: Instant) -> (Self, Simulated) {
+        let hand = Simulated::at(start);
+        (Self::Simulated(hand.clone()), hand)
+    }
+
+    /// Now, to the millisecond.
+    pub fn now(&self) -> Instant {
+        match self {
+            Self::System => from_millis(system_now().timestamp_millis()),
+            Self::Simulated(hand) => hand.now(),
+        }
+    }
+
+    /// False while the system's clock cannot be right; nothing may be sent then.
+    pub fn is_set(&self) -> bool {
+        matches!(self, Self::Simulated(_)) || self.now().timestamp_millis() >= EARLIEST
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one place where the system's clock is read")]
+fn system_now() -> Instant {
+    Utc::now()
+}
+
+/// The hand of a simulated clock; clones move the same clock.
+#[derive(Debug, Clone)]
+pub struct Simulated(Arc<AtomicI64>);
+
+impl Simulated {
+    /// A clock that stands at `start`.
+    pub fn at(start: Instant) -> Self {
+        Self(Arc::new(AtomicI64::new(start.timestamp_millis())))
+    }
+
+    pub fn now(&self) -> Instant {
+        from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    /// Moves on to `at`; an earlier instant changes nothing. Returns the time it is then.
+    pub fn set(&self, at: Instant) -> Instant {
+        self.0.fetch_max(at.timestamp_millis(), Ordering::SeqCst);
+        self.now()
+    }
+
+    /// Moves on by `span`; a negative one changes nothing. Returns the time it is then.
+    pub fn advance(&self, span: TimeDelta) -> Instant {
+        self.0.fetch_add(span.num_milliseconds().max(0), Ordering::SeqCst);
+        self.now()
+    }
+
+    /// Jumps to `at`, also backwards: what a badly set machine does.
+    pub fn jump(&self, at: Instant) {
+        self.0.store(at.timestamp_millis(), Ordering::SeqCst);
+    }
+}
+
+/// An instant that no calendar holds becomes the last one that it does.
+fn from_millis(millis: i64) -> Instant {
+    DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Instant {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_simulated_clock_moves_on_when_told_and_back_only_by_a_jump() {
+        let (clock, hand) = Clock::simulated(at("2026-03-02T08:14:00.123456Z"));
+        assert_eq!(clock.now(), at("2026-03-02T08:14:00.123Z"));
+        assert_eq!(hand.advance(TimeDelta::hours(48)), at("2026-03-04T08:14:00.123Z"));
+        assert_eq!(hand.advance(TimeDelta::hours(-1)), at("2026-03-04T08:14:00.123Z"));
+        assert_eq!(hand.set(at("2026-03-03T00:00:00Z")), at("2026-03-04T08:14:00.123Z"));
+        assert_eq!(hand.set(at("2026-03-05T00:00:00Z")), clock.now());
+        hand.jump(at("2026-03-03T00:00:00Z"));
+        assert_eq!(clock.now(), at("2026-03-03T00:00:00Z"));
+    }
+
+    #[test]
+    fn the_system_is_asked_to_the_millisecond() {
+        assert_eq!(Clock::System.now().timestamp_subsec_nanos() % 1_000_000, 0);
+        assert!(Clock::System.is_set());
+        assert!(Clock::simulated(at("1999-01-01T00:00:00Z")).0.is_set());
+    }
+}

@@ -1,0 +1,193 @@
+//! What the service manager is told (sd_notify), and whether the loops still turn.
+//!
+//! Nothing here ever blocks the work: sending to the manager's socket can hang, so a thread of its own
+//! does it and messages beyond a short queue are dropped. Without a service manager nothing happens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+use tokio_util::sync::CancellationToken;
+
+use super::one_line;
+
+/// The line to the service manager; clones speak over the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Supervisor(Option<SyncSender<Message>>);
+
+#[derive(Debug)]
+enum Message {
+    Ready,
+    Status(String),
+    Stopping,
+    Alive,
+}
+
+impl Supervisor {
+    /// Opens the line if the environment names a service manager (`NOTIFY_SOCKET`).
+    pub fn from_env() -> Self {
+        if std::env::var_os("NOTIFY_SOCKET").is_none() {
+            return Self(None);
+        }
+        let (sender, receiver) = sync_channel(16);
+        // Detached on purpose: a manager that does not read must not keep us from ending.
+        match std::thread::Builder::new().name("sd-notify".to_owned()).spawn(move || forward(&receiver)) {
+            Ok(_) => Self(Some(sender)),
+            Err(error) => {
+                tracing::warn!(%error, "the service manager will hear nothing");
+                Self(None)
+            }
+        }
+    }
+
+    /// The daemon does its work: the database is open and the loops run.
+    pub fn ready(&self) {
+        self.send(Message::Ready);
+    }
+
+    /// One line for `systemctl status`.
+    pub fn status(&self, text: &str) {
+        self.send(Message::Status(one_line(text)));
+    }
+
+    /// The daemon drains and ends.
+    pub fn stopping(&self) {
+        self.send(Message::Stopping);
+    }
+
+    fn send(&self, message: Message) {
+        if let Some(line) = &self.0 {
+            // Full: the manager does not read. What it misses is only news.
+            let _ = line.try_send(message);
+        }
+    }
+}
+
+fn forward(messages: &Receiver<Message>) {
+    for message in messages {
+        let state = match &message {
+            Message::Ready => NotifyState::Ready,
+            Message::Status(text) => NotifyState::Status(text),
+            Message::Stopping => NotifyState::Stopping,
+            Message::Alive => NotifyState::Watchdog,
+        };
+        if let Err(error) = sd_notify::notify(&[state]) {
+            tracing::debug!(%error, "the service manager did not take a message");
+        }
+    }
+}
+
+/// The sign of life of one loop. The loop beats once a turn.
+#[derive(Debug, Clone)]
+pub struct Beat(Arc<Pulse>);
+
+#[derive(Debug)]
+struct Pulse {
+    name: &'static str,
+    limit: Duration,
+    start: Instant,
+    /// Milliseconds after `start`, on the monotonic clock.
+    last: AtomicU64,
+}
+
+impl Beat {
+    fn new(name: &'static str, limit: Duration) -> Self {
+        Self(Arc::new(Pulse { name, limit, start: Instant::now(), last: AtomicU64::new(0) }))
+    }
+
+    /// The loop turns.
+    pub fn beat(&self) {
+        self.0.last.store(self.0.millis(), Ordering::Relaxed);
+    }
+
+    /// Whether the loop turned within its limit.
+    pub fn is_fresh(&self) -> bool {
+        let silent = self.0.millis().saturating_sub(self.0.last.load(Ordering::Relaxed));
+        u128::from(silent) <= self.0.limit.as_millis()
+    }
+}
+
+impl Pulse {
+    fn millis(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Tells the service manager that we live, as long as every loop turns.
+#[derive(Debug, Default)]
+pub struct Watchdog {
+    beats: Vec<Beat>,
+}
+
+impl Watchdog {
+    /// Watches one more loop, which must beat at least every `limit`.
+    pub fn watch(&mut self, name: &'static str, limit: Duration) -> Beat {
+        let beat = Beat::new(name, limit);
+        self.beats.push(beat.clone());
+        beat
+    }
+
+    /// The loop that stands still, if one does.
+    pub fn stalled(&self) -> Option<&'static str> {
+        self.beats.iter().find(|beat| !beat.is_fresh()).map(|beat| beat.0.name)
+    }
+
+    /// Runs until `stop`; at once done where the manager wants no sign of life (`WATCHDOG_USEC`).
+    // A task on purpose: a runtime that is blocked starves it, and the manager notices.
+    pub async fn run(self, supervisor: Supervisor, stop: CancellationToken) {
+        let Some(limit) = sd_notify::watchdog_enabled() else { return };
+        let mut tick = tokio::time::interval((limit / 3).max(Duration::from_millis(10)));
+        let mut reported = None;
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            let stalled = self.stalled();
+            match stalled {
+                None => supervisor.send(Message::Alive),
+                Some(name) if reported != stalled => {
+                    tracing::error!(task = name, "stalled; the service manager will restart us");
+                    supervisor.status(&format!("stalled: {name}"));
+                }
+                Some(_) => {}
+            }
+            reported = stalled;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_that_stops_beating_is_named() {
+        let mut watchdog = Watchdog::default();
+        let planner = watchdog.watch("planner", Duration::from_secs(60));
+        let _dispatcher = watchdog.watch("dispatcher", Duration::ZERO);
+        std::thread::sleep(Duration::from_millis(5));
+        planner.beat();
+        assert!(planner.is_fresh());
+        assert_eq!(watchdog.stalled(), Some("dispatcher"));
+    }
+
+    #[test]
+    fn without_a_service_manager_nothing_happens() {
+        let supervisor = Supervisor::default();
+        supervisor.ready();
+        supervisor.status("54 open");
+        supervisor.stopping();
+    }
+
+    #[test]
+    fn a_manager_that_does_not_read_never_holds_us_up() {
+        let (sender, _receiver) = sync_channel(1);
+        let supervisor = Supervisor(Some(sender));
+        for _ in 0..100 {
+            supervisor.status("54 open\nREADY=1");
+        }
+    }
+}
