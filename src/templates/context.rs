@@ -1,0 +1,260 @@
+//! What a template may use. Every field is always there (the templates are strict); what has no value is null.
+//!
+//! The doc comments are ops' reference. Dates are civil dates of the shop's zone; print them with `| date` or
+//! `| short_date`. Texts are free of control characters; html templates escape them by themselves.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{gather, links};
+use crate::domain::notice::Notice;
+use crate::domain::order::Order;
+use crate::domain::policy::Policy;
+
+/// How many entries a list in a mail holds at most; the rest is counted in `more`.
+pub const LISTED: usize = 20;
+
+/// The shop as its mails name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shop {
+    pub name: String,
+    /// Read by people; cancellations and questions go there where the shop has no page for them.
+    pub support_email: String,
+    /// Where a customer can look up an order; `{order}` stands for its number.
+    pub status_url: Option<String>,
+    /// Where a customer can cancel; `{order}` stands for the order's number.
+    pub cancel_url: Option<String>,
+    /// BCP 47, as `en`.
+    pub locale: String,
+}
+
+/// All that a template may use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MailContext {
+    /// The kind of notice, as `date_slip`.
+    pub kind: String,
+    /// The kinds of lower rank that were due at the same time and that this mail takes in.
+    pub includes: Vec<String>,
+    /// The day on which the mail is written.
+    pub today: NaiveDate,
+    pub shop: ShopVars,
+    pub customer: CustomerVars,
+    pub order: OrderVars,
+    /// The title of the first item this mail is about; null where it is about none.
+    pub item: Option<String>,
+    /// How many more items it is about.
+    pub others: usize,
+    /// The date by which all waiting lines ship; null as soon as one of them has none.
+    pub promise: Option<NaiveDate>,
+    /// Whether all waiting lines ship by that one date.
+    pub same_date: bool,
+    /// Waiting lines without a date whose goods are not in the house.
+    pub undated: usize,
+    /// Waiting lines whose goods are in our warehouse.
+    pub in_house: usize,
+    /// A date we missed and say so (the latest, if there are several); else null.
+    pub missed: Option<NaiveDate>,
+    /// Lines whose date moved to a later one or was withdrawn.
+    pub slip: Move,
+    /// Lines whose date moved to an earlier one, or that have their first.
+    pub improvement: Move,
+    /// What ops say about the dates that slipped; one entry for all lines with the same words.
+    pub reasons: Vec<Reason>,
+    /// The lines that wait for goods.
+    pub waiting: Listed<WaitingLine>,
+    /// The lines still owed that are in stock.
+    pub in_stock: Listed<Item>,
+    /// The shipments this mail tells of.
+    pub shipments: Listed<Shipment>,
+    /// Whether goods that the customer had waited for are among them.
+    pub waited: bool,
+    /// The cancellations this mail tells of.
+    pub cancellations: Listed<Cancellation>,
+    /// The refunds this mail tells of.
+    pub refunds: Listed<Refund>,
+    /// The day of the next regular mail; null where none is planned.
+    pub next_news: Option<NaiveDate>,
+    pub links: Links,
+}
+
+/// `shop`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShopVars {
+    pub name: String,
+    /// The address that people read.
+    pub support_email: String,
+}
+
+/// `customer`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerVars {
+    /// Null where the shop gave none.
+    pub name: Option<String>,
+}
+
+/// `order`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderVars {
+    pub number: String,
+    /// The day it was placed.
+    pub placed: NaiveDate,
+    /// `authorized`, `paid` or `pending`; null where the shop does not say.
+    pub payment: Option<String>,
+    /// `split` (what is ready ships) or `hold` (everything ships together).
+    pub partial: String,
+    /// What the customer calls it: `backorder`, `preorder`, or `order` where both are in it.
+    pub wait: String,
+    /// Whether anything of it is still owed; what is not open cannot be cancelled.
+    pub open: bool,
+}
+
+/// A list: the first entries, and how many there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed<T> {
+    /// The first 20.
+    pub items: Vec<T>,
+    /// How many are not in `items`.
+    pub more: usize,
+    /// How many there are in all.
+    pub count: usize,
+}
+
+impl<T> Listed<T> {
+    /// The first entries of `all`; only those are made.
+    pub fn of<I: ExactSizeIterator>(all: I, make: impl FnMut(I::Item) -> T) -> Self {
+        let count = all.len();
+        let items: Vec<T> = all.take(LISTED).map(make).collect();
+        Self { more: count - items.len(), items, count }
+    }
+}
+
+/// Units of one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    pub title: String,
+    pub sku: String,
+    pub quantity: u32,
+}
+
+/// A line that waits for goods, and what this mail says about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingLine {
+    pub title: String,
+    pub sku: String,
+    pub quantity: u32,
+    /// Whether it is a preorder; else it is a backorder.
+    pub preorder: bool,
+    /// It ships by that date; null: there is none.
+    pub date: Option<NaiveDate>,
+    /// The date the customer was told before, where it is another; else null.
+    pub was: Option<NaiveDate>,
+    /// Whether `was` lies in the past.
+    pub was_passed: bool,
+    /// Whether its goods are in our warehouse.
+    pub in_house: bool,
+    /// Whether this mail says that we missed its date.
+    pub missed: bool,
+    /// The date that we missed; null where none was.
+    pub missed_date: Option<NaiveDate>,
+    /// How far its goods are: `planned`, `in_production` or `in_transit`; null where nothing is on its way.
+    pub supply: Option<String>,
+    /// The first day on which they are expected at our warehouse; null unless it is a range.
+    pub expected_from: Option<NaiveDate>,
+    /// The day by which they are expected at our warehouse; null where it is unknown or has passed.
+    pub expected_to: Option<NaiveDate>,
+    /// Its place in the queue; null where it has none or is the only one.
+    pub place: Option<PlaceVars>,
+}
+
+/// Place `at` of `of` orders that wait for the same item, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceVars {
+    pub at: u32,
+    pub of: u32,
+}
+
+/// Lines whose date moved in one direction.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Move {
+    /// How many lines.
+    pub lines: usize,
+    /// The date they all had; null where they differ or had none.
+    pub from: Option<NaiveDate>,
+    /// The date they all have now; null where they differ or have none.
+    pub to: Option<NaiveDate>,
+    /// How many of them have no date any more.
+    pub withdrawn: usize,
+    /// The title of the first of them; null where there is none.
+    pub item: Option<String>,
+}
+
+/// What ops say about dates that slipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Why; null where ops did not say.
+    pub reason: Option<String>,
+    /// What the customer could take in its place.
+    pub alternative: Option<String>,
+    /// A code or a gesture.
+    pub goodwill: Option<String>,
+    /// The titles it is about.
+    pub titles: Listed<String>,
+}
+
+/// Goods handed to a carrier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipment {
+    /// Null where the shop gave none, as with `tracking` and `url`.
+    pub carrier: Option<String>,
+    pub tracking: Option<String>,
+    /// Where the parcel can be followed: always http or https.
+    pub url: Option<String>,
+    pub lines: Listed<Item>,
+}
+
+/// Lines that were called off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancellation {
+    /// `customer` or `shop`.
+    pub by: String,
+    /// Null where nobody said.
+    pub reason: Option<String>,
+    pub lines: Listed<Item>,
+}
+
+/// Money given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// As `49.90 EUR`.
+    pub amount: String,
+    /// Null where the shop gave none.
+    pub reference: Option<String>,
+}
+
+/// Ways to look, to ask and to get out. No link is dead: what has no page is null or a mail to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    /// Where the order can be looked up; null where the shop has no such page.
+    pub status: Option<String>,
+    /// Where the order can be cancelled; null where the shop has no such page.
+    pub cancel: Option<String>,
+    /// A `mailto:` link with a ready-made cancellation.
+    pub cancel_mail: String,
+    /// A `mailto:` link with the order number in its subject.
+    pub contact_mail: String,
+}
+
+/// What the templates may use to render `notice`.
+///
+/// Dates stated come from the notice's content, all else from the order. `next_news` is the day of the next regular
+/// mail once this one is accepted.
+pub fn context(
+    order: &Order,
+    notice: &Notice,
+    shop: &Shop,
+    policy: &Policy,
+    next_news: Option<NaiveDate>,
+    now: DateTime<Utc>,
+) -> MailContext {
+    gather::Gather::new(order, notice, policy, now).mail(links::of(order, shop), shop, next_news)
+}

@@ -1,0 +1,111 @@
+//! What is wrong with a template, and where: `file:line:column message`, with the nearest known name.
+
+use tera::ErrorKind;
+
+/// One fault of one template file. Lines and columns count from 1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column} {message}")]
+pub struct TemplateError {
+    /// Its path below the templates' folder, as `date_slip/body.html`.
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    pub message: String,
+}
+
+impl TemplateError {
+    /// A fault of the file as a whole.
+    pub fn whole(file: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { file: file.into(), line: 1, column: 1, message: message.into() }
+    }
+
+    /// What tera says about `file`, told in our form. The place tera names wins over `file`: a fault of a part that
+    /// `file` takes in lies there.
+    pub(super) fn of(file: &str, error: &tera::Error) -> Self {
+        match error.kind() {
+            ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => Self {
+                file: report.filename().to_owned(),
+                line: report.span().start_line,
+                column: report.span().start_col + 1,
+                message: tidy(report.message()),
+            },
+            // Unknown filters, components and parents name their place in the text only.
+            _ => Self::in_text(&error.to_string())
+                .unwrap_or_else(|| Self::whole(file, tidy(&error.to_string()))),
+        }
+    }
+
+    /// Reads `error: MESSAGE\n --> FILE:LINE:COLUMN`.
+    fn in_text(text: &str) -> Option<Self> {
+        let (message, rest) = text.split_once("\n")?;
+        let place = rest.trim_start().strip_prefix("--> ")?.lines().next()?;
+        let mut parts = place.rsplitn(3, ':');
+        let column = parts.next()?.parse().ok()?;
+        let line = parts.next()?.parse().ok()?;
+        Some(Self { file: parts.next()?.to_owned(), line, column, message: tidy(message) })
+    }
+}
+
+/// Tera's words in our style, with the nearest of the names it lists.
+fn tidy(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message).trim_end_matches('.');
+    let Some((said, known)) =
+        message.split_once(". Available variables: ").or_else(|| message.split_once(". Available fields: "))
+    else {
+        return message.to_owned();
+    };
+    let wrong = said.split('`').nth(1).unwrap_or_default();
+    unknown(said, wrong, known.split(", "))
+}
+
+/// `said`, and which of `known` is nearest to `wrong`.
+pub(super) fn unknown<'a>(said: &str, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(wrong, known)
+        .map_or_else(|| said.to_owned(), |near| format!("{said}; the nearest known is `{near}`"))
+}
+
+/// The word of `known` that takes the fewest edits from `wrong`.
+pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known.into_iter().min_by_key(|word| distance(wrong, word))
+}
+
+/// Levenshtein distance in characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (to, cell) in b.iter().zip(row.iter_mut().skip(1)) {
+            let new = (left + 1).min(*cell + 1).min(diagonal + usize::from(from != *to));
+            diagonal = *cell;
+            *cell = new;
+            left = new;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_takes_the_fewest_edits() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(nearest("promisd", ["item", "promise", "place"]), Some("promise"));
+    }
+
+    #[test]
+    fn a_place_that_stands_in_the_text_only_is_read_from_it() {
+        let text = "error: Unknown filter `dat`\n --> a/body.txt:3:8\n  |\n3 | x";
+        let error = TemplateError::of("b", &tera::Error::message(text));
+        assert_eq!(error.to_string(), "a/body.txt:3:8 Unknown filter `dat`");
+        assert_eq!(TemplateError::of("b", &tera::Error::message("odd.")).to_string(), "b:1:1 odd");
+    }
+}

@@ -1,0 +1,108 @@
+//! Texts and links made safe: nothing a customer or carrier wrote can break a line, turn the reading direction or
+//! become a link of a scheme other than http(s).
+
+use super::context::{Links, Shop};
+use crate::domain::order::Order;
+
+/// `text` on one line, without control and invisible direction characters, trimmed; empty is None.
+pub fn clean(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_whitespace() || c.is_control() {
+            if !out.ends_with(' ') {
+                out.push(' ');
+            }
+        } else if !turns_direction(c) {
+            out.push(c);
+        }
+    }
+    let out = out.trim();
+    (!out.is_empty()).then(|| out.to_owned())
+}
+
+/// As [`clean`] for what must print as something.
+pub fn clean_or(text: &str, otherwise: &str) -> String {
+    clean(text).unwrap_or_else(|| otherwise.to_owned())
+}
+
+/// Characters that reorder what stands around them, or hide in it (Unicode TR 9, and the deprecated tag block).
+fn turns_direction(c: char) -> bool {
+    matches!(c,
+        '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `url` if a browser can only take it for a web page.
+pub fn web_link(url: &str) -> Option<String> {
+    let url = url.trim();
+    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
+    let web = lower.starts_with("https://") || lower.starts_with("http://");
+    let plain =
+        |c: char| !c.is_whitespace() && !c.is_control() && !turns_direction(c) && !"\"'<>`\\".contains(c);
+    (web && url.len() <= 2000 && url.chars().all(plain)).then(|| url.to_owned())
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986.
+pub fn percent(text: &str) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+    out
+}
+
+/// The ways to look, to ask and to get out for one order.
+pub fn of(order: &Order, shop: &Shop) -> Links {
+    let number = clean_or(&order.number, "?");
+    let page = |url: &Option<String>| -> Option<String> {
+        web_link(&url.as_deref()?.replace("{order}", &percent(&order.number)))
+    };
+    let address = percent(&shop.support_email).replace("%40", "@");
+    let mail = |subject: &str, body: &str| {
+        let body = if body.is_empty() { String::new() } else { format!("&body={}", percent(body)) };
+        format!("mailto:{address}?subject={}{body}", percent(subject))
+    };
+    Links {
+        status: page(&shop.status_url),
+        cancel: page(&shop.cancel_url),
+        cancel_mail: mail(&format!("Cancel order {number}"), &format!("Please cancel my order {number}.")),
+        contact_mail: mail(&format!("Order {number}"), ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_stays_on_its_line_and_cannot_turn_what_stands_around_it() {
+        assert_eq!(clean("a\r\nBcc: x\u{202e}y\u{200b}\u{0}").as_deref(), Some("a Bcc: xy"));
+        assert_eq!(clean("نورة  ").as_deref(), Some("نورة"), "letters that run from right to left stay");
+        assert_eq!(clean("👩\u{200d}🔧").as_deref(), Some("👩\u{200d}🔧"), "joiners belong to the letters");
+        assert_eq!(clean(" \u{feff}\t"), None);
+    }
+
+    #[test]
+    fn only_web_pages_become_links() {
+        for good in ["https://dhl.example/t?id=1&x=%20", "HTTP://a.example/"] {
+            assert_eq!(web_link(good).as_deref(), Some(good));
+        }
+        for bad in
+            ["javascript:alert(1)", "data:text/html,x", "//x", "https://a\"b", "https://a b", "", "httpsé//"]
+        {
+            assert_eq!(web_link(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_goes_into_a_url_is_percent_encoded() {
+        assert_eq!(percent("A/1 2&ü"), "A%2F1%202%26%C3%BC");
+    }
+}

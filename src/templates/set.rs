@@ -1,0 +1,225 @@
+//! A set of templates that passed: parsed, every name known, every kind rendered with every sample.
+//!
+//! A set is all or nothing: one that fails is never seen outside of this file, so what can be rendered can be sent.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tera::{Context, ErrorKind, Tera};
+
+use super::context::{MailContext, Shop, context};
+use super::error::TemplateError;
+use super::files::{self, Files, has_html};
+use super::names::Names;
+use super::{filters, samples};
+use crate::domain::notice::NoticeKind;
+
+/// The longest part of a mail: 1 MiB. A template that loops without end stops there.
+pub const MAX_RENDERED: usize = 1 << 20;
+
+/// The longest subject, in characters.
+pub const MAX_SUBJECT: usize = 150;
+
+/// A mail's text, without headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line, not empty.
+    pub subject: String,
+    pub text: String,
+    /// None for a kind that is plain text only.
+    pub html: Option<String>,
+}
+
+/// A set of templates that can be rendered. Cheap to share behind an `Arc`, slow to make.
+pub struct TemplateSet {
+    tera: Tera,
+    hash: String,
+}
+
+impl std::fmt::Debug for TemplateSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TemplateSet").field("hash", &self.hash).finish_non_exhaustive()
+    }
+}
+
+impl TemplateSet {
+    /// The default set. It is tested to pass, so that an error here is a fault of the build.
+    pub fn compiled_in() -> Result<Self, TemplateError> {
+        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        Self::parse(&files::COMPILED_IN.iter().map(owned).collect())
+    }
+
+    /// The set in `dir`, checked as a whole.
+    pub fn load(dir: &Path) -> Result<Self, TemplateError> {
+        let files = files::read(dir)?;
+        let set = Self::parse(&files)?;
+        set.check(&files)?;
+        Ok(set)
+    }
+
+    /// SHA-256 of all files, in hex: what tells one set from another.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The mail for `mail`, by the templates of its kind.
+    pub fn render(&self, mail: &MailContext) -> Result<Rendered, TemplateError> {
+        let kind = NoticeKind::from_word(&mail.kind)
+            .ok_or_else(|| TemplateError::whole(&mail.kind, "is not a kind of notice"))?;
+        let variables = Context::from_serialize(mail).map_err(|e| TemplateError::of(kind.as_str(), &e))?;
+        let subject = self.part(kind, "subject.txt", &variables)?;
+        let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
+        if subject.is_empty() {
+            return Err(TemplateError::whole(format!("{kind}/subject.txt"), "renders to nothing"));
+        }
+        let text = tidy(&self.part(kind, "body.txt", &variables)?);
+        let html = if has_html(kind) { Some(tidy(&self.part(kind, "body.html", &variables)?)) } else { None };
+        Ok(Rendered { subject, text, html })
+    }
+
+    fn part(&self, kind: NoticeKind, part: &str, variables: &Context) -> Result<String, TemplateError> {
+        let name = format!("{kind}/{part}");
+        let mut out = Capped(Vec::with_capacity(4096));
+        self.tera.render_to(&name, variables, &mut out).map_err(|error| match error.kind() {
+            ErrorKind::Io(_) => TemplateError::whole(&name, "renders to more than 1 MiB"),
+            _ => TemplateError::of(&name, &error),
+        })?;
+        String::from_utf8(out.0).map_err(|_| TemplateError::whole(&name, "renders to what is not UTF-8"))
+    }
+
+    fn parse(files: &Files) -> Result<Self, TemplateError> {
+        if let Some(missing) = files::required().find(|name| !files.contains_key(name)) {
+            return Err(TemplateError::whole(missing, "is missing"));
+        }
+        let mut tera = Tera::new();
+        filters::register(&mut tera);
+        tera.add_raw_templates(files).map_err(|error| TemplateError::of("base.txt", &error))?;
+        Ok(Self { tera, hash: hash(files) })
+    }
+
+    /// Every name known, also in branches not taken; every sample rendered, with a shop that has pages and one that
+    /// has none; in every body the order's number and a way out.
+    fn check(&self, files: &Files) -> Result<(), TemplateError> {
+        let (samples, shops, policy) = (samples::samples(), samples::shops(), samples::policy());
+        let mail = |sample: &samples::Sample, shop: &Shop| {
+            context(&sample.order, &sample.notice, shop, &policy, sample.next_news, sample.now)
+        };
+        let mails: Vec<_> =
+            samples.iter().flat_map(|s| shops.iter().map(move |shop| (s.name, mail(s, shop)))).collect();
+        let mut names = Names::of(mails.iter().map(|(_, m)| serde_json::to_value(m).unwrap_or(Value::Null)));
+        files.values().for_each(|text| names.define_locals(text));
+        files.iter().try_for_each(|(file, text)| names.check(file, text))?;
+        for (name, mail) in &mails {
+            let in_sample = |mut error: TemplateError| {
+                error.message = format!("{} (in the sample `{name}`)", error.message);
+                error
+            };
+            lint(mail, &self.render(mail).map_err(in_sample)?).map_err(in_sample)?;
+        }
+        Ok(())
+    }
+}
+
+/// The rules no mail may break.
+fn lint(mail: &MailContext, rendered: &Rendered) -> Result<(), TemplateError> {
+    let fault =
+        |part: &str, message: String| Err(TemplateError::whole(format!("{}/{part}", mail.kind), message));
+    let length = rendered.subject.chars().count();
+    if length > MAX_SUBJECT {
+        return fault("subject.txt", format!("is {length} characters long; {MAX_SUBJECT} is the most"));
+    }
+    let links = &mail.links;
+    let ways = [
+        Some(&links.cancel_mail),
+        Some(&links.contact_mail),
+        Some(&mail.shop.support_email),
+        links.cancel.as_ref(),
+    ];
+    let html = rendered.html.as_ref().map(|html| ("body.html", html, true));
+    for (part, body, escaped) in std::iter::once(("body.txt", &rendered.text, false)).chain(html) {
+        let says = |text: &str| body.contains(&if escaped { escape(text) } else { text.to_owned() });
+        if !says(&mail.order.number) {
+            return fault(part, "does not name the order; use {{ order.number }}".to_owned());
+        }
+        if !ways.iter().flatten().any(|way| says(way)) {
+            let mend = "offers no way out; use {{ links.cancel }}, {{ links.cancel_mail }} or {{ shop.support_email }}";
+            return fault(part, mend.to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn escape(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    match tera::escape_html(text, &mut out) {
+        Ok(()) => String::from_utf8(out).unwrap_or_default(),
+        Err(_) => String::new(),
+    }
+}
+
+/// Templates may be laid out for reading: trailing blanks go, runs of empty lines become one, the end is one newline.
+fn tidy(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut blank = true;
+    for line in text.lines().map(str::trim_end) {
+        if line.is_empty() && blank {
+            continue;
+        }
+        blank = line.is_empty();
+        out.push_str(line);
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+fn hash(files: &Files) -> String {
+    let mut hasher = Sha256::new();
+    for (name, text) in files {
+        for part in [name, text] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Takes [`MAX_RENDERED`] octets and fails at the next.
+struct Capped(Vec<u8>);
+
+impl Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_RENDERED {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_laid_out_for_reading_is_tidied() {
+        assert_eq!(tidy("\n\na  \n\n \n\nb\n  c\n\n"), "a\n\nb\n  c\n");
+        assert_eq!(tidy(""), "\n");
+    }
+
+    #[test]
+    fn the_hash_tells_sets_apart_even_where_texts_move_between_files() {
+        let files = |pairs: &[(&str, &str)]| -> Files {
+            pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+        };
+        assert_ne!(hash(&files(&[("a", "bc")])), hash(&files(&[("ab", "c")])));
+        assert_eq!(hash(&Files::new()).len(), 64);
+    }
+}
