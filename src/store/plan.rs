@@ -37,6 +37,15 @@ pub struct PlanCounts {
     pub decided: Vec<(String, Decision)>,
 }
 
+impl PlanCounts {
+    /// Takes in what another batch did.
+    pub fn add(&mut self, other: Self) {
+        self.orders += other.orders;
+        self.queued.extend(other.queued);
+        self.decided.extend(other.decided);
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct QueueRow {
     order_number: String,

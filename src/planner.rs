@@ -1,0 +1,53 @@
+//! The planner: facts become notices in the outbox. It decides nothing itself; `domain::schedule` does.
+//!
+//! A turn covers every dirty SKU first, for no order may be planned with a cover that is out of date.
+
+use crate::domain::calendar::Instant;
+use crate::domain::policy::Policy;
+use crate::store::{PlanCounts, Result, Store};
+
+/// Orders scheduled in one transaction.
+const BATCH: u32 = 1_000;
+/// Orders woken in one step after the policy changed.
+const WAKE: u32 = 10_000;
+
+/// Does all that is due at `now`: expiry, cover, schedule. Says what came of it.
+pub async fn turn(store: &Store, policy: &Policy, now: Instant) -> Result<PlanCounts> {
+    let mut counts = PlanCounts::default();
+    loop {
+        let expired = store.expire(now, policy).await?;
+        let covered = store.cover_dirty(now, policy).await?;
+        let batch = store.plan_due(now, policy, BATCH).await?;
+        let idle = expired == 0 && covered == 0 && batch.orders == 0;
+        counts.add(batch);
+        if idle {
+            return Ok(counts);
+        }
+    }
+}
+
+const WOKEN_FOR: &str = "policy";
+const CURSOR: &str = "policy_cursor";
+
+/// When the policy has changed since the last start, wakes a part of the open orders. Says whether there are more.
+/// The cursor is durable: a restart goes on where the last daemon stopped.
+pub async fn wake_after_change(store: &Store, policy: &Policy, now: Instant) -> Result<bool> {
+    let current = format!("{policy:?}");
+    let known = store.meta(WOKEN_FOR).await?;
+    if known.as_deref() == Some(&current) && store.meta(CURSOR).await?.is_none_or(|cursor| cursor == END) {
+        return Ok(false);
+    }
+    let cursor = match known {
+        // Nothing was planned by another policy in a new database.
+        None => END.to_owned(),
+        Some(known) if known == current => store.meta(CURSOR).await?.unwrap_or_default(),
+        Some(_) => String::new(),
+    };
+    let next = if cursor == END { None } else { store.wake_open(&cursor, now, WAKE).await? };
+    store.set_meta(CURSOR, next.as_deref().unwrap_or(END)).await?;
+    store.set_meta(WOKEN_FOR, &current).await?;
+    Ok(next.is_some())
+}
+
+/// No order number: they have no control characters.
+const END: &str = "\u{1}end";
