@@ -8,12 +8,18 @@ use std::path::Path;
 /// The folder systemd makes and owns for us.
 const STATE: &str = "/var/lib/shipby";
 
+/// Seconds that systemd leaves us to stop. The daemon's own grace must be shorter: it leaves by itself,
+/// with what is not finished marked as in doubt.
+pub const STOP_SECONDS: u64 = 60;
+
 /// The unit for this program, configuration and database, all three as absolute paths.
 ///
 /// A database in /var/lib/shipby needs no user of its own (systemd makes one up); one that lies
 /// elsewhere needs the user `shipby`, who must own its folder.
 pub fn unit(binary: &Path, config: &Path, database: &Path) -> String {
-    let (binary, config_word) = (word(binary), word(config));
+    // `$` is special in command lines only.
+    let argument = |path| word(path).replace('$', "$$");
+    let (binary, config_word) = (argument(binary), argument(config));
     let home = if [binary.as_str(), &config_word].iter().any(|path| in_home(path)) || in_home(&word(database))
     {
         "read-only"
@@ -46,7 +52,7 @@ RestartPreventExitStatus=78
 # Ready once the database is open and migrated, which may take a while after an upgrade.
 TimeoutStartSec=10min
 # What is under way is finished; what is not is remembered as in doubt.
-TimeoutStopSec=60s
+TimeoutStopSec={STOP_SECONDS}s
 WatchdogSec=60s
 
 # The password for the mail server; in config.toml: password_file = \"$CREDENTIALS_DIRECTORY/smtp_password\"
@@ -62,6 +68,7 @@ ProtectSystem=strict
 ProtectHome={home}
 PrivateTmp=yes
 PrivateDevices=yes
+PrivateMounts=yes
 PrivateUsers=yes
 DevicePolicy=closed
 ProtectClock=yes
@@ -111,9 +118,9 @@ fn in_home(path: &str) -> bool {
     ["/home/", "/root/", "/run/user/"].iter().any(|home| path.starts_with(home))
 }
 
-/// A path as one word of a unit file (systemd.syntax(7)): `%` and `$` doubled, quoted where it has to be.
+/// A path as one word of a unit file (systemd.syntax(7)): `%` doubled, quoted where it has to be.
 fn word(path: &Path) -> String {
-    let text = path.to_string_lossy().replace('%', "%%").replace('$', "$$");
+    let text = path.to_string_lossy().replace('%', "%%");
     if !text.chars().any(|c| c.is_whitespace() || c.is_control() || "\"'\\;".contains(c)) {
         return text;
     }

@@ -66,7 +66,7 @@ pub const KEYS: &[(&str, &str, Kind)] = &[
 /// Environment variables that begin so are ours.
 const PREFIX: &str = "SHIPBY__";
 /// The environment's way to give the one secret there is.
-const PASSWORD: &str = "SHIPBY__SMTP__PASSWORD";
+pub(super) const PASSWORD: &str = "SHIPBY__SMTP__PASSWORD";
 
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq)]

@@ -132,6 +132,12 @@ pub struct Log {
     pub level: Level,
 }
 
+/// This process's environment for [`Config::load`]. Unlike `std::env::vars` it stands text that is not UTF-8.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
 impl Config {
     /// Reads the file at `path`; `env` (the process's environment) has the last word.
     pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {

@@ -81,9 +81,10 @@ impl Reader {
         Some(values)
     }
 
-    /// Whether the key was given at all.
+    /// Whether the key was given; an empty text is the same as leaving it out.
     pub(super) fn given(&self, section: &'static str, key: &'static str) -> bool {
-        self.document.values.contains_key(&(section, key))
+        let empty = |raw: &Raw| matches!(&raw.value, Value::Text(text) if text.trim().is_empty());
+        self.document.values.get(&(section, key)).is_some_and(|raw| !empty(raw))
     }
 
     /// Where the key was given.

@@ -12,8 +12,8 @@ use crate::domain::fact::Partial;
 use crate::domain::policy::Policy;
 use crate::domain::reply::Retry;
 
-use super::document::Value;
-use super::error::quoted;
+use super::document::{PASSWORD, Value};
+use super::error::{Place, Problem, quoted};
 use super::reader::{Read, Reader};
 use super::secret::{self, Login, Password, Source};
 use super::types::{Allowed, Link, LogFormat, Mailbox, Mode, Pattern, Rate, Security, host, is_loopback};
@@ -167,8 +167,13 @@ fn login(reader: &mut Reader, folder: &Path, credentials: Option<&Path>) -> Opti
             }
             None
         }
-        (None, Some(_)) => {
-            reader.refuse("smtp", "password_file", "a password without a user; set username");
+        (None, Some(source)) => {
+            let place = match source {
+                Source::Given(_) => Place::Environment(PASSWORD.to_owned()),
+                Source::File { place, .. } => place,
+            };
+            let message = "a password without a user; set username".to_owned();
+            reader.problems.push(Problem { place, key: "smtp.username".to_owned(), message });
             None
         }
         (None, None) => None,
@@ -181,6 +186,9 @@ fn password_file(value: &Value, folder: &Path, credentials: Option<&Path>) -> Re
     let Value::Text(word) = value else {
         return Err("is no text; write the path of a file that holds the password".to_owned());
     };
+    if word.chars().any(char::is_control) {
+        return Err("holds a line break or another control character".to_owned());
+    }
     let in_credentials = ["$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"];
     let path = match in_credentials.iter().find_map(|prefix| word.strip_prefix(prefix)) {
         Some(name) => credentials.map(|credentials| credentials.join(name)),
@@ -253,7 +261,7 @@ pub(super) fn log(reader: &mut Reader) -> Log {
 }
 
 /// What can be run with, but is hardly meant.
-pub(super) fn warn(reader: &Reader, config: &super::Config) -> Vec<super::Problem> {
+pub(super) fn warn(reader: &Reader, config: &super::Config) -> Vec<Problem> {
     let (policy, mut warnings) = (&config.policy, Vec::new());
     let mut warn = |section, key, message: String| warnings.push(reader.problem(section, key, message));
     if !reader.given("shop", "timezone") {

@@ -73,6 +73,17 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// Whether JSON is asked for; None leaves it to what stderr is.
+    pub fn json(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Text => Some(false),
+            Self::Json => Some(true),
+        }
+    }
+}
+
 /// How many mails in which time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {

@@ -6,14 +6,12 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
-use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::debug_fn;
-
-use crate::config::{Log, LogFormat};
 
 mod supervisor;
 
@@ -36,30 +34,28 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// What `format` means for a stderr that is a terminal or not.
-    pub fn of(format: LogFormat, terminal: bool, no_colour: bool) -> Self {
-        match (format, terminal) {
-            (LogFormat::Text, _) | (LogFormat::Auto, true) => Self::Text { colour: terminal && !no_colour },
-            (LogFormat::Json, _) | (LogFormat::Auto, false) => Self::Json,
-        }
+    /// JSON if it is asked for or, where nothing is asked for (None), if stderr is no terminal.
+    pub fn of(json: Option<bool>, terminal: bool, no_colour: bool) -> Self {
+        if json.unwrap_or(!terminal) { Self::Json } else { Self::Text { colour: terminal && !no_colour } }
     }
 }
 
-/// Sets up the log of this process, once. `rust_log` (the variable `RUST_LOG`) goes before the configured level.
-pub fn init(log: Log, rust_log: Option<&str>) -> Result<(), TelemetryError> {
+/// Sets up the log of this process, once: JSON or not (None: as fits stderr), at `level`. `rust_log` (the
+/// variable `RUST_LOG`) goes before it.
+pub fn init(json: Option<bool>, level: Level, rust_log: Option<&str>) -> Result<(), TelemetryError> {
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let shape = Shape::of(log.format, std::io::stderr().is_terminal(), no_colour);
-    tracing::subscriber::set_global_default(subscriber(shape, filter(log, rust_log)?, std::io::stderr))?;
+    let shape = Shape::of(json, std::io::stderr().is_terminal(), no_colour);
+    tracing::subscriber::set_global_default(subscriber(shape, filter(level, rust_log)?, std::io::stderr))?;
     Ok(())
 }
 
 /// What is logged: ours at the configured level, of other crates what they warn of.
-pub fn filter(log: Log, rust_log: Option<&str>) -> Result<EnvFilter, TelemetryError> {
+pub fn filter(level: Level, rust_log: Option<&str>) -> Result<EnvFilter, TelemetryError> {
     if let Some(directives) = rust_log.filter(|directives| !directives.trim().is_empty()) {
         return Ok(EnvFilter::try_new(directives)?);
     }
-    let others = LevelFilter::from_level(log.level).min(LevelFilter::WARN);
-    Ok(EnvFilter::try_new(format!("{others},shipby={}", log.level))?)
+    let others = LevelFilter::from_level(level).min(LevelFilter::WARN);
+    Ok(EnvFilter::try_new(format!("{others},shipby={level}"))?)
 }
 
 /// A log of that shape that goes to `writer`.
@@ -103,8 +99,6 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
-    use tracing::Level;
-
     use super::*;
 
     #[derive(Clone, Default)]
@@ -120,21 +114,20 @@ mod tests {
         }
     }
 
-    fn logged(shape: Shape, log: Log, work: impl FnOnce()) -> String {
+    fn logged(shape: Shape, level: Level, work: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = subscriber(shape, filter(log, None).unwrap(), move || writer.clone());
+        let subscriber = subscriber(shape, filter(level, None).unwrap(), move || writer.clone());
         tracing::subscriber::with_default(subscriber, work);
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
-    const INFO: Log = Log { format: LogFormat::Auto, level: Level::INFO };
     const EVIL: &str = "1042\nINFO forged\r\u{1b}[31m\u{202e}";
 
     #[test]
     fn text_is_one_line_per_event_whatever_stands_in_it() {
-        let text = logged(Shape::Text { colour: false }, INFO, || {
+        let text = logged(Shape::Text { colour: false }, Level::INFO, || {
             tracing::info!(order = EVIL, kind = %EVIL, "planned {EVIL}");
         });
         assert_eq!(text.lines().count(), 1, "{text}");
@@ -145,7 +138,7 @@ mod tests {
 
     #[test]
     fn json_is_one_document_per_line() {
-        let text = logged(Shape::Json, INFO, || tracing::info!(order = EVIL, "planned"));
+        let text = logged(Shape::Json, Level::INFO, || tracing::info!(order = EVIL, "planned"));
         assert_eq!(text.lines().count(), 1, "{text}");
         let event: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(event["order"], EVIL);
@@ -154,7 +147,7 @@ mod tests {
 
     #[test]
     fn other_crates_are_heard_when_they_warn() {
-        let text = logged(Shape::Json, Log { level: Level::DEBUG, ..INFO }, || {
+        let text = logged(Shape::Json, Level::DEBUG, || {
             tracing::debug!(target: "shipby::planner", "ours");
             tracing::info!(target: "sqlx::query", "theirs");
             tracing::warn!(target: "sqlx::query", "their warning");
@@ -167,10 +160,10 @@ mod tests {
 
     #[test]
     fn colour_and_text_are_for_a_terminal() {
-        assert_eq!(Shape::of(LogFormat::Auto, true, false), Shape::Text { colour: true });
-        assert_eq!(Shape::of(LogFormat::Auto, true, true), Shape::Text { colour: false });
-        assert_eq!(Shape::of(LogFormat::Auto, false, false), Shape::Json);
-        assert_eq!(Shape::of(LogFormat::Text, false, false), Shape::Text { colour: false });
-        assert!(filter(INFO, Some("shipby=loud")).is_err());
+        assert_eq!(Shape::of(None, true, false), Shape::Text { colour: true });
+        assert_eq!(Shape::of(None, true, true), Shape::Text { colour: false });
+        assert_eq!(Shape::of(None, false, false), Shape::Json);
+        assert_eq!(Shape::of(Some(false), false, false), Shape::Text { colour: false });
+        assert!(filter(Level::INFO, Some("shipby=loud")).is_err());
     }
 }

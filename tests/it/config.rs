@@ -371,3 +371,45 @@ fn paths_count_from_the_folder_of_the_file() {
     }
     assert_eq!(at("[database]\nurl = \"sqlite:///var/lib/s.db\"").database.path, Path::new("/var/lib/s.db"));
 }
+
+#[test]
+fn an_empty_text_is_the_same_as_no_text() {
+    assert!(refused("[delivery]\nmode = \"redirect\"\nredirect_to = \"\"").contains("set redirect_to"));
+    assert!(
+        refused("[smtp]\nusername = \"shipby\"\npassword_file = \"\"").contains("a user without a password")
+    );
+    assert_eq!(good("[shop]\nstatus_url = \"\"").shop.status_url, None);
+    assert_eq!(parse("", &[("SHIPBY__SMTP__USERNAME", "")]).unwrap().smtp.username(), None);
+}
+
+#[test]
+fn a_password_without_a_user_is_refused_where_it_came_from() {
+    let message = parse("", &[("SHIPBY__SMTP__PASSWORD", "hunter2")]).unwrap_err();
+    assert_eq!(message, "SHIPBY__SMTP__PASSWORD smtp.username: a password without a user; set username");
+}
+
+#[test]
+fn files_of_other_editors_are_read_and_numbers_as_toml_writes_them() {
+    let config = good("\u{feff}[smtp]\r\nport = 0x19\r\n[delivery]\r\nconcurrency = +1_0\r\n");
+    assert_eq!((config.smtp.port, config.delivery.concurrency), (25, 10));
+    assert_eq!(
+        refused("[smtp]\nport = 99999999999999999999"),
+        "config.toml:2:8 smtp.port: a number far too large is no whole number; write one from 1 to 65535"
+    );
+    assert_eq!(refused("\u{feff}bad = 1"), "config.toml:1:1 bad: unknown key");
+    let twice = refused("[log]\nlevel = \"info\"\n[log]\nlevel = \"warn\"");
+    assert!(twice.starts_with("config.toml:3:") && twice.contains("not TOML: duplicate key"), "{twice}");
+}
+
+proptest::proptest! {
+    /// Whatever is typed into the sample, it is read or refused with one line per fault.
+    #[test]
+    fn no_text_breaks_the_reader(at in 0usize..4000, text in "\\PC{0,12}|[\\[\\]\"=\n\\\\#{}0-9a-z.:-]{0,12}") {
+        let mut sample = fs::read_to_string(sample()).unwrap();
+        let at = (at.min(sample.len())..=sample.len()).find(|at| sample.is_char_boundary(*at)).unwrap();
+        sample.insert_str(at, &text);
+        if let Err(error) = Config::parse(Path::new("config.toml"), &sample, env(&[])) {
+            proptest::prop_assert_eq!(error.to_string().lines().count(), error.problems.len());
+        }
+    }
+}
