@@ -89,7 +89,8 @@ impl Connection {
         self.usable()
     }
 
-    /// Offers one message of `size` octets; `Ok` is the server's 354, after which only `body` may follow.
+    /// Offers one message of `size` octets; `Ok` is the server's 354, after which only `body` may follow:
+    /// to give the message up, drop the connection.
     ///
     /// `from` is the envelope sender (`None`: the null sender). Domains are given as A-labels.
     pub async fn envelope(&mut self, from: Option<&str>, to: &str, size: usize) -> Result<(), Failure> {
@@ -158,7 +159,8 @@ impl Connection {
     fn write_group(&mut self, from: Option<&str>, to: &str, size: usize) -> Result<Group, Failure> {
         let offers = &self.session.offers;
         let bad_to = || {
-            let text = format!("{to:?} is no mail address (not sent)");
+            // Without the address itself: these words are stored and may be logged.
+            let text = "the recipient is no mail address (not sent)".to_owned();
             Failure::unsendable(Phase::Rcpt, 553, Enhanced(5, 1, 3), text)
         };
         let bad_from = || Failure::config(Phase::Mail, "the envelope sender is no mail address");
