@@ -74,23 +74,17 @@ impl Answer {
 type Decide = dyn Fn(&Dialogue<'_>) -> Answer + Send + Sync;
 
 /// Decides the catcher's answers; plain data for the common cases, any function for the others.
-#[derive(Clone)]
-pub struct Script(Arc<Decide>);
-
-impl Default for Script {
-    fn default() -> Self {
-        Self::usual()
-    }
-}
+#[derive(Clone, Default)]
+pub struct Script(Option<Arc<Decide>>);
 
 impl Script {
     /// A well-behaved server.
     pub fn usual() -> Self {
-        Self::new(|_| Answer::Usual)
+        Self(None)
     }
 
     pub fn new(decide: impl Fn(&Dialogue<'_>) -> Answer + Send + Sync + 'static) -> Self {
-        Self(Arc::new(decide))
+        Self(Some(Arc::new(decide)))
     }
 
     /// Always the same answer at one phase.
@@ -244,9 +238,6 @@ impl Shared {
 
     /// Counts a recipient's visit to a phase.
     fn attempt(&self, phase: Phase, to: &str) -> u64 {
-        if !self.settings.keep {
-            return 1;
-        }
         let mut attempts = lock(&self.attempts);
         let count = attempts.entry((phase.as_str(), to.to_owned())).or_default();
         *count += 1;

@@ -14,6 +14,8 @@ use lettre::{
 };
 use thiserror::Error;
 
+use super::framing::is_invisible;
+
 /// Characters of a display name that are kept.
 const MAX_NAME: usize = 300;
 /// Characters of a subject that are kept.
@@ -213,14 +215,6 @@ fn clean_line(text: &str, max: usize) -> String {
 /// A subject that looks encoded would be decoded by the reader's program into something else.
 fn clean_subject(subject: &str) -> String {
     clean_line(subject, MAX_SUBJECT).replace("=?", "= ?")
-}
-
-/// Characters that turn the reading direction or break lines unseen. Joiners stay: emoji and several
-/// scripts need them.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-        | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
 }
 
 /// Percent-escapes all but plain ASCII, in at most about 600 octets.

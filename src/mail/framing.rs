@@ -189,17 +189,25 @@ fn trim_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Text that can go to a terminal or a log line: control characters appear as `\u{..}`.
+/// Text that can go to a terminal or a log line: control and direction characters appear as `\u{..}`.
 pub(super) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
+        if c.is_control() || is_invisible(c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
         }
     }
     shown
+}
+
+/// Characters that turn the reading direction or break lines unseen. Joiners are none of them: emoji and
+/// several scripts need those.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+        | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
 }
 
 fn excerpt(bytes: &[u8]) -> String {

@@ -1,11 +1,12 @@
 //! Mail, from text to a server's verdict; the only home of lettre.
 //!
-//! What always holds: nothing here knows orders, notices or the database. Reading order: [`compose`] makes
+//! What always holds: nothing here knows orders, notices or the database. Reading order: [`mod@compose`] makes
 //! the bytes; [`relay`] says where they go; [`smtp`] takes them there, over [`session`] (opening),
-//! `wire` (the stream in time) and [`framing`] (replies); [`failure`] says whose fault it was;
-//! [`catcher`] is the other side, for the demo and the tests.
+//! `commands` (what we say), `wire` (the stream, in time) and [`framing`] (replies); [`failure`] says
+//! whose fault it was; [`catcher`] is the other side, for the demo and the tests.
 
 pub mod catcher;
+mod commands;
 pub mod compose;
 pub mod failure;
 pub mod framing;

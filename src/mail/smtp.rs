@@ -4,31 +4,21 @@
 //! after its future was dropped half way; only 2yz at the final dot is acceptance; and no octet of a body
 //! leaves before the server's 354.
 
-use std::{
-    io::{BufRead, Write},
-    ops::Range,
-    time::Duration,
-};
+use std::{ops::Range, time::Duration};
 
-use lettre::{
-    Address,
-    transport::smtp::{
-        commands::{Data, Mail, Quit, Rcpt, Rset},
-        extension::MailParameter,
-    },
-};
+use lettre::transport::smtp::commands::Quit;
 
 use super::{
+    commands::{DOT, Group, stuff},
     failure::{Failure, WireError, is_about_us},
     relay::{Relay, Timeouts},
     session::{self, Session},
     wire::Wire,
 };
-use crate::domain::reply::{Enhanced, Phase, Verdict};
+use crate::domain::reply::{Phase, Verdict};
 
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(2);
-const DOT: &[u8] = b".\r\n";
 
 /// Where the dialogue stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,14 +39,6 @@ pub struct Connection {
     session: Session,
     timeouts: Timeouts,
     state: State,
-}
-
-/// Where each command of an envelope lies in the buffer it is written from.
-struct Group {
-    reset: Option<Range<usize>>,
-    mail: Range<usize>,
-    rcpt: Range<usize>,
-    data: Range<usize>,
 }
 
 impl Connection {
@@ -89,14 +71,17 @@ impl Connection {
         self.usable()
     }
 
-    /// Offers one message of `size` octets; `Ok` is the server's 354, after which only `body` may follow.
+    /// Offers one message of `size` octets; `Ok` is the server's 354, after which only `body` may follow:
+    /// to give the message up, drop the connection.
     ///
     /// `from` is the envelope sender (`None`: the null sender). Domains are given as A-labels.
     pub async fn envelope(&mut self, from: Option<&str>, to: &str, size: usize) -> Result<(), Failure> {
         if !self.usable() {
             return Err(Failure::temporary(Phase::Connect, "the connection can no longer be used"));
         }
-        let group = self.write_group(from, to, size)?;
+        self.wire.clear_out();
+        let reset = self.state == State::ResetDue;
+        let group = Group::write(&mut self.wire.out, &self.session.offers, reset, from, to, size)?;
         // From here on a dropped future leaves the connection broken, not one reply behind.
         let state = std::mem::replace(&mut self.state, State::Broken);
         debug_assert!(matches!(state, State::Ready | State::ResetDue));
@@ -151,43 +136,6 @@ impl Connection {
             self.wire.close().await;
         };
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
-    }
-
-    /// Writes RSET where due, MAIL, RCPT and DATA into the buffer, or says why this server cannot take
-    /// the message: then nothing was said and the connection is as it was.
-    fn write_group(&mut self, from: Option<&str>, to: &str, size: usize) -> Result<Group, Failure> {
-        let offers = &self.session.offers;
-        let bad_to = || {
-            let text = format!("{to:?} is no mail address (not sent)");
-            Failure::unsendable(Phase::Rcpt, 553, Enhanced(5, 1, 3), text)
-        };
-        let bad_from = || Failure::config(Phase::Mail, "the envelope sender is no mail address");
-        let to = parse(to).ok_or_else(bad_to)?;
-        let from = from.map(|from| parse(from).ok_or_else(bad_from)).transpose()?;
-        let mut parameters = Vec::new();
-        if let Some(limit) = offers.size
-            && size as u64 > limit
-        {
-            let text = format!("size: the message has {size} octets, the relay takes {limit} (not sent)");
-            return Err(Failure::unsendable(Phase::Mail, 552, Enhanced(5, 3, 4), text));
-        }
-        if offers.size_known {
-            parameters.push(MailParameter::Size(size));
-        }
-        if !is_ascii(&to) || from.as_ref().is_some_and(|from| !is_ascii(from)) {
-            if !offers.smtputf8 {
-                let text = "smtputf8: the relay cannot carry this address (not sent)".to_owned();
-                return Err(Failure::unsendable(Phase::Rcpt, 553, Enhanced(5, 6, 7), text));
-            }
-            parameters.push(MailParameter::SmtpUtfEight);
-        }
-        self.wire.clear_out();
-        let out = &mut self.wire.out;
-        let reset = (self.state == State::ResetDue).then(|| append(out, Rset));
-        let mail = append(out, Mail::new(from, parameters));
-        let rcpt = append(out, Rcpt::new(to, Vec::new()));
-        let data = append(out, Data);
-        Ok(Group { reset, mail, rcpt, data })
     }
 
     /// One write, then all replies in their order (RFC 2920).
@@ -332,68 +280,5 @@ impl Connection {
             }
             _ => doubt(format!("the server answered the body with {reply}")),
         }
-    }
-}
-
-/// Control characters are refused here too, so that no address can ever become a command.
-fn parse(address: &str) -> Option<Address> {
-    if address.chars().any(char::is_control) {
-        return None;
-    }
-    address.parse().ok()
-}
-
-fn is_ascii(address: &Address) -> bool {
-    let text: &str = address.as_ref();
-    text.is_ascii()
-}
-
-fn append(out: &mut Vec<u8>, command: impl std::fmt::Display) -> Range<usize> {
-    let start = out.len();
-    // Writing to a vector cannot fail.
-    let _ = write!(out, "{command}");
-    start..out.len()
-}
-
-/// Appends the message with dots doubled at the start of lines, and the final dot (RFC 5321, 4.5.2).
-/// A bare line feed becomes CRLF, so that no line can end where another reader would not see it end.
-fn stuff(message: &[u8], out: &mut Vec<u8>) {
-    out.reserve(message.len() + message.len() / 32 + DOT.len() + 2);
-    let mut rest = message;
-    while let Some(first) = rest.first() {
-        if *first == b'.' {
-            out.push(b'.');
-        }
-        // A slice cannot fail to be read.
-        let _ = rest.read_until(b'\n', out);
-        if !out.ends_with(b"\r\n") {
-            if out.last() == Some(&b'\n') {
-                out.pop();
-            }
-            out.extend_from_slice(b"\r\n");
-        }
-    }
-    out.extend_from_slice(DOT);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stuffed(message: &str) -> String {
-        let mut out = Vec::new();
-        stuff(message.as_bytes(), &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn dots_at_the_start_of_lines_are_doubled_and_no_others() {
-        assert_eq!(stuffed("a.b\r\n.c\r\n..\r\n.\r\nd.\r\n"), "a.b\r\n..c\r\n...\r\n..\r\nd.\r\n.\r\n");
-        assert_eq!(stuffed(""), ".\r\n");
-    }
-
-    #[test]
-    fn a_missing_or_bare_line_end_is_mended() {
-        assert_eq!(stuffed("a\n.\nb"), "a\r\n..\r\nb\r\n.\r\n");
     }
 }

@@ -1,9 +1,9 @@
-//! How many messages a second the SMTP driver hands to a server on this machine.
+//! How many messages a second are composed, and handed to a server on this machine.
 
 use std::time::Duration;
 
 use divan::{Bencher, counter::ItemsCount};
-use shipby::mail::{Catcher, Connection, Relay, RelaySettings, Security, Timeouts};
+use shipby::mail::{Catcher, Connection, Letter, Mailbox, Relay, RelaySettings, Security, Timeouts, compose};
 use tokio::runtime::Runtime;
 
 const EACH: usize = 500;
@@ -51,4 +51,28 @@ fn messages_of_4_kb(bencher: Bencher, connections: usize) {
             }
         });
     });
+}
+
+#[divan::bench]
+fn compose_both_parts(bencher: Bencher) {
+    let line = "Your kettle left the factory later than we were told, <b>sorry</b> – Søren.\n";
+    let (text, html) = (line.repeat(20), line.repeat(40));
+    let from = Mailbox::new("sender", Some("Søren's shop"), "news@shop.example").expect("an address");
+    let references = ["n-1@shop.example".to_owned(), "n-2@shop.example".to_owned()];
+    let letter = Letter {
+        from: &from,
+        reply_to: None,
+        to_address: "kim@example.com",
+        to_name: Some("Kim Mustermann"),
+        subject: "Your order 1042: a new date",
+        text: &text,
+        html: Some(&html),
+        date: chrono::DateTime::UNIX_EPOCH,
+        message_id: "n-3@shop.example",
+        references: &references,
+        notice: "n-3",
+        order: "1042",
+        kind: "date_slip",
+    };
+    bencher.counter(ItemsCount::new(1_usize)).bench_local(|| compose(&letter).expect("composed").len());
 }

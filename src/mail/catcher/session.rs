@@ -103,10 +103,28 @@ impl Session {
         self.output.extend_from_slice(b"\r\n");
     }
 
-    /// Asks the script, with `usual` as the well-behaved answer. Tells the caller only to go on or to end;
-    /// whether it was an acceptance is what `output` says.
+    /// Asks the script and does as it says, with `usual` as the well-behaved answer.
     async fn answer(&mut self, phase: Phase, usual: impl FnOnce() -> String) -> io::Result<Next> {
         let answer = self.decide(phase).await;
+        self.perform(answer, usual).await
+    }
+
+    /// The script's answer, after any wait it asked for.
+    async fn decide(&mut self, phase: Phase) -> Answer {
+        let Some(script) = &self.shared.settings.script.0 else { return Answer::Usual };
+        let to = self.to.last().map_or("", String::as_str);
+        let from = self.from.as_deref().unwrap_or_default();
+        let attempt = self.shared.attempt(phase, to);
+        let mut answer =
+            script(&Dialogue { phase, connection: self.connection, mail: self.mail, from, to, attempt });
+        while let Answer::After(wait, then) = answer {
+            tokio::time::sleep(wait).await;
+            answer = *then;
+        }
+        answer
+    }
+
+    async fn perform(&mut self, answer: Answer, usual: impl FnOnce() -> String) -> io::Result<Next> {
         match answer {
             Answer::Usual => self.say(&usual()),
             Answer::Reply(text) => self.say(&text),
@@ -122,25 +140,6 @@ impl Session {
             }
         }
         Ok(Next::GoOn)
-    }
-
-    /// The script's answer, after any wait it asked for.
-    async fn decide(&mut self, phase: Phase) -> Answer {
-        let to = self.to.last().map_or("", String::as_str);
-        let dialogue = Dialogue {
-            phase,
-            connection: self.connection,
-            mail: self.mail,
-            from: self.from.as_deref().unwrap_or_default(),
-            to,
-            attempt: self.shared.attempt(phase, to),
-        };
-        let mut answer = (self.shared.settings.script.0)(&dialogue);
-        while let Answer::After(wait, then) = answer {
-            tokio::time::sleep(wait).await;
-            answer = *then;
-        }
-        answer
     }
 
     /// Whether the last answer begins with this class, which is how the catcher hears its own script.
@@ -274,18 +273,7 @@ impl Session {
             };
             number = self.shared.take(self.shared.settings.keep.then_some(mail));
         }
-        match answer {
-            Answer::Usual => self.say(&format!("250 2.0.0 queued as {number:08x}")),
-            Answer::Reply(text) => self.say(&text),
-            Answer::Raw(bytes) => self.output.extend_from_slice(&bytes),
-            Answer::Close(bytes) => {
-                self.output.extend_from_slice(&bytes);
-                return Ok(Next::End);
-            }
-            Answer::TakeAndClose | Answer::After(..) => return Ok(Next::End),
-            Answer::Silence => std::future::pending().await,
-        }
-        Ok(Next::GoOn)
+        self.perform(answer, || format!("250 2.0.0 queued as {number:08x}")).await
     }
 }
 

@@ -139,6 +139,17 @@ async fn silence_after_the_body_is_in_doubt_in_time() {
 }
 
 #[tokio::test]
+async fn a_reply_that_drips_beyond_its_time_is_in_doubt() {
+    let drip = "250-still storing your letter, which takes a while on this machine, as you can see\r\n";
+    let dripping = vec![Step::Body, Step::Drip(drip), Step::Drip(drip), Step::Drip(drip), Step::Silence];
+    let server = Scripted::start([hello("250 here"), envelope(), dripping].concat()).await;
+    let start = std::time::Instant::now();
+    let (verdict, usable) = send(&hasty(server.addr)).await;
+    assert!(is_doubtful(&verdict) && !usable, "{verdict:?}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
 async fn a_farewell_behind_the_acceptance_does_not_unsay_it() {
     let answer = Answer::Raw(b"250 2.0.0 queued\r\n421 4.3.2 enough for today\r\n".to_vec());
     let (verdict, usable) = send_to(Phase::Body, answer).await;
@@ -172,9 +183,13 @@ async fn a_connection_lost_amid_a_large_body_is_not_in_doubt() {
 #[tokio::test]
 async fn a_250_that_came_with_the_354_is_not_acceptance() {
     let answer = Answer::Raw(b"354 go\r\n250 2.0.0 ok\r\n".to_vec());
-    let (verdict, usable) = send_to(Phase::Data, answer).await;
-    assert_eq!(temporary_at(&verdict), Some(Phase::Data), "{verdict:?}");
-    assert!(!usable);
+    let catcher = Catcher::start(Script::at(Phase::Data, answer)).await.unwrap();
+    let mut connection = Connection::open(&relay(catcher.addr())).await.unwrap();
+    // Refused already here, before a body is recorded as begun.
+    let failure = connection.envelope(FROM, "kim@example.com", MESSAGE.len()).await.unwrap_err();
+    assert_eq!((failure.phase(), failure.reply()), (Phase::Data, None), "{failure}");
+    assert!(!connection.usable());
+    assert!(!is_accepted(&connection.body(MESSAGE).await));
 }
 
 #[tokio::test]
@@ -182,8 +197,12 @@ async fn a_250_that_came_before_the_body_is_not_acceptance() {
     let early = [Step::Pause(Duration::from_millis(20)), say("250 2.0.0 ok"), Step::Silence];
     let server = Scripted::start([hello("250 here"), envelope(), early.to_vec()].concat()).await;
     let mut connection = Connection::open(&relay(server.addr)).await.unwrap();
-    connection.envelope(FROM, "kim@example.com", MESSAGE.len()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let verdict = connection.body(MESSAGE).await;
+    let verdict = match connection.envelope(FROM, "kim@example.com", MESSAGE.len()).await {
+        Ok(()) => {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            connection.body(MESSAGE).await
+        }
+        Err(failure) => failure.into(),
+    };
     assert!(!is_accepted(&verdict) && !connection.usable(), "{verdict:?}");
 }

@@ -142,7 +142,7 @@ async fn a_refused_rset_is_not_the_next_messages_fault() {
 
 #[tokio::test]
 async fn a_dropped_dialogue_never_leaves_a_connection_one_reply_behind() {
-    let late = Answer::After(Duration::from_millis(80), Box::new(Answer::Usual));
+    let late = Answer::After(Duration::from_millis(500), Box::new(Answer::Usual));
     let catcher = Catcher::start(Script::at(Phase::Data, late)).await.unwrap();
     let mut connection = Connection::open(&relay(catcher.addr())).await.unwrap();
     let sending = deliver(&mut connection, "kim@example.com");

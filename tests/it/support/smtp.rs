@@ -221,7 +221,7 @@ pub fn relay(addr: SocketAddr) -> Relay {
 
 /// A relay that waits for nobody, for tests of silence.
 pub fn hasty(addr: SocketAddr) -> Relay {
-    let short = Duration::from_millis(150);
+    let short = Duration::from_millis(300);
     let long = Duration::from_secs(20);
     Relay::new(RelaySettings {
         timeouts: Timeouts { connect: long, command: short, body: short },
