@@ -237,6 +237,24 @@ fn a_row_that_does_not_say_its_order_refuses_both_orders_it_may_belong_to() {
 }
 
 #[test]
+fn a_quote_left_open_refuses_the_order_whose_row_it_swallowed() {
+    let row = |order: &str, name: &str| {
+        format!("{order},2026-03-02T08:14:00Z,a@example.com,{name},,K-1,Kettle,1,backorder,\n")
+    };
+    let rest = row("2", "Bo") + &row("3", "Cy");
+    let text = format!("{HEADER}{}{}{rest}", row("1", "\"Ana"), row("2", "\"Bo\""));
+    let lost = "open.csv:4 column order: \"2\" may lack a line: line 2 could not be read; mend that line";
+    let open =
+        "open.csv:2 column name: text follows the closing double quote; write a quote in a quoted cell twice";
+    assert_eq!(refusals(ORDERS, text), [open, lost]);
+
+    let text = format!("{HEADER}{}{}{rest}", row("1", "\"Ana"), row("2", "Bo\""));
+    let said = refusals(ORDERS, text);
+    assert!(said[0].ends_with("holds a line break (LF); remove it"), "{said:?}");
+    assert_eq!(said[1..], [lost]);
+}
+
+#[test]
 fn an_order_without_end_does_not_fill_the_memory() {
     let mut text = HEADER.to_owned();
     for _ in 0..10_002 {
