@@ -23,7 +23,7 @@ pub(super) struct CsvRows<R> {
     /// Read already, and of the next fact.
     ahead: Option<Record>,
     seen: Seen,
-    /// The last row of which not even the order could be read: it may belong to what stands before and after it.
+    /// The line of a row whose order could not be read, or that may hide others: what follows may lack a line.
     unclear: Option<u64>,
     now: Instant,
 }
@@ -68,6 +68,9 @@ impl<R: BufRead> CsvRows<R> {
         let before = self.unclear.take();
         let mut rows = vec![first];
         let whole = self.gather(&mut rows)?;
+        if let Some(row) = rows.iter().rfind(|row| self.table.may_hide_rows(row)) {
+            self.unclear = Some(row.line);
+        }
         // Asked in any case: it also remembers where this order stood.
         let apart = self.apart(&rows, before);
         let result = whole.and(apart).and_then(|()| {

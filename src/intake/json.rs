@@ -130,7 +130,7 @@ fn line(value: Value, prefix: String) -> Read<LineFact> {
         id: f.must("id", id)?,
         sku: f.must("sku", id)?,
         title: f.must("title", words)?,
-        quantity: f.must("quantity", |v| units(v, 1))?,
+        quantity: f.must("quantity", units)?,
         unit_price: f.maybe_text("unit_price", id)?,
         kind: f.must("kind", |v| value::word(v, LineKind::from_word, LineKind::ALL, LineKind::as_str))?,
         promised: f.maybe_text("promised", date)?,
@@ -143,7 +143,7 @@ fn supply(value: Value, now: Instant) -> Read<SupplyFact> {
         at: at(&mut f, now)?,
         sku: f.must("sku", id)?,
         supply: f.maybe_text("supply", id)?.unwrap_or_default(),
-        quantity: f.maybe("quantity", |v| units(v, 0))?,
+        quantity: f.maybe("quantity", value::units_coming)?,
         eta: f.maybe_text("eta", eta)?,
         state: f.must("state", |v| {
             value::word(v, SupplyState::from_word, SupplyState::ALL, SupplyState::as_str)
@@ -175,7 +175,7 @@ fn shipment(value: Value, now: Instant) -> Read<ShipmentFact> {
     let mut ids = HashSet::new();
     let read_line = |value, path: &str| {
         let mut f = Fields::new(value, format!("{path}."), LINE_UNITS)?;
-        let line = LineUnits { id: f.must("id", id)?, quantity: f.maybe("quantity", |v| units(v, 1))? };
+        let line = LineUnits { id: f.must("id", id)?, quantity: f.maybe("quantity", units)? };
         if ids.insert(line.id.clone()) { Ok(line) } else { Err(twice(&line.id).at(path, ".id")) }
     };
     Ok(ShipmentFact {

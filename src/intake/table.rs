@@ -267,6 +267,13 @@ impl Table {
         Ok(Value::Object(top))
     }
 
+    /// Whether other rows may be hidden in this one, by a quote that was meant to close on its own line.
+    pub(super) fn may_hide_rows(&self, row: &Record) -> bool {
+        let separators = |cell: &str| cell.matches(self.separator).count();
+        let hidden = |cell: &String| cell.contains('\n') && separators(cell) + 1 >= self.columns.len();
+        row.raw.contains('\n') && (row.fault.is_some() || row.cells.iter().any(hidden))
+    }
+
     fn line(&self, row: &Record, number: usize) -> Map<String, Value> {
         let mut line = Map::new();
         self.fill(&mut line, row, Place::Line);

@@ -96,16 +96,24 @@ pub(super) fn whole(value: Value, low: i64, high: i64) -> Read<i64> {
     }
 }
 
-/// Units from `low` up to a million.
-pub(super) fn units(value: Value, low: u32) -> Read<u32> {
-    let read = json_text(&value);
-    let units = whole(value, i64::from(low), 1_000_000)?;
-    u32::try_from(units).map_err(|_| FieldError::new(read, "is not a number of units"))
+/// Units of one line: at least one, for what is called off is not ordered.
+pub(super) fn units(value: Value) -> Read<u32> {
+    whole(value, 1, 1_000_000).map(to_u32)
+}
+
+/// Units of a supply; zero is one that nothing comes of.
+pub(super) fn units_coming(value: Value) -> Read<u32> {
+    whole(value, 0, 1_000_000_000).map(to_u32)
+}
+
+/// What `whole` let through fits.
+fn to_u32(units: i64) -> u32 {
+    u32::try_from(units).unwrap_or(u32::MAX)
 }
 
 /// Units that arrived; negative: taken back.
 pub(super) fn units_moved(value: Value) -> Read<i64> {
-    match whole(value, -1_000_000, 1_000_000)? {
+    match whole(value, -1_000_000_000, 1_000_000_000)? {
         0 => Err(FieldError::new(
             "0",
             "moves nothing; write the units that arrived, or a negative number to take units back",
@@ -312,7 +320,7 @@ mod tests {
             (json!(u64::MAX), "18446744073709551615 is not a whole number; write one from 1 to 1000000"),
         ];
         for (value, says) in cases {
-            assert_eq!(units(value, 1).unwrap_err().says(), says);
+            assert_eq!(units(value).unwrap_err().says(), says);
         }
         assert_eq!(units_moved(json!(-3)), Ok(-3));
         let none = units_moved(json!(0)).unwrap_err().says();

@@ -159,7 +159,7 @@ mod tests {
         let name = of(text()).prop_map(Option::unwrap_or_default);
         let change = (of(select(Cause::ALL)), of(text()), of(text()), of(text()));
         let rest = (select(SupplyState::ALL), of(text()), any::<bool>(), change);
-        (at(), text(), name, of(0u32..=1_000_000), of(eta()), rest).prop_map(
+        (at(), text(), name, of(0u32..=1_000_000_000), of(eta()), rest).prop_map(
             |(
                 at,
                 sku,
@@ -196,7 +196,7 @@ mod tests {
         )
     }
     fn rest() -> impl Strategy<Value = Fact> {
-        let moved = prop_oneof![-1_000_000i64..0, 1i64..=1_000_000];
+        let moved = prop_oneof![-1_000_000_000i64..0, 1i64..=1_000_000_000];
         let lines =
             of(prop::collection::btree_set(text(), 1..4)).prop_map(|l| l.map(|l| l.into_iter().collect()));
         prop_oneof![
