@@ -58,7 +58,8 @@ impl Desk {
         now: Instant,
     ) -> Result<(String, Vec<u8>), LetterError> {
         // A panic here must cost one notice, not the daemon.
-        catch_unwind(AssertUnwindSafe(|| self.compose(claimed, settings, now))).unwrap_or(Err(LetterError::Panic))
+        catch_unwind(AssertUnwindSafe(|| self.compose(claimed, settings, now)))
+            .unwrap_or(Err(LetterError::Panic))
     }
 
     fn compose(

@@ -116,7 +116,9 @@ impl Dispatcher {
     /// If the database cannot be used: nothing is sent whose outcome cannot be stored.
     pub async fn drain(&mut self, stop: &CancellationToken) -> Result<Report, StoreError> {
         let now = self.clock.now();
-        if self.relay.probe_at.is_some_and(|probe| probe > now) || self.store.next_try().await?.is_none_or(|next| next > now) {
+        if self.relay.probe_at.is_some_and(|probe| probe > now)
+            || self.store.next_try().await?.is_none_or(|next| next > now)
+        {
             return Ok(Report::default());
         }
         match self.transport.clone() {
@@ -144,7 +146,14 @@ impl Dispatcher {
             }
             let words = "kept; nothing left this machine (delivery.mode is capture)";
             settled.extend(parcels.into_iter().map(|parcel| {
-                settlement(parcel.claimed, Outcome::Accepted, now, None, Some(words.to_owned()), &self.settings.policy)
+                settlement(
+                    parcel.claimed,
+                    Outcome::Accepted,
+                    now,
+                    None,
+                    Some(words.to_owned()),
+                    &self.settings.policy,
+                )
             }));
             report.settled += settled.len();
             let outcomes = Outcomes { settled, begin: Vec::new() };
@@ -191,7 +200,7 @@ impl Dispatcher {
         let kept = ledger_task.await;
         self.store.release(&self.settings.owner, &back, self.clock.now()).await?;
         fed?;
-        kept.map_err(|_| StoreError::Sql(sqlx_closed()))??;
+        kept.map_err(|_| StoreError::Halted)??;
         // Whatever is still in our name was lost by a task that died.
         self.store.recover(self.clock.now(), &self.settings.policy).await?;
         self.note_relay(report.relay_down.is_some());
@@ -226,8 +235,7 @@ impl Dispatcher {
 
     /// Claims a batch, renders what has no bytes yet and keeps it; what cannot or may not be mailed is settled.
     async fn prepare(&self, now: Instant) -> Result<(Vec<Parcel>, Vec<Settlement>), StoreError> {
-        let limits =
-            Limits { owner: &self.settings.owner, most: CLAIM, mode: self.settings.mode.as_str() };
+        let limits = Limits { owner: &self.settings.owner, most: CLAIM, mode: self.settings.mode.as_str() };
         let claims = self.store.claim(now, &limits).await?;
         let (mut parcels, mut settled, mut staged) = (Vec::new(), Vec::new(), Vec::new());
         let policy = &self.settings.policy;
@@ -236,7 +244,7 @@ impl Dispatcher {
                 Mode::Redirect(address) => address.as_str().to_owned(),
                 _ => claimed.notice.content.email.as_str().to_owned(),
             };
-            if !self.settings.allowed.permits(&claimed.notice.content.email) {
+            if !self.settings.allowed.allows(&claimed.notice.content.email) {
                 let words = Some("the address is not in delivery.allow_recipients".to_owned());
                 settled.push(settlement(claimed, Outcome::NotAllowed, now, None, words, policy));
                 continue;
@@ -251,7 +259,14 @@ impl Dispatcher {
                     Err(error) => {
                         tracing::error!(order = claimed.order.number, notice = claimed.id, kind = %claimed.notice.kind,
                             %error, "this notice cannot be written and is held");
-                        settled.push(settlement(claimed, Outcome::Held, now, None, Some(error.to_string()), policy));
+                        settled.push(settlement(
+                            claimed,
+                            Outcome::Held,
+                            now,
+                            None,
+                            Some(error.to_string()),
+                            policy,
+                        ));
                         continue;
                     }
                 },

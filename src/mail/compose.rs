@@ -120,6 +120,11 @@ pub fn compose(letter: &Letter<'_>) -> Result<Vec<u8>, ComposeError> {
     Ok(bytes)
 }
 
+/// An address as an envelope carries it: the domain in A-labels.
+pub fn envelope_address(address: &str) -> Option<String> {
+    to_address(address).map(|address| address.to_string())
+}
+
 /// The address with its domain as A-labels (RFC 5891); the local part stays as it is.
 fn to_address(address: &str) -> Option<Address> {
     if address.chars().any(|c| c.is_control() || is_invisible(c)) {

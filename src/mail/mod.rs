@@ -16,7 +16,7 @@ pub mod smtp;
 mod wire;
 
 pub use catcher::{Answer, Catcher, Caught, Dialogue, Script};
-pub use compose::{ComposeError, Letter, Mailbox, compose};
+pub use compose::{ComposeError, Letter, Mailbox, compose, envelope_address};
 pub use failure::Failure;
 pub use lettre::transport::smtp::authentication::Credentials;
 pub use relay::{Relay, RelayError, RelaySettings, Security, Timeouts};

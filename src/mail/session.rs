@@ -167,7 +167,7 @@ async fn hello(wire: &mut Wire, relay: &Relay) -> Result<Offers, Failure> {
         return Err(Failure::turned_away(Phase::Hello, reply, "the relay refuses EHLO"));
     }
     // RFC 5321, 3.2: a server that does not know EHLO is greeted with HELO and offers nothing.
-    let frame = ask(wire, Phase::Hello, format_args!("HELO {}\r\n", relay.hello_name), limit).await?;
+    let frame = ask(wire, Phase::Hello, format!("HELO {}\r\n", relay.hello_name), limit).await?;
     if frame.class() == 2 {
         return Ok(Offers::default());
     }

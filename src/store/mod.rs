@@ -47,6 +47,8 @@ pub enum StoreError {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("database: {0}")]
     Sql(#[from] sqlx::Error),
+    #[error("database: the task that makes outcomes durable died; what was under way is in doubt")]
+    Halted,
     #[error("database: {what} holds {value:?}, which this shipby does not know")]
     Value { what: &'static str, value: String },
 }

@@ -2,6 +2,7 @@
 
 mod compose;
 mod config;
+mod intake_facts;
 mod intake_files;
 mod smtp;
 mod support;
