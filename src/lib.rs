@@ -15,6 +15,11 @@ pub mod templates;
 pub mod dispatcher;
 pub mod planner;
 
+pub mod cli;
+pub mod daemon;
+pub mod parts;
+pub mod simulation;
+
 pub mod bell;
 pub mod clock;
 pub mod config;

@@ -1,1 +1,7 @@
-fn main() {}
+//! Parse the command line, run it, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shipby::cli::run()
+}

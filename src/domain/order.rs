@@ -218,6 +218,6 @@ impl Order {
 
     /// Since when the customer has heard nothing.
     pub fn silent_since(&self) -> Instant {
-        self.heard.last_at.unwrap_or(self.recorded_at)
+        self.heard.last_at.or(self.silent_before).unwrap_or(self.recorded_at)
     }
 }

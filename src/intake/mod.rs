@@ -3,7 +3,7 @@
 //! In reading order: how a refusal is worded (`fault`), one value (`value`, `date`), one object (`fields`, `json`), the
 //! way back (`write`), and files: lines (`lines`), a CSV's rows and columns (`csv`, `table`, `group`), and the
 //! reader of both formats (`read`). There is one reading of each field: a CSV row is turned into the object it
-//! stands for. Nothing here touches the database.
+//! stands for. Only `record` touches the database.
 
 mod csv;
 mod date;
@@ -13,6 +13,7 @@ mod group;
 mod json;
 mod lines;
 mod read;
+mod record;
 mod table;
 mod value;
 mod write;
@@ -20,5 +21,6 @@ mod write;
 pub use fault::{FieldError, RowError, Spot};
 pub use json::fact;
 pub use read::{Format, FormatError, Row, Rows, format_of};
+pub use record::{Recording, record};
 pub use table::CsvKind;
 pub use write::to_json;

@@ -211,6 +211,14 @@ impl Store {
         Ok(())
     }
 
+    /// Removes the texts of mails settled before `before`; subject, server's words and hash stay. Says how many.
+    pub async fn forget_bodies(&self, before: Instant) -> Result<u64> {
+        const OLD: &str = "delete from messages where notice_id in
+            (select id from notices where settled_at < $1 and next_try_at is null)";
+        let done = sqlx::query(OLD).bind(millis(before)).execute(&self.writer).await?;
+        Ok(done.rows_affected())
+    }
+
     /// Settles what has lost its use while it waited. Says how many.
     pub async fn expire(&self, now: Instant, policy: &Policy) -> Result<usize> {
         const EXPIRED: &str =

@@ -121,6 +121,27 @@ impl Store {
         Ok(PlanCounts { orders: numbers.len(), queued: batch.planned, decided: batch.decided })
     }
 
+    /// Takes open orders as they stand, as if imported now: told is what the checkout promised, and nothing about
+    /// the past is mailed. What was captured or redirected is not counted any more. Says how many orders.
+    pub async fn go_live(&self, now: Instant) -> Result<u64> {
+        const DROP: &str = "update notices set state = 'superseded', next_try_at = null, settled_at = $1,
+            reason = 'imported' where next_try_at is not null";
+        const NEWS: &str = "update news set told = true where not told";
+        const LINES: &str =
+            "update lines set told = promised, tried = null, overdue_for = null, announced = false
+            where order_number in (select number from orders where status in ('waiting', 'open'))";
+        const ORDERS: &str = "update orders set silent_before = $1, heard_at = null, confirmed = true,
+            status_tried_on = null, status_failures = 0, settling_first = null, settling_last = null, plan_at = $1,
+            revision = revision + 1 where status in ('waiting', 'open')";
+        let mut tx = self.begin().await?;
+        sqlx::query(DROP).bind(millis(now)).execute(&mut *tx).await?;
+        sqlx::query(NEWS).execute(&mut *tx).await?;
+        sqlx::query(LINES).execute(&mut *tx).await?;
+        let orders = sqlx::query(ORDERS).bind(millis(now)).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(orders.rows_affected())
+    }
+
     /// Wakes open orders after `cursor`, `most` at most; says where to go on, None at the end.
     pub async fn wake_open(&self, cursor: &str, now: Instant, most: u32) -> Result<Option<String>> {
         const WAKE: &str = "update orders set plan_at = $2 where number in

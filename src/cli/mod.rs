@@ -1,0 +1,118 @@
+//! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
+
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, ConfigError};
+use crate::parts::PartsError;
+use crate::store::{Store, StoreError};
+
+/// Keeps customers informed while they wait for backordered and preordered goods.
+#[derive(Debug, Parser)]
+#[command(name = "shipby", version, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration.
+    #[arg(long, global = true, value_name = "FILE", default_value = "config.toml")]
+    config: PathBuf,
+    /// Answer as one JSON document with stable field names.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon.
+    Serve,
+}
+
+/// How a command ended; the number is its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    /// Done, but with rejects or warnings.
+    Rejects = 3,
+    NotFound = 4,
+    /// The order's state does not take it.
+    Refused = 5,
+    /// The database cannot be reached.
+    Database = 69,
+    /// The mail server said: later.
+    MailLater = 75,
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What a verb answers: how it ended, or why it could not be done.
+type Answer = anyhow::Result<Exit>;
+
+/// What every verb is given.
+#[derive(Debug)]
+struct Call {
+    config: PathBuf,
+    json: bool,
+}
+
+impl Call {
+    fn config(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.config, config::environment())
+    }
+
+    /// The database of the configuration, which must exist.
+    async fn store(&self, config: &Config) -> Result<Store, StoreError> {
+        Store::open_existing(&config.database.path).await
+    }
+}
+
+/// Parses the command line and does what it says.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let call = Call { config: cli.config, json: cli.json };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("shipby: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let answer = runtime.block_on(async {
+        match cli.verb {
+            Verb::Serve => serve::run(&call).await,
+        }
+    });
+    match answer {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = exit_of(&error);
+            if call.json {
+                eprintln!("{}", serde_json::json!({ "error": format!("{error:#}"), "exit": exit as u8 }));
+            } else {
+                eprintln!("shipby: {error:#}");
+            }
+            exit.into()
+        }
+    }
+}
+
+/// The code an error ends with.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    if error.downcast_ref::<ConfigError>().is_some() || error.downcast_ref::<PartsError>().is_some() {
+        Exit::Config
+    } else if error.downcast_ref::<StoreError>().is_some() {
+        Exit::Database
+    } else {
+        Exit::Failed
+    }
+}

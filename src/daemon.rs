@@ -1,0 +1,218 @@
+//! The daemon: one owner per database, one loop per duty, woken by bells and by the monotonic clock.
+//!
+//! A bell is only haste: what must happen is in the database first. Each loop also wakes every second, for
+//! cron stands still when the wall clock jumps back.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::bell::{Bell, Cron, Daily, EVERY_MINUTE, EVERY_SECOND};
+use crate::clock::Clock;
+use crate::config::{Config, Mode};
+use crate::dispatcher::Dispatcher;
+use crate::domain::policy::Policy;
+use crate::parts;
+use crate::planner;
+use crate::store::{Durability, Lock, Store};
+use crate::telemetry::{Beat, Supervisor, Watchdog};
+use crate::unit::STOP_SECONDS;
+
+/// How long mails in flight may take to finish once we are told to stop.
+const GRACE: Duration = Duration::from_secs(STOP_SECONDS - 10);
+/// The longest a loop may stand still before the service manager is told.
+const STALLED: Duration = Duration::from_secs(120);
+
+/// Runs until it is told to stop (SIGTERM, SIGINT); then finishes what is in flight.
+///
+/// # Errors
+/// If it cannot start: another daemon owns the database, or a part cannot be made as the configuration asks.
+pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
+    let supervisor = Supervisor::from_env();
+    let path = &config.database.path;
+    let _lock = Lock::take(path)?;
+    let store = Store::open(path, Durability::Full).await?;
+    let policy = config.policy();
+    let now = clock.now();
+    let owner = format!("{}-{}", std::process::id(), now.timestamp_millis());
+    let dispatcher = parts::dispatcher(config, store.clone(), clock.clone(), owner)?;
+    let (back, doubtful) = store.recover(now, &policy).await?;
+    if back + doubtful > 0 {
+        tracing::warn!(back, doubtful, "the last daemon left notices in its hands: taken back, or in doubt");
+    }
+    enter_mode(&store, config, &clock).await?;
+
+    let stop = CancellationToken::new();
+    let (plan, dispatch, keep_house) = (Bell::default(), Bell::default(), Bell::default());
+    let lines = vec![
+        (EVERY_SECOND, plan.clone()),
+        (EVERY_SECOND, dispatch.clone()),
+        (EVERY_MINUTE, keep_house.clone()),
+    ];
+    let cron = Cron::start(lines).await.context("the bells cannot be rung")?;
+    let mut watchdog = Watchdog::default();
+    let duty = |bell: &Bell, other: &Bell, beat: Beat| Duty {
+        store: store.clone(),
+        clock: clock.clone(),
+        policy: policy.clone(),
+        bell: bell.clone(),
+        other: other.clone(),
+        beat,
+        stop: stop.clone(),
+    };
+    let mut duties = JoinSet::new();
+    duties.spawn(duty(&plan, &dispatch, watchdog.watch("planner", STALLED)).plan());
+    // A mail may take as long as its relay: the body's reply alone has ten minutes.
+    let patient = config.smtp.body_timeout() + 4 * config.smtp.timeout + STALLED;
+    duties.spawn(
+        duty(&dispatch, &plan, watchdog.watch("dispatcher", patient))
+            .dispatch(dispatcher, supervisor.clone()),
+    );
+    let daily = Daily { at: config.housekeeping_at, zone: policy.zone };
+    let keep = config.database.keep_bodies;
+    duties.spawn(duty(&keep_house, &plan, watchdog.watch("housekeeping", STALLED)).keep_house(daily, keep));
+    duties.spawn(watchdog.run(supervisor.clone(), stop.clone()));
+
+    supervisor.ready();
+    tracing::info!(database = %path.display(), mode = config.delivery.mode.as_str(), "ready");
+    told_to_stop().await?;
+    tracing::info!("stopping: what is in flight is finished first");
+    supervisor.stopping();
+    stop.cancel();
+    cron.stop().await;
+    let finished = async { while duties.join_next().await.is_some() {} };
+    tokio::select! {
+        () = finished => {}
+        () = tokio::time::sleep(GRACE) => tracing::warn!("the relay did not answer in time"),
+        stopped = told_to_stop() => stopped?,
+    }
+    duties.shutdown().await;
+    // What had begun to leave and got no answer is in doubt from here on, not only at the next start.
+    store.recover(clock.now(), &policy).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// With the first live start open orders are taken as imported with `--notify future`: what was captured or
+/// redirected told the customers nothing.
+async fn enter_mode(store: &Store, config: &Config, clock: &Clock) -> anyhow::Result<()> {
+    const MODE: &str = "mode";
+    let mode = config.delivery.mode.as_str();
+    let last = store.meta(MODE).await?;
+    if last.as_deref() != Some(mode) {
+        if config.delivery.mode == Mode::Live {
+            let orders = store.go_live(clock.now()).await?;
+            tracing::info!(orders, "live from now on; open orders are taken as they stand");
+        }
+        store.set_meta(MODE, mode).await?;
+    }
+    Ok(())
+}
+
+async fn told_to_stop() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// A loop with one duty.
+struct Duty {
+    store: Store,
+    clock: Clock,
+    policy: Policy,
+    bell: Bell,
+    /// Rung when this duty has made work for the other.
+    other: Bell,
+    beat: Beat,
+    stop: CancellationToken,
+}
+
+impl Duty {
+    /// Waits for the bell or a second; false once it is over.
+    async fn next(&self) -> bool {
+        self.beat.beat();
+        tokio::select! {
+            _ = self.bell.wait_or(Duration::from_secs(1)) => !self.stop.is_cancelled(),
+            () = self.stop.cancelled() => false,
+        }
+    }
+
+    async fn plan(self) {
+        let mut waking = true;
+        loop {
+            let now = self.clock.now();
+            match planner::turn(&self.store, &self.policy, now).await {
+                Ok(counts) if !counts.queued.is_empty() => self.other.ring(),
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "planning failed; it is tried again"),
+            }
+            if waking {
+                // Behind what is due: a changed policy must not keep anybody waiting.
+                match planner::wake_after_change(&self.store, &self.policy, now).await {
+                    Ok(more) => waking = more,
+                    Err(error) => {
+                        tracing::error!(%error, "open orders could not be woken; it is tried again")
+                    }
+                }
+                if waking && !self.stop.is_cancelled() {
+                    self.beat.beat();
+                    continue;
+                }
+            }
+            if !self.next().await {
+                return;
+            }
+        }
+    }
+
+    async fn dispatch(self, mut dispatcher: Dispatcher, supervisor: Supervisor) {
+        let mut accepted = 0;
+        loop {
+            // A clock before this program was made knows no dates.
+            if self.clock.is_set() {
+                match dispatcher.drain(&self.stop).await {
+                    Ok(report) if report.settled > 0 => {
+                        accepted += report.settled;
+                        self.other.ring();
+                        let relay =
+                            report.relay_down.map_or_else(|| "ok".to_owned(), |why| format!("down: {why}"));
+                        supervisor.status(&format!("{accepted} tries settled; relay {relay}"));
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::error!(%error, "nothing is sent whose outcome cannot be stored"),
+                }
+            }
+            if !self.next().await {
+                dispatcher.close().await;
+                return;
+            }
+        }
+    }
+
+    async fn keep_house(self, daily: Daily, keep: chrono::TimeDelta) {
+        const LAST: &str = "housekeeping";
+        loop {
+            let now = self.clock.now();
+            let last = self.store.meta(LAST).await.ok().flatten().and_then(|day| day.parse().ok());
+            if let Some(today) = daily.due(now, last) {
+                match self.store.forget_bodies(now - keep).await {
+                    Ok(bodies) => tracing::info!(bodies, "house kept: old mails' texts removed"),
+                    Err(error) => tracing::error!(%error, "the house could not be kept"),
+                }
+                if let Err(error) = self.store.set_meta(LAST, &today.to_string()).await {
+                    tracing::error!(%error, "the house could not be kept");
+                }
+            }
+            if !self.next().await {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the configuration asks for, made: the writing desk, the relay, the dispatcher.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::{self, Config, ConfigError};
+use crate::dispatcher::{Desk, Dispatcher, Settings, Transport};
+use crate::mail::{ComposeError, Credentials, Mailbox, Relay, RelayError, RelaySettings, Security, Timeouts};
+use crate::store::Store;
+use crate::templates::{Shop, TemplateError, TemplateSet};
+
+/// Why the parts cannot be made as the configuration asks.
+#[derive(Debug, thiserror::Error)]
+pub enum PartsError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error("{0}")]
+    Relay(#[from] RelayError),
+    #[error("shop.from or shop.support_email: {0}")]
+    Address(#[from] ComposeError),
+}
+
+/// The template set in `[templates] dir`, or the compiled-in one where there is no such folder.
+///
+/// # Errors
+/// With file, line and column if the folder's set cannot be used.
+pub fn templates(config: &Config) -> Result<TemplateSet, TemplateError> {
+    if config.templates.is_dir() { TemplateSet::load(&config.templates) } else { TemplateSet::compiled_in() }
+}
+
+/// What the templates may say of the shop.
+pub fn shop(config: &Config) -> Shop {
+    let link = |link: &Option<config::Link>| link.as_ref().map(|link| link.as_str().to_owned());
+    Shop {
+        name: config.shop.name.clone(),
+        support_email: config.shop.reply_to().as_str().to_owned(),
+        status_url: link(&config.shop.status_url),
+        cancel_url: link(&config.shop.cancel_url),
+        locale: config.shop.locale.clone(),
+    }
+}
+
+/// Everything a mail is written with.
+///
+/// # Errors
+/// If the templates or the shop's addresses cannot be used.
+pub fn desk(config: &Config) -> Result<Desk, PartsError> {
+    let from = &config.shop.from;
+    let support = config.shop.support_email.as_ref();
+    Ok(Desk {
+        templates: templates(config)?,
+        shop: shop(config),
+        from: Mailbox::new("sender", from.name.as_deref(), from.address.as_str())?,
+        reply_to: support.map(|email| Mailbox::new("support address", None, email.as_str())).transpose()?,
+    })
+}
+
+/// The relay of `[smtp]`; reads the password.
+///
+/// # Errors
+/// If the settings do not go together, or a file they name cannot be read.
+pub fn relay(config: &Config) -> Result<Relay, PartsError> {
+    let smtp = &config.smtp;
+    let credentials =
+        smtp.credentials()?.map(|c| Credentials::new(c.username, c.password.reveal().to_owned()));
+    let domain = config.shop.from.address.as_str().rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+    Ok(Relay::new(RelaySettings {
+        host: smtp.host.clone(),
+        port: smtp.port,
+        security: match smtp.security {
+            config::Security::None => Security::None,
+            config::Security::StartTls => Security::StartTls,
+            config::Security::Tls => Security::Tls,
+        },
+        hello_name: smtp.hello_name.clone().unwrap_or_else(|| domain.to_owned()),
+        credentials,
+        ca_file: smtp.ca_file.clone(),
+        timeouts: Timeouts { connect: smtp.timeout, command: smtp.timeout, body: smtp.body_timeout() },
+    })?)
+}
+
+/// A relay on this machine without encryption, for a catcher or a test.
+///
+/// # Errors
+/// If `host` is not this machine.
+pub fn local_relay(host: &str, port: u16) -> Result<Relay, RelayError> {
+    Relay::new(RelaySettings {
+        host: host.to_owned(),
+        port,
+        security: Security::None,
+        hello_name: "localhost".to_owned(),
+        credentials: None,
+        ca_file: None,
+        timeouts: Timeouts::default(),
+    })
+}
+
+/// The dispatcher the configuration asks for.
+///
+/// # Errors
+/// If one of its parts cannot be made.
+pub fn dispatcher(
+    config: &Config,
+    store: Store,
+    clock: Clock,
+    owner: String,
+) -> Result<Dispatcher, PartsError> {
+    let transport = match config.delivery.mode {
+        config::Mode::Capture => Transport::Capture,
+        _ => Transport::Smtp(Arc::new(relay(config)?)),
+    };
+    let settings = Settings {
+        owner,
+        mode: config.delivery.mode.clone(),
+        allowed: config.delivery.allowed.clone(),
+        concurrency: config.delivery.concurrency,
+        rate: config.delivery.rate,
+        policy: config.policy(),
+    };
+    Ok(Dispatcher::new(store, clock, transport, desk(config)?, settings))
+}
+
+/// The path of the template folder, for messages.
+pub fn template_folder(config: &Config) -> Option<&Path> {
+    config.templates.is_dir().then_some(config.templates.as_path())
+}

@@ -1,0 +1,69 @@
+//! A simulation: dated facts at their own times, the real planner and dispatcher, a clock that jumps from one
+//! thing to do to the next.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Simulated};
+use crate::dispatcher::Dispatcher;
+use crate::domain::apply::Notify;
+use crate::domain::calendar::Instant;
+use crate::domain::fact::Fact;
+use crate::domain::policy::Policy;
+use crate::intake::{Recording, record};
+use crate::planner;
+use crate::store::{Recorded, Store, StoreError};
+
+/// A shop's life on a simulated clock.
+pub struct Simulation {
+    pub store: Store,
+    pub dispatcher: Dispatcher,
+    pub policy: Policy,
+    pub hand: Simulated,
+}
+
+/// What happened at one instant.
+#[derive(Debug, Default)]
+pub struct Moment {
+    /// What became of the facts of this instant, in their order.
+    pub recorded: Vec<Recorded>,
+    /// Tries to send that were settled.
+    pub settled: usize,
+}
+
+impl Simulation {
+    /// The clock everything in it reads.
+    pub fn clock(&self) -> Clock {
+        Clock::Simulated(self.hand.clone())
+    }
+
+    /// The next instant at which something is due, without a new fact.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn next_due(&self) -> Result<Option<Instant>, StoreError> {
+        let (plan, send) = (self.store.next_plan().await?, self.dispatcher.next_due().await?);
+        Ok(plan.into_iter().chain(send).min())
+    }
+
+    /// Goes to `at`, applies the facts of that instant, and does all that is due then.
+    ///
+    /// # Errors
+    /// If the database cannot be used.
+    pub async fn step(&mut self, at: Instant, facts: &[Fact]) -> Result<Moment, StoreError> {
+        let now = self.hand.set(at);
+        let mut moment = Moment::default();
+        if !facts.is_empty() {
+            let how = Recording { at: now, source: "simulation", notify: Notify::All, dry_run: false };
+            moment.recorded = record(&self.store, facts, how).await?;
+        }
+        let stop = CancellationToken::new();
+        loop {
+            let planned = planner::turn(&self.store, &self.policy, now).await?;
+            let sent = self.dispatcher.drain(&stop).await?;
+            moment.settled += sent.settled;
+            if planned.orders == 0 && sent.settled == 0 {
+                return Ok(moment);
+            }
+        }
+    }
+}
