@@ -1,5 +1,6 @@
 //! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
 
+mod demo;
 mod serve;
 
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ pub struct Cli {
 enum Verb {
     /// Run the daemon.
     Serve,
+    /// Five weeks of a shop's life in seconds: simulated clock, the real code, a real SMTP dialogue.
+    Demo(demo::Args),
 }
 
 /// How a command ended; the number is its exit code.
@@ -90,6 +93,7 @@ pub fn run() -> ExitCode {
     let answer = runtime.block_on(async {
         match cli.verb {
             Verb::Serve => serve::run(&call).await,
+            Verb::Demo(args) => demo::run(args).await,
         }
     });
     match answer {

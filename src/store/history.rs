@@ -73,6 +73,18 @@ pub struct Attempt {
     pub reply: Option<String>,
 }
 
+/// A try that was settled, with what it was about.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Tried {
+    pub order_number: String,
+    pub notice: String,
+    pub kind: String,
+    pub attempt: i64,
+    pub outcome: String,
+    pub subject: Option<String>,
+    pub reply: Option<String>,
+}
+
 /// A mail as it went out.
 #[derive(Debug, Clone)]
 pub struct Kept {
@@ -138,6 +150,20 @@ impl Store {
             order by at, notice is null, occasion"
         );
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(order).fetch_all(&self.readers).await?)
+    }
+
+    /// The tries that were settled at an instant, and what was decided then otherwise, by order.
+    pub async fn moment(&self, at: Instant) -> Result<(Vec<Tried>, Vec<Entry>)> {
+        const TRIES: &str = "select n.order_number, n.id as notice, n.kind, a.number as attempt, a.outcome, n.subject,
+                a.reply
+            from attempts a join notices n on n.id = a.notice_id
+            where a.ended_at = $1 order by n.order_number, n.occasion";
+        const DECIDED: &str = "select at, order_number, null as notice, kind, occasion, outcome as state, null as mode,
+                null as subject, 0 as attempts, null as reply, reason, by_occasion, null as next_try_at, null as lines
+            from decisions where at = $1 order by order_number, occasion";
+        let tries = sqlx::query_as(TRIES).bind(millis(at)).fetch_all(&self.readers).await?;
+        let decided = sqlx::query_as(DECIDED).bind(millis(at)).fetch_all(&self.readers).await?;
+        Ok((tries, decided))
     }
 
     /// The numbers of all orders of an address, oldest first.

@@ -23,7 +23,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 pub use facts::{Entry, Recorded};
-pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence};
+pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
 pub use lock::Lock;
 pub use outbox::{Claimed, Claims, Limits, Outcomes, Settlement, Staged};
 pub use plan::{PlanCounts, Planned};
