@@ -108,6 +108,8 @@ pub struct OrderVars {
     pub partial: String,
     /// What the customer calls it: `backorder`, `preorder`, or `order` where both are in it.
     pub wait: String,
+    /// What the whole is called beside its number: `preorder` where all that waits is one, else `order`.
+    pub word: String,
     /// Whether anything of it is still owed; what is not open cannot be cancelled.
     pub open: bool,
 }

@@ -99,6 +99,7 @@ impl<'a> Gather<'a> {
             payment: self.order.payment.map(|payment| payment.to_string()),
             partial: self.order.partial(self.policy).to_string(),
             wait: wait.to_owned(),
+            word: if wait == "preorder" { "preorder" } else { "order" }.to_owned(),
             open: self.order.lines.iter().any(|line| line.open() > 0),
         }
     }

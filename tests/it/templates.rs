@@ -197,6 +197,22 @@ fn an_order_of_ten_thousand_lines_is_a_mail_of_twenty() {
     assert!(rendered.text.contains("- and 9980 more") && rendered.html.unwrap().len() < 50_000);
 }
 
+#[test]
+fn no_kind_fails_on_an_order_that_is_odd_for_it() {
+    let set = TemplateSet::compiled_in().unwrap();
+    for sample in samples::samples() {
+        for (kind, lines) in NoticeKind::ALL.iter().flat_map(|kind| [(kind, true), (kind, false)]) {
+            let mut odd = sample.clone();
+            odd.notice.kind = *kind;
+            odd.notice.content.lines.retain(|_| lines);
+            let rendered = set.render(&mail(&odd, &samples::shops()[0]));
+            let Rendered { subject, text, .. } =
+                rendered.unwrap_or_else(|e| panic!("{} as {kind}: {e}", sample.name));
+            assert!(!subject.contains("  ") && text.contains("1042"), "{} as {kind}: {subject}", sample.name);
+        }
+    }
+}
+
 mod folder {
     use super::*;
 

@@ -171,6 +171,7 @@ fn changes() -> Vec<Option<Sample>> {
                 line("Teapot, blue").promised(18).now_ships(27).because("The glaze failed our check."),
             ])
             .sample(),
+        made("date slip after a missed date", DateSlip).on(24).lines([late()]).paid().sample(),
         made("date withdrawn", DateSlip)
             .on(12)
             .lines([line("Kettle").withdrawn().because("Our supplier went out of business.")])
