@@ -144,9 +144,9 @@ impl Store {
     /// All notices and decisions about one order, oldest first.
     pub async fn timeline(&self, order: &str) -> Result<Vec<Entry>> {
         let sql = format!(
-            "select {ENTRY} from notices where order_number = $1
+            "select * from (select {ENTRY} from notices where order_number = $1
             union all select at, order_number, null, kind, occasion, outcome, null, null, 0, null, reason, by_occasion,
-                null, null from decisions where order_number = $1
+                null, null from decisions where order_number = $1)
             order by at, notice is null, occasion"
         );
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(order).fetch_all(&self.readers).await?)
@@ -154,7 +154,8 @@ impl Store {
 
     /// The tries that were settled at an instant, and what was decided then otherwise, by order.
     pub async fn moment(&self, at: Instant) -> Result<(Vec<Tried>, Vec<Entry>)> {
-        const TRIES: &str = "select n.order_number, n.id as notice, n.kind, a.number as attempt, a.outcome, n.subject,
+        const TRIES: &str =
+            "select n.order_number, n.id as notice, n.kind, a.number as attempt, a.outcome, n.subject,
                 a.reply
             from attempts a join notices n on n.id = a.notice_id
             where a.ended_at = $1 order by n.order_number, n.occasion";

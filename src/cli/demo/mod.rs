@@ -61,7 +61,10 @@ pub(super) async fn run(args: Args) -> Answer {
         std::fs::write(folder.join(format!("{:03}.eml", at + 1)), &mail.bytes)?;
     }
     println!("\n{figures}");
-    println!("{tries} tries to send, {} mails taken by the mail server; none left this machine.", mails.len());
+    println!(
+        "{tries} tries to send, {} mails taken by the mail server; none left this machine.",
+        mails.len()
+    );
     println!("\nRead them:  {}", folder.join("*.eml").display());
     println!("Ask why:    shipby --config {} why 1042", config.path.display());
     println!("Yours:      shipby init, then shipby check");
@@ -85,7 +88,8 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
 fn script() -> Script {
     let put_off = std::sync::atomic::AtomicBool::new(false);
     Script::new(move |dialogue| {
-        let greylists = dialogue.phase == Phase::Rcpt && dialogue.to == story::GREYLISTED && dialogue.mail > 3;
+        let greylists =
+            dialogue.phase == Phase::Rcpt && dialogue.to == story::GREYLISTED && dialogue.mail > 3;
         if greylists && !put_off.swap(true, std::sync::atomic::Ordering::SeqCst) {
             return Reply::reply("451 4.7.1 greylisted, come back in a minute");
         }
@@ -123,7 +127,10 @@ struct Demo {
 
 impl Demo {
     async fn tell(&mut self) -> anyhow::Result<()> {
-        println!("shipby {}: five weeks of a shop in Berlin. No mail leaves this machine.\n", env!("CARGO_PKG_VERSION"));
+        println!(
+            "shipby {}: five weeks of a shop in Berlin. No mail leaves this machine.\n",
+            env!("CARGO_PKG_VERSION")
+        );
         let mut beats = story::beats().into_iter().peekable();
         let end: Instant = story::END.parse()?;
         let mut day = None;
@@ -159,14 +166,19 @@ impl Demo {
             }
             _ => {
                 let reply = reply.as_deref().unwrap_or_default();
-                self.say(at, '!', &format!("{order_number}  {kind:<14}{outcome}: the mail server says {reply}"));
+                self.say(
+                    at,
+                    '!',
+                    &format!("{order_number}  {kind:<14}{outcome}: the mail server says {reply}"),
+                );
             }
         }
     }
 
     fn say_decided(&self, at: Instant, entry: &HistoryEntry) {
         let day = entry.occasion.rsplit_once('/').and_then(|(_, day)| day.parse::<NaiveDate>().ok());
-        let (order, kind, by) = (&entry.order_number, &entry.kind, entry.by_occasion.as_deref().unwrap_or_default());
+        let (order, kind, by) =
+            (&entry.order_number, &entry.kind, entry.by_occasion.as_deref().unwrap_or_default());
         if entry.reason.as_deref() == Some("clock_restarted")
             && let Some(day) = day
         {

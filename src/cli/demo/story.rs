@@ -68,22 +68,31 @@ fn orders() -> Vec<Beat> {
     let customer = |name: &str, email: &str| json!({"name": name, "email": email});
     vec![
         order(
-            "2026-03-02T08:14:00Z", "1042", &customer("Ana", GREYLISTED), &kettle(1),
+            "2026-03-02T08:14:00Z",
+            "1042",
+            &customer("Ana", GREYLISTED),
+            &kettle(1),
             "order 1042: Ana, 1 × Copper kettle, promised Fri 20 Mar at checkout",
         ),
         order(
-            "2026-03-03T16:40:00Z", "1043", &customer("Ben", "ben@example.net"), &kettle(2),
+            "2026-03-03T16:40:00Z",
+            "1043",
+            &customer("Ben", "ben@example.net"),
+            &kettle(2),
             "order 1043: Ben, 2 × Copper kettle, promised Fri 20 Mar",
         ),
         order(
-            "2026-03-05T19:05:00Z", "1044", &customer("Chloé", "chloe@example.org"),
+            "2026-03-05T19:05:00Z",
+            "1044",
+            &customer("Chloé", "chloe@example.org"),
             &json!([
                 {"id": "1", "sku": "KETTLE-01", "title": "Copper kettle", "quantity": 1, "kind": "backorder"},
                 {"id": "2", "sku": "CUP-02", "title": "Tea cup", "quantity": 4, "kind": "in_stock"}]),
             "order 1044: Chloé, 1 × Copper kettle (no date at checkout) and 4 × Tea cup from stock",
         ),
         order(
-            "2026-03-07T02:30:00Z", "1045",
+            "2026-03-07T02:30:00Z",
+            "1045",
             &json!({"name": "Dai", "email": "dai@example.com", "timezone": "America/New_York"}),
             &json!([{"id": "1", "sku": "SAMOVAR-3", "title": "Samovar, third edition", "quantity": 1, "kind": "preorder"}]),
             "order 1045: Dai in New York, preorder of a samovar whose date nobody knows yet",
