@@ -261,7 +261,7 @@ impl<'a> View<'a> {
         }
         includes.dedup();
         self.absorb(lower, &name, plan);
-        let status = next_status(self);
+        let status = next_status(self.order, self.policy);
         let restarts = self.waiting
             && best.kind != NoticeKind::WeeklyStatus
             && self.order.heard.updated
