@@ -54,6 +54,23 @@ impl Order {
         at: Instant,
         policy: &Policy,
     ) -> Settled {
+        let settled = self.come_to(notice, id, outcome, at, policy);
+        // Only what is tried again stays under way.
+        match &mut self.under_way {
+            Some(under_way) if settled.next_try.is_some() => under_way.state = settled.state,
+            _ => self.under_way = None,
+        }
+        settled
+    }
+
+    fn come_to(
+        &mut self,
+        notice: &Notice,
+        id: &str,
+        outcome: Outcome,
+        at: Instant,
+        policy: &Policy,
+    ) -> Settled {
         let mut settled =
             Settled { state: NoticeState::Accepted, next_try: None, reason: None, decided: Vec::new() };
         match outcome {
@@ -66,7 +83,6 @@ impl Order {
                 let next = policy.retry.next(at, attempt, id);
                 let keep = |next| policy.window.next_open(next, self.zone(policy));
                 settled.next_try = Some(if notice.kind.keeps_window() { keep(next) } else { next });
-                return settled;
             }
             Outcome::Doubtful { again } => {
                 settled.state = NoticeState::InDoubt;
@@ -99,7 +115,6 @@ impl Order {
                 }
             }
         }
-        self.under_way = None;
         settled
     }
 
