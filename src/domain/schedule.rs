@@ -54,7 +54,8 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     };
     let view = View::new(order, now, policy);
     let found = candidates(&view);
-    plan.plan_at = found.iter().map(|due| due.next_look(&view)).filter(|at| *at > now).min();
+    let looks = found.iter().map(|due| due.next_look(&view)).chain(view.settled_at());
+    plan.plan_at = looks.filter(|at| *at > now).min();
     view.settle_quietly(&mut plan);
     drop_update(&view, &found, &mut plan);
 
