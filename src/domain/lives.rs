@@ -105,7 +105,8 @@ fn kinds() -> impl Strategy<Value = LineKind> {
 
 fn events() -> impl Strategy<Value = Event> {
     let line = || 0usize..3;
-    let moods = [Server::Accepts, Server::Accepts, Server::Accepts, Server::Defers, Server::Refuses, Server::Breaks];
+    let moods =
+        [Server::Accepts, Server::Accepts, Server::Accepts, Server::Defers, Server::Refuses, Server::Breaks];
     let addresses = [Some("ana@example.com"), Some("ana@example.org"), None];
     prop_oneof![
         6 => (line(), -3i64..40).prop_map(|(line, days)| Event::Eta(line, days)),
@@ -137,7 +138,14 @@ fn lives() -> impl Strategy<Value = Life> {
         prop::collection::vec((kinds(), prop::option::of(-40i64..30)), 1..4),
         prop::collection::vec((wait, events()), 0..14),
     )
-        .prop_map(|(policy, zone, age, notify, lines, events)| Life { policy, zone, age, notify, lines, events })
+        .prop_map(|(policy, zone, age, notify, lines, events)| Life {
+            policy,
+            zone,
+            age,
+            notify,
+            lines,
+            events,
+        })
 }
 
 /// A life as it is lived, and what must hold of it.

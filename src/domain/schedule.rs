@@ -78,12 +78,6 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
         Some(UnderWay { notice, .. }) if notice.kind == best.kind && notice.content == content => {
             view.absorb(lower, &notice.occasion, &mut plan);
         }
-        Some(old) if old.state == NoticeState::InDoubt => {
-            // What it stated may have been read; that is remembered first, then the order is looked at again.
-            plan.superseded = Some(view.why_replaced(old, best.kind));
-            plan.plan_at = Some(now);
-            return plan;
-        }
         _ => {
             plan.superseded = under_way.map(|u| view.why_replaced(u, best.kind));
             view.plan(best, lower, content, &mut plan);
@@ -144,7 +138,8 @@ impl<'a> View<'a> {
         let today = day_of(now, policy.zone);
         let mut found = Shift::None;
         for line in order.waiting() {
-            match shift(line, order.promise(line, today, policy), today) {
+            let promise = order.promise(line, today, policy);
+            match shift(line, order.tried(line, promise), promise, today) {
                 Shift::Slip => found = Shift::Slip,
                 // Goods in the house are what `restock` tells.
                 Shift::Improvement if found == Shift::None && !line.is_in_house() => {

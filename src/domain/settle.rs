@@ -86,12 +86,13 @@ impl Order {
             }
             Outcome::Doubtful { again } => {
                 settled.state = NoticeState::InDoubt;
+                // Whatever becomes of it: it may have been read.
+                self.remember_tried(notice, true);
                 if notice.kind.must_be_known() && !again {
                     settled.next_try = Some(at + DOUBT_WAIT);
-                    return settled;
+                } else {
+                    self.give_up(notice, at, policy);
                 }
-                self.remember_tried(notice, true);
-                self.give_up(notice, at, policy);
             }
             Outcome::Failed => {
                 settled.state = NoticeState::Failed;
@@ -125,9 +126,6 @@ impl Order {
         if plan.superseded.is_some()
             && let Some(old) = self.under_way.take()
         {
-            if old.state == NoticeState::InDoubt {
-                self.remember_tried(&old.notice, true);
-            }
             self.superseded.push(old.notice.occasion);
         }
         if let Some(notice) = plan.due.clone() {

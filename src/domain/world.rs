@@ -84,10 +84,7 @@ pub(super) fn order_fact(placed: Instant, lines: Vec<LineFact>) -> OrderFact {
         payment: None,
         currency: None,
         partial: None,
-        customer: Customer {
-            email: EmailAddress::parse("ana@example.com").ok(),
-            ..Customer::default()
-        },
+        customer: Customer { email: EmailAddress::parse("ana@example.com").ok(), ..Customer::default() },
         lines,
     }
 }
