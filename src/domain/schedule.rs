@@ -59,16 +59,14 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     view.settle_quietly(&mut plan);
     drop_update(&view, &found, &mut plan);
 
-    let is_due = |due: &&Due| {
-        due.at <= now
-            && (due.kind != NoticeKind::Update48h || !plan.heard.updated)
-            && (view.window_open()
-                || !due.kind.keeps_window()
-                || under_way.is_some_and(|u| u.notice.kind == due.kind))
-    };
+    let is_due = |due: &&Due| due.at <= now && (due.kind != NoticeKind::Update48h || !plan.heard.updated);
     let mut ready: Vec<&Due> = found.iter().filter(is_due).collect();
     ready.sort_by_key(|due| due.kind);
-    let Some((best, lower)) = ready.split_first() else {
+    // The highest that may go out now, or is under way and waits; it takes in what waits for the window as well.
+    let may_go = |kind: NoticeKind| view.window_open() || !kind.keeps_window();
+    let leads = |due: &&Due| may_go(due.kind) || under_way.is_some_and(|u| u.notice.kind == due.kind);
+    let first = ready.iter().position(leads).unwrap_or(ready.len());
+    let Some((best, lower)) = ready[first..].split_first() else {
         plan.superseded = under_way.map(|_| view.why_gone());
         plan.plan_at = under_way.map_or(plan.plan_at, |_| Some(now));
         return plan;
@@ -80,6 +78,10 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
         }
         _ => {
             plan.superseded = under_way.map(|u| view.why_replaced(u, best.kind));
+            if !may_go(best.kind) {
+                plan.plan_at = Some(now); // its replacement waits for the window
+                return plan;
+            }
             view.plan(best, lower, content, &mut plan);
         }
     }

@@ -164,8 +164,9 @@ impl Order {
         for stated in &notice.content.lines {
             if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
                 line.announced |= stated.in_house;
-                // A slip covers the passing of a date.
-                if stated.missed && (about(NoticeKind::Overdue) || about(NoticeKind::DateSlip)) {
+                // These say so plainly: a slip covers the passing of a date, and so does the first mail of all.
+                let tells = [NoticeKind::Overdue, NoticeKind::DateSlip, NoticeKind::Confirmation];
+                if stated.missed && tells.into_iter().any(about) {
                     line.overdue_for = stated.told;
                 }
             }
