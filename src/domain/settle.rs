@@ -2,9 +2,10 @@
 //!
 //! Told changes here and nowhere else after the checkout: only by a mail that the server accepted.
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 
 use super::calendar::{Instant, day_of};
+use super::due::next_status;
 use super::notice::{Decision, Notice, NoticeKind, NoticeState, Reason, UnderWay, occasion};
 use super::order::{Order, Tried};
 use super::policy::Policy;
@@ -75,8 +76,8 @@ impl Order {
             Settled { state: NoticeState::Accepted, next_try: None, reason: None, decided: Vec::new() };
         match outcome {
             Outcome::Accepted => {
-                settled.decided.extend(self.restarted_clock(notice));
                 self.hear(notice, at);
+                settled.decided.extend(self.restarted_clock(notice, policy));
             }
             Outcome::Deferred { attempt } => {
                 settled.state = NoticeState::Deferred;
@@ -186,9 +187,10 @@ impl Order {
         }
     }
 
-    /// The weekly status that the customer was led to expect and that this notice puts off.
-    fn restarted_clock(&self, notice: &Notice) -> Option<Decision> {
-        let day = notice.replaces_status.filter(|_| self.waiting().next().is_some())?;
+    /// The weekly status that the customer was led to expect and that this notice has put off.
+    fn restarted_clock(&self, notice: &Notice, policy: &Policy) -> Option<Decision> {
+        let put_off = |day: &NaiveDate| next_status(self, policy).day > *day;
+        let day = notice.replaces_status.filter(put_off).filter(|_| self.waiting().next().is_some())?;
         Some(Decision {
             kind: NoticeKind::WeeklyStatus,
             occasion: occasion(NoticeKind::WeeklyStatus, Some(&day)),
