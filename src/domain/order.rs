@@ -45,7 +45,8 @@ pub struct Order {
     /// What happened and has not been told.
     pub news: Vec<News>,
     pub under_way: Option<UnderWay>,
-    /// Occasions whose notice was superseded; a replacement needs a name of its own.
+    /// Occasions that are used up while their name may come again: of notices that were superseded, and of
+    /// dates missed. What comes next needs a name of its own.
     pub superseded: Vec<Occasion>,
 }
 

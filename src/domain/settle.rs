@@ -173,6 +173,10 @@ impl Order {
             }
         }
         self.news.retain(|news| !notice.content.news.contains(&news.key()));
+        if notice.kind == NoticeKind::Overdue {
+            // Another line may come to miss the same date.
+            self.superseded.push(notice.occasion.clone());
+        }
         if self.heard.settling.is_some_and(|settling| settling.last <= notice.planned_at) {
             self.heard.settling = None;
         }
