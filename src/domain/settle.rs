@@ -143,6 +143,8 @@ impl Order {
             if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
                 line.told = stated.told;
                 line.tried = None;
+                // Goods that were taken back are news again when they return.
+                line.announced = stated.in_house;
             }
         }
         self.done_with(notice);
