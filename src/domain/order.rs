@@ -217,20 +217,6 @@ impl Order {
         promise::promise(line, day_of(self.placed_at, policy.zone), today, policy)
     }
 
-    /// What was tried to tell of a line; not that a change to `promise` was, while that is still under way.
-    pub fn tried(&self, line: &Line, promise: Option<NaiveDate>) -> Option<Tried> {
-        let tells = |under_way: &UnderWay| {
-            matches!(under_way.notice.kind, NoticeKind::DateSlip | NoticeKind::DateImproved)
-                && under_way
-                    .notice
-                    .content
-                    .lines
-                    .iter()
-                    .any(|told| told.line == line.id && told.date == promise)
-        };
-        line.tried.filter(|tried| tried.date != promise || !self.under_way.as_ref().is_some_and(tells))
-    }
-
     /// Since when the customer has heard nothing.
     pub fn silent_since(&self) -> Instant {
         self.heard.last_at.unwrap_or(self.recorded_at)

@@ -4,7 +4,7 @@
 
 use chrono::NaiveDate;
 
-use super::order::{Line, Tried};
+use super::order::Line;
 use super::policy::Policy;
 use super::supply::Cover;
 
@@ -72,9 +72,9 @@ fn improves(stated: NaiveDate, told: NaiveDate, policy: &Policy) -> bool {
     (told - stated).num_days() >= i64::from(policy.improve_min_days.max(1))
 }
 
-/// Whether the promise is news for the customer of this line, of which `tried` was given up.
-pub fn shift(line: &Line, tried: Option<Tried>, promise: Option<NaiveDate>, today: NaiveDate) -> Shift {
-    if let Some(tried) = tried {
+/// Whether the promise is news for the customer of this line.
+pub fn shift(line: &Line, promise: Option<NaiveDate>, today: NaiveDate) -> Shift {
+    if let Some(tried) = &line.tried {
         if tried.date == promise {
             return Shift::None;
         }

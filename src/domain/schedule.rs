@@ -78,8 +78,10 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
         }
         _ => {
             plan.superseded = under_way.map(|u| view.why_replaced(u, best.kind));
-            if !may_go(best.kind) {
-                plan.plan_at = Some(now); // its replacement waits for the window
+            // What a doubtful one stated may have been read: that is remembered before the next is chosen.
+            // A replacement for routine news waits for the window.
+            if under_way.is_some_and(|u| u.doubtful) || !may_go(best.kind) {
+                plan.plan_at = Some(now);
                 return plan;
             }
             view.plan(best, lower, content, &mut plan);
@@ -141,7 +143,7 @@ impl<'a> View<'a> {
         let mut found = Shift::None;
         for line in order.waiting() {
             let promise = order.promise(line, today, policy);
-            match shift(line, order.tried(line, promise), promise, today) {
+            match shift(line, promise, today) {
                 Shift::Slip => found = Shift::Slip,
                 // Goods in the house are what `restock` tells.
                 Shift::Improvement if found == Shift::None && !line.is_in_house() => {

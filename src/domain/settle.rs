@@ -87,8 +87,9 @@ impl Order {
             }
             Outcome::Doubtful { again } => {
                 settled.state = NoticeState::InDoubt;
-                // Whatever becomes of it: it may have been read.
-                self.remember_tried(notice, true);
+                if let Some(under_way) = &mut self.under_way {
+                    under_way.doubtful = true;
+                }
                 if notice.kind.must_be_known() && !again {
                     settled.next_try = Some(at + DOUBT_WAIT);
                 } else {
@@ -97,13 +98,11 @@ impl Order {
             }
             Outcome::Failed => {
                 settled.state = NoticeState::Failed;
-                self.remember_tried(notice, false);
                 self.give_up(notice, at, policy);
             }
             Outcome::Held => {
                 settled.state = NoticeState::Held;
                 settled.reason = Some(Reason::Fault);
-                self.remember_tried(notice, false);
                 self.give_up(notice, at, policy);
             }
             Outcome::Expired | Outcome::NotAllowed => {
@@ -112,7 +111,6 @@ impl Order {
                 settled.reason = Some(if expired { Reason::Expired } else { Reason::NotAllowed });
                 // A weekly status that expired makes room for the next one at once.
                 if !(expired && notice.kind == NoticeKind::WeeklyStatus) {
-                    self.remember_tried(notice, false);
                     self.give_up(notice, at, policy);
                 }
             }
@@ -127,10 +125,15 @@ impl Order {
         if plan.superseded.is_some()
             && let Some(old) = self.under_way.take()
         {
+            if old.doubtful {
+                // It may have been read.
+                self.remember_tried(&old.notice, true);
+            }
             self.superseded.push(old.notice.occasion);
         }
         if let Some(notice) = plan.due.clone() {
-            self.under_way = Some(UnderWay { id: id(&notice), state: NoticeState::Queued, notice });
+            self.under_way =
+                Some(UnderWay { id: id(&notice), state: NoticeState::Queued, doubtful: false, notice });
         }
     }
 
@@ -152,6 +155,8 @@ impl Order {
 
     /// It will not be tried again as this occasion.
     fn give_up(&mut self, notice: &Notice, at: Instant, policy: &Policy) {
+        let doubtful = self.under_way.as_ref().is_some_and(|under_way| under_way.doubtful);
+        self.remember_tried(notice, doubtful);
         if notice.kind == NoticeKind::WeeklyStatus {
             self.heard.status_tried_on = Some(day_of(at, self.zone(policy)));
             self.heard.status_failures += 1;
