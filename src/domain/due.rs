@@ -33,10 +33,7 @@ impl Due {
 
     /// When the order is to be looked at for this one.
     pub fn next_look(&self, view: &View) -> Instant {
-        if self.at > view.now || !self.kind.keeps_window() {
-            return self.at;
-        }
-        view.policy.window.next_open(view.now, view.order.zone(view.policy))
+        if self.at > view.now { self.at } else { view.order.may_go_at(self.kind, view.now, view.policy) }
     }
 }
 

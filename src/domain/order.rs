@@ -207,6 +207,12 @@ impl Order {
         self.customer.timezone.unwrap_or(policy.zone)
     }
 
+    /// When a notice of this kind may be tried, asked at `at`: then, or when the window opens. Asked before every
+    /// try, for an outage may have carried it past the window it was planned in.
+    pub fn may_go_at(&self, kind: NoticeKind, at: Instant, policy: &Policy) -> Instant {
+        if kind.keeps_window() { policy.window.next_open(at, self.zone(policy)) } else { at }
+    }
+
     /// Its own partial-shipment policy, else the shop's.
     pub fn partial(&self, policy: &Policy) -> Partial {
         self.partial.unwrap_or(policy.partial)

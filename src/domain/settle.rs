@@ -82,8 +82,7 @@ impl Order {
             Outcome::Deferred { attempt } => {
                 settled.state = NoticeState::Deferred;
                 let next = policy.retry.next(at, attempt, id);
-                let keep = |next| policy.window.next_open(next, self.zone(policy));
-                settled.next_try = Some(if notice.kind.keeps_window() { keep(next) } else { next });
+                settled.next_try = Some(self.may_go_at(notice.kind, next, policy));
             }
             Outcome::Doubtful { again } => {
                 settled.state = NoticeState::InDoubt;

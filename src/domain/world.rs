@@ -270,8 +270,12 @@ impl World {
         }
     }
 
-    fn claimable(&self) -> bool {
-        self.order.under_way.is_some() && self.next_try.is_none_or(|at| at <= self.now)
+    fn claimable(&mut self) -> bool {
+        let Some(under_way) = &self.order.under_way else { return false };
+        let due = self.next_try.map_or(self.now, |at| at.max(self.now));
+        let may_go = self.order.may_go_at(under_way.notice.kind, due, &self.policy);
+        self.next_try = Some(may_go);
+        may_go <= self.now
     }
 
     /// One try to send what is under way, if its time has come.
