@@ -269,7 +269,10 @@ impl Lived {
         world.run(until);
         let closed = !matches!(world.order.status(), Status::Waiting);
         if closed || world.order.customer.email.is_none() || world.server != Server::Accepts {
-            self.away = Some((world.now, world.server != Server::Accepts));
+            let refused = self.away.is_some_and(|(_, refused)| refused);
+            self.away = Some((world.now, refused || world.server != Server::Accepts));
+        } else if world.accepted.len() > self.seen {
+            self.away = None;
         }
         let new = &world.accepted[self.seen..];
         if let Some(foreseen) = foreseen {
@@ -369,8 +372,13 @@ fn live(life: &Life) {
     lived.lives_on(20 * 24 * 60);
 }
 
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
+    ProptestConfig { cases, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
     #[test]
     fn what_the_rules_promise_holds_for_every_life(life in lives()) {
         live(&life);
