@@ -6,7 +6,6 @@ use chrono::SecondsFormat;
 
 use super::calendar::Instant;
 use super::fact::{By, CancelFact, LineFact, LineUnits, OrderFact, RefundFact, ShipmentFact};
-use super::notice::{NoticeKind, occasion};
 use super::order::{Heard, Line, News, NewsBody, Order};
 use super::supply::Cover;
 
@@ -132,7 +131,6 @@ impl Order {
         self.heard.status_failures = 0;
         if self.heard.confirmed && self.heard.last_at.is_none() && self.silent_before.is_none() {
             self.heard.confirmed = false;
-            self.superseded.push(occasion(NoticeKind::Confirmation, None));
         }
     }
 

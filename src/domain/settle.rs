@@ -179,8 +179,13 @@ impl Order {
             }
         }
         self.news.retain(|news| !notice.content.news.contains(&news.key()));
-        if notice.kind == NoticeKind::Overdue {
-            // Another line may come to miss the same date.
+        // Another line may come to miss the same date; another address may be there to confirm to.
+        let may_come_again = match notice.kind {
+            NoticeKind::Overdue => true,
+            NoticeKind::Confirmation => self.heard.last_at.is_none(),
+            _ => false,
+        };
+        if may_come_again {
             self.superseded.push(notice.occasion.clone());
         }
         if self.heard.settling.is_some_and(|settling| settling.last <= notice.planned_at) {
