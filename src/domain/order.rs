@@ -45,7 +45,8 @@ pub struct Order {
     /// What happened and has not been told.
     pub news: Vec<News>,
     pub under_way: Option<UnderWay>,
-    /// Occasions whose notice was superseded; a replacement needs a name of its own.
+    /// Occasions that are used up while their name may come again: of notices that were superseded, and of
+    /// dates missed. What comes next needs a name of its own.
     pub superseded: Vec<Occasion>,
 }
 
@@ -204,6 +205,12 @@ impl Order {
     /// The zone of the customer's clock: `status_at`, civil days of the weekly status, send windows.
     pub fn zone(&self, policy: &Policy) -> chrono_tz::Tz {
         self.customer.timezone.unwrap_or(policy.zone)
+    }
+
+    /// When a notice of this kind may be tried, asked at `at`: then, or when the window opens. Asked before every
+    /// try, for an outage may have carried it past the window it was planned in.
+    pub fn may_go_at(&self, kind: NoticeKind, at: Instant, policy: &Policy) -> Instant {
+        if kind.keeps_window() { policy.window.next_open(at, self.zone(policy)) } else { at }
     }
 
     /// Its own partial-shipment policy, else the shop's.

@@ -54,20 +54,19 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     };
     let view = View::new(order, now, policy);
     let found = candidates(&view);
-    plan.plan_at = found.iter().map(|due| due.next_look(&view)).filter(|at| *at > now).min();
+    let looks = found.iter().map(|due| due.next_look(&view)).chain(view.settled_at());
+    plan.plan_at = looks.filter(|at| *at > now).min();
     view.settle_quietly(&mut plan);
     drop_update(&view, &found, &mut plan);
 
-    let is_due = |due: &&Due| {
-        due.at <= now
-            && (due.kind != NoticeKind::Update48h || !plan.heard.updated)
-            && (view.window_open()
-                || !due.kind.keeps_window()
-                || under_way.is_some_and(|u| u.notice.kind == due.kind))
-    };
+    let is_due = |due: &&Due| due.at <= now && (due.kind != NoticeKind::Update48h || !plan.heard.updated);
     let mut ready: Vec<&Due> = found.iter().filter(is_due).collect();
     ready.sort_by_key(|due| due.kind);
-    let Some((best, lower)) = ready.split_first() else {
+    // The highest that may go out now, or is under way and waits; it takes in what waits for the window as well.
+    let may_go = |kind: NoticeKind| view.window_open() || !kind.keeps_window();
+    let leads = |due: &&Due| may_go(due.kind) || under_way.is_some_and(|u| u.notice.kind == due.kind);
+    let first = ready.iter().position(leads).unwrap_or(ready.len());
+    let Some((best, lower)) = ready[first..].split_first() else {
         plan.superseded = under_way.map(|_| view.why_gone());
         plan.plan_at = under_way.map_or(plan.plan_at, |_| Some(now));
         return plan;
@@ -77,14 +76,14 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
         Some(UnderWay { notice, .. }) if notice.kind == best.kind && notice.content == content => {
             view.absorb(lower, &notice.occasion, &mut plan);
         }
-        Some(old) if old.state == NoticeState::InDoubt => {
-            // What it stated may have been read; that is remembered first, then the order is looked at again.
-            plan.superseded = Some(view.why_replaced(old, best.kind));
-            plan.plan_at = Some(now);
-            return plan;
-        }
         _ => {
             plan.superseded = under_way.map(|u| view.why_replaced(u, best.kind));
+            // What a doubtful one stated may have been read: that is remembered before the next is chosen.
+            // A replacement for routine news waits for the window.
+            if under_way.is_some_and(|u| u.doubtful) || !may_go(best.kind) {
+                plan.plan_at = Some(now);
+                return plan;
+            }
             view.plan(best, lower, content, &mut plan);
         }
     }
@@ -143,7 +142,8 @@ impl<'a> View<'a> {
         let today = day_of(now, policy.zone);
         let mut found = Shift::None;
         for line in order.waiting() {
-            match shift(line, order.promise(line, today, policy), today) {
+            let promise = order.promise(line, today, policy);
+            match shift(line, promise, today) {
                 Shift::Slip => found = Shift::Slip,
                 // Goods in the house are what `restock` tells.
                 Shift::Improvement if found == Shift::None && !line.is_in_house() => {
@@ -261,7 +261,7 @@ impl<'a> View<'a> {
         }
         includes.dedup();
         self.absorb(lower, &name, plan);
-        let status = next_status(self);
+        let status = next_status(self.order, self.policy);
         let restarts = self.waiting
             && best.kind != NoticeKind::WeeklyStatus
             && self.order.heard.updated
