@@ -45,12 +45,19 @@ pub enum StoreError {
         "{path} was written by a newer shipby (schema {found}, this one knows {known}); nothing was touched"
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
-    #[error("database: {0}")]
-    Sql(#[from] sqlx::Error),
+    #[error("database: {}", plain(.0))]
+    Sql(sqlx::Error),
     #[error("database: the task that makes outcomes durable died; what was under way is in doubt")]
     Halted,
     #[error("database: {what} holds {value:?}, which this shipby does not know")]
     Value { what: &'static str, value: String },
+}
+
+// The words stand in the message already; as a source they would be said twice.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
 }
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -90,7 +90,7 @@ impl Store {
 
     /// Claims notices whose time has come and whose order's plan is up to date; what goes at once comes first.
     pub async fn claim(&self, now: Instant, limits: &Limits<'_>) -> Result<Claims> {
-        const READY: &str = "select n.id, n.state = 'in_doubt' as again from notices n
+        const READY: &str = "select n.id, n.doubtful as again from notices n
             join orders o on o.number = n.order_number
             where n.next_try_at <= $1 and (o.plan_at is null or o.plan_at > $1)
                 and not exists (select 1 from dirty_skus d join lines l on l.sku = d.sku
@@ -281,9 +281,7 @@ impl Store {
             return Ok(());
         }
         let rows = format!(
-            "select {NOTICE_COLUMNS}, attempts, owner, exists (select 1 from attempts a
-                where a.notice_id = notices.id and a.outcome = 'in_doubt') as again
-            from notices where id in (select value from json_each($1))"
+            "select {NOTICE_COLUMNS}, attempts, owner from notices where id in (select value from json_each($1))"
         );
         let rows: Vec<TriedNotice> =
             sqlx::query_as(AssertSqlSafe(rows)).bind(to_json(ids)).fetch_all(&mut *conn).await?;
@@ -293,9 +291,10 @@ impl Store {
         let mut by_owner: HashMap<String, Vec<Settlement>> = HashMap::new();
         for row in rows {
             let Some(mut order) = orders.remove(&row.notice.order_number) else { continue };
+            let again = row.notice.doubtful;
             let under_way = row.notice.into_under_way()?;
             let outcome = match outcome {
-                Outcome::Doubtful { .. } => Outcome::Doubtful { again: row.again },
+                Outcome::Doubtful { .. } => Outcome::Doubtful { again },
                 other => other,
             };
             let settled = order.settle(&under_way.notice, &under_way.id, outcome, now, policy);
@@ -323,7 +322,6 @@ struct TriedNotice {
     notice: NoticeRow,
     attempts: u32,
     owner: Option<String>,
-    again: bool,
 }
 
 async fn messages(conn: &mut SqliteConnection, ids: &str) -> Result<HashMap<String, Vec<u8>>> {
@@ -447,7 +445,7 @@ fn ledger_rows(s: &Settlement) -> impl Iterator<Item = LedgerRow<'_>> {
 }
 
 const SETTLE_NOTICES: &str = "update notices set state = new.state, next_try_at = new.next_try, owner = null,
-        body_begun_at = null, reply = new.reply, reason = new.reason,
+        body_begun_at = null, doubtful = doubtful or new.state = 'in_doubt', reply = new.reply, reason = new.reason,
         settled_at = case when new.over then new.at else null end
     from (select value ->> 'id' as id, value ->> 'state' as state, value ->> 'next_try' as next_try,
         value ->> 'reply' as reply, value ->> 'reason' as reason, value ->> 'over' as over, value ->> 'at' as at

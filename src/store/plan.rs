@@ -308,7 +308,7 @@ impl Batch {
         if let (Some(reason), Some(old)) = (plan.superseded, &order.under_way) {
             let by = plan.due.as_ref().map(|notice| notice.occasion.clone());
             self.superseded.push(SupersededRow { id: old.id.clone(), reason: reason.as_str(), by });
-            if old.state == NoticeState::InDoubt {
+            if old.doubtful {
                 let mut after = order.clone();
                 after.adopt(&plan, |_| String::new());
                 self.tried.extend(after.lines.iter().map(|line| TriedRow {
