@@ -5,5 +5,8 @@ mod config;
 mod intake_facts;
 mod intake_files;
 mod smtp;
+mod story_dates;
+mod story_delivery;
+mod story_orders;
 mod support;
 mod templates;
