@@ -2,9 +2,13 @@
 
 mod compose;
 mod config;
+mod daemon;
+mod dispatcher;
 mod intake_facts;
 mod intake_files;
+mod recovery;
 mod smtp;
+mod store;
 mod story_dates;
 mod story_delivery;
 mod story_orders;
