@@ -90,6 +90,9 @@ struct Parcel {
 
 /// Notices claimed at one time: enough to keep the connections busy, few enough to stay small in memory.
 const CLAIM: u32 = 256;
+/// No more is claimed than leaves in so many seconds, for what is claimed is not asked again whether it is still
+/// true, nor whether the send window is still open.
+const AHEAD: f64 = 10.0;
 /// Parcels that wait for a connection.
 const WAITING: usize = 64;
 
@@ -198,12 +201,14 @@ impl Dispatcher {
         }
         let (ledger, ledger_task) =
             Ledger::start(self.store.clone(), self.clock.clone(), self.settings.owner.clone());
-        let (parcels, waiting) = mpsc::channel(WAITING);
+        let ahead = usize::try_from(self.ahead()).unwrap_or(WAITING);
+        let (parcels, waiting) = mpsc::channel(ahead.min(WAITING));
         let waiting = Arc::new(Mutex::new(waiting));
         let halt = stop.child_token();
-        let reaching = Arc::new(AtomicUsize::new(self.lines.len()));
+        let lines: Vec<_> = self.lines.iter().take(ahead).collect();
+        let reaching = Arc::new(AtomicUsize::new(lines.len()));
         let mut workers = JoinSet::new();
-        for connection in &self.lines {
+        for connection in lines {
             let line = line::Line {
                 relay: relay.clone(),
                 connection: connection.clone(),
@@ -282,9 +287,17 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// How many notices to claim at one time.
+    fn ahead(&self) -> u32 {
+        let Some(rate) = self.settings.rate else { return CLAIM };
+        // Between 1 and CLAIM, which is what a float's cast cannot go wrong with.
+        (rate.per_second() * AHEAD).ceil().clamp(1.0, f64::from(CLAIM)) as u32
+    }
+
     /// Claims a batch, renders what has no bytes yet and keeps it; what cannot or may not be mailed is settled.
     async fn prepare(&self, now: Instant) -> Result<(Vec<Parcel>, Vec<Settlement>), StoreError> {
-        let limits = Limits { owner: &self.settings.owner, most: CLAIM, mode: self.settings.mode.as_str() };
+        let limits =
+            Limits { owner: &self.settings.owner, most: self.ahead(), mode: self.settings.mode.as_str() };
         let claims = self.store.claim(now, &limits).await?;
         let (mut parcels, mut settled, mut staged) = (Vec::new(), Vec::new(), Vec::new());
         let policy = &self.settings.policy;
