@@ -93,6 +93,48 @@ async fn told_to_stop_it_finishes_the_mail_in_flight() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn told_twice_it_leaves_a_hung_relay_and_the_mail_is_in_doubt() {
+    let at_the_dot = Arc::new(Notify::new());
+    let reached = at_the_dot.clone();
+    let script = Script::new(move |dialogue| match dialogue.phase {
+        Phase::Body => {
+            reached.notify_one();
+            Answer::Silence
+        }
+        _ => Answer::Usual,
+    });
+    let catcher = Catcher::start(script).await.unwrap();
+    let house = House::live(catcher.addr().port());
+    let mut daemon = house.serve();
+    let store = house.store().await;
+    record(&store, [order("1")]).await;
+    tokio::time::timeout(LONG, at_the_dot.notified()).await.unwrap();
+    daemon.signal("TERM");
+    house.hear("STOPPING=1");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    let timeline = store.timeline("1").await.unwrap();
+    assert_eq!(timeline[0].state, "in_doubt");
+    assert!(timeline[0].next_try().is_some());
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_ends_the_start_with_one_line() {
+    let house = House::quiet();
+    house.store().await.close().await;
+    let mut bytes = std::fs::read(house.database()).unwrap();
+    // A file format that may be read only.
+    bytes[18] = 3;
+    std::fs::write(house.database(), bytes).unwrap();
+    let refused = house.command().output().unwrap();
+    assert_eq!(refused.status.code(), Some(69));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    let errors: Vec<_> = said.lines().filter(|line| line.starts_with("shipby: ")).collect();
+    let path = house.database();
+    assert_eq!(errors, [format!("shipby: {}: attempt to write a readonly database", path.display())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn killed_under_load_it_loses_nothing_and_doubles_at_most_what_was_in_doubt() {
     const ORDERS: u64 = 400;
     const CONNECTIONS: usize = 8;

@@ -9,7 +9,9 @@ use shipby::domain::apply::Notify as Tell;
 use shipby::domain::reply::Phase;
 use shipby::intake::{self, Recording};
 use shipby::mail::{Answer, Dialogue, Script};
+use shipby::planner;
 use shipby::store::Attempt;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::app::{Differs, TestApp};
 use crate::support::facts::order_of;
@@ -161,6 +163,67 @@ async fn redirected_mail_goes_to_one_address_and_names_the_real_one() {
     assert_eq!(mail.to, "us@tableware.example");
     assert!(mail.subject.starts_with("[for ana@example.com] "), "{}", mail.subject);
     assert_eq!(shop.timeline("1").await[0].mode.as_deref(), Some("redirect"));
+}
+
+#[tokio::test]
+async fn a_slow_rate_claims_little_ahead_and_does_not_hold_up_a_stop() {
+    let keys = [("DELIVERY__RATE", "6/m"), ("DELIVERY__CONCURRENCY", "8")];
+    let mut shop = TestApp::with(START, Differs { keys: &keys, ..Differs::default() }).await;
+    for n in 0..20 {
+        shop.only_record(order_of(&format!("{n:02}"), &format!("c{n}@example.com")), Tell::All).await;
+    }
+    planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
+    let (store, stop) = (shop.store().clone(), CancellationToken::new());
+    let watch = async {
+        shop.catcher.wait_for(1).await;
+        let sending = store.counts().await.unwrap().notices["confirmation"].get("sending").copied();
+        stop.cancel();
+        sending.unwrap_or(0)
+    };
+    let both = async { tokio::join!(shop.sim.dispatcher.drain(&stop), watch) };
+    let (sent, sending) = tokio::time::timeout(Duration::from_secs(5), both).await.unwrap();
+    assert_eq!(sent.unwrap().settled, 1);
+    assert!(sending <= 4, "{sending}");
+    assert_eq!(states(&shop).await, is(&[("accepted", 1), ("queued", 19)]));
+}
+
+#[tokio::test]
+async fn nothing_leaves_whose_beginning_cannot_be_stored_and_all_goes_once_it_can() {
+    let mut shop = busy(5, "2", Script::usual()).await;
+    planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
+    let mut raw = shop.raw().await;
+    let full =
+        "create trigger full before update of body_begun_at on notices when new.body_begun_at is not null
+        begin select raise(abort, 'database or disk is full'); end";
+    sqlx::query(full).execute(&mut raw).await.unwrap();
+    let stop = CancellationToken::new();
+    let error = shop.sim.dispatcher.drain(&stop).await.unwrap_err().to_string();
+    assert!(error.contains("disk is full"), "{error}");
+    assert_eq!(shop.catcher.count(), 0);
+    sqlx::query("drop trigger full").execute(&mut raw).await.unwrap();
+    shop.settle().await;
+    assert_eq!(states(&shop).await, is(&[("accepted", 5)]));
+    assert_eq!(shop.catcher.count(), 5);
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_stored_is_a_doubt_and_no_other_body_leaves() {
+    let mut shop = busy(5, "1", Script::usual()).await;
+    planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
+    let mut raw = shop.raw().await;
+    let full = "create trigger full before update of state on notices when new.state = 'accepted'
+        begin select raise(abort, 'database or disk is full'); end";
+    sqlx::query(full).execute(&mut raw).await.unwrap();
+    let stop = CancellationToken::new();
+    shop.sim.dispatcher.drain(&stop).await.unwrap_err();
+    assert_eq!(shop.catcher.count(), 1);
+    sqlx::query("drop trigger full").execute(&mut raw).await.unwrap();
+    shop.settle().await;
+    assert_eq!(states(&shop).await, is(&[("accepted", 4), ("in_doubt", 1)]));
+    shop.travel(TimeDelta::minutes(15)).await;
+    assert_eq!(states(&shop).await, is(&[("accepted", 5)]));
+    let ids: BTreeSet<_> = shop.mails().into_iter().map(|mail| mail.message_id).collect();
+    assert_eq!((ids.len(), shop.catcher.count()), (5, 6));
 }
 
 async fn attempts(shop: &TestApp, order: &str) -> Vec<Attempt> {

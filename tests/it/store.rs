@@ -10,7 +10,7 @@ use shipby::domain::settle::Outcome;
 use shipby::mail::{Answer, Script};
 use shipby::planner;
 use shipby::store::{Claimed, Durability, Limits, Outcomes, Recorded, Settlement, Staged, Store, StoreError};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use crate::support::app::{Differs, TestApp, at};
 use crate::support::facts::{cancel, order, order_of, receipt, shipment, supply};
@@ -54,10 +54,6 @@ fn settlement(claimed: &Claimed, outcome: Outcome, shop: &TestApp) -> Settlement
     }
 }
 
-async fn raw(shop: &TestApp) -> SqliteConnection {
-    SqliteConnection::connect(&format!("sqlite://{}", shop.database().display())).await.unwrap()
-}
-
 async fn refused(raw: &mut SqliteConnection, sql: &'static str) -> String {
     sqlx::query(sql).execute(raw).await.unwrap_err().to_string()
 }
@@ -65,7 +61,7 @@ async fn refused(raw: &mut SqliteConnection, sql: &'static str) -> String {
 #[tokio::test]
 async fn the_database_itself_refuses_what_must_never_be() {
     let shop = planned(&["1"]).await;
-    let mut raw = raw(&shop).await;
+    let mut raw = shop.raw().await;
     sqlx::raw_sql("create temp table copy as select * from notices; update copy set id = 'copy'")
         .execute(&mut raw)
         .await
@@ -344,7 +340,7 @@ async fn a_database_keeps_its_own_values_and_its_notices_their_ids() {
 #[tokio::test]
 async fn a_newer_schema_is_refused_with_both_versions_and_left_alone() {
     let shop = planned(&[]).await;
-    let mut raw = raw(&shop).await;
+    let mut raw = shop.raw().await;
     sqlx::query(
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
         values (7, 'later', true, x'00', 0)",

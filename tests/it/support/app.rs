@@ -17,6 +17,7 @@ use shipby::mail::{Catcher, Caught, Script};
 use shipby::simulation::Simulation;
 use shipby::store::{Durability, HistoryEntry, Kept, Recorded, Store};
 use shipby::{clock::Clock, parts};
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 const SHOP: &str = "[shop]\nname = \"Fine Tableware\"\nfrom = \"Fine Tableware <orders@tableware.example>\"\n\
@@ -89,6 +90,11 @@ impl TestApp {
 
     pub fn database(&self) -> &Path {
         &self.config.database.path
+    }
+
+    /// The database by another way than the store, for what the store does not do.
+    pub async fn raw(&self) -> SqliteConnection {
+        SqliteConnection::connect(&format!("sqlite://{}", self.database().display())).await.unwrap()
     }
 
     pub fn now(&self) -> DateTime<Utc> {
