@@ -116,13 +116,11 @@ fn drop_update(view: &View, found: &[Due], plan: &mut Schedule) {
         return;
     };
     plan.heard.updated = true;
-    plan.dropped.push(Decision {
-        kind: NoticeKind::Update48h,
-        occasion: occasion(NoticeKind::Update48h, None),
-        outcome: NoticeState::Skipped,
-        reason,
-        by: None,
-    });
+    let occasion = occasion(NoticeKind::Update48h, None);
+    if !view.is_taken(&occasion, plan) {
+        let (kind, outcome) = (NoticeKind::Update48h, NoticeState::Skipped);
+        plan.dropped.push(Decision { kind, occasion, outcome, reason, by: None });
+    }
 }
 
 /// An order at a moment: what every rule asks for, worked out once.
@@ -237,11 +235,9 @@ impl<'a> View<'a> {
     fn plan(&self, best: &Due, lower: &[&Due], content: Content, plan: &mut Schedule) {
         let mut name = self.name(best, &plan.heard);
         count(best.kind, &mut plan.heard);
-        let replaced = plan.superseded.and(self.order.under_way.as_ref()).map(|u| &u.notice.occasion);
-        let is_taken = |name: &Occasion| self.order.superseded.contains(name) || replaced == Some(name);
         let first = name.clone();
         for again in 2.. {
-            if !is_taken(&name) {
+            if !self.is_taken(&name, plan) {
                 break;
             }
             name = format!("{first}.{again}");
@@ -277,6 +273,12 @@ impl<'a> View<'a> {
         });
     }
 
+    /// Whether a notice of that name was superseded, or is being superseded now.
+    fn is_taken(&self, name: &Occasion, plan: &Schedule) -> bool {
+        let replaced = plan.superseded.and(self.order.under_way.as_ref()).map(|u| &u.notice.occasion);
+        self.order.superseded.contains(name) || replaced == Some(name)
+    }
+
     /// Records what became of the lower ones, once.
     fn absorb(&self, lower: &[&Due], by: &Occasion, plan: &mut Schedule) {
         let inserting = plan.superseded.is_some() || self.order.under_way.is_none();
@@ -293,13 +295,17 @@ impl<'a> View<'a> {
     }
 
     fn merge(&self, due: &Due, by: &Occasion, plan: &mut Schedule) {
-        plan.dropped.push(Decision {
-            kind: due.kind,
-            occasion: self.name(due, &plan.heard),
-            outcome: NoticeState::Superseded,
-            reason: Reason::Merged,
-            by: Some(by.clone()),
-        });
+        let occasion = self.name(due, &plan.heard);
+        // What was under way itself is superseded, and that is decision enough.
+        if !self.is_taken(&occasion, plan) {
+            plan.dropped.push(Decision {
+                kind: due.kind,
+                occasion,
+                outcome: NoticeState::Superseded,
+                reason: Reason::Merged,
+                by: Some(by.clone()),
+            });
+        }
         count(due.kind, &mut plan.heard);
         match due.kind {
             NoticeKind::Update48h => plan.heard.updated = true,
