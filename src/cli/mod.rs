@@ -2,6 +2,7 @@
 
 mod demo;
 mod serve;
+mod simulate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Verb {
     Serve,
     /// Five weeks of a shop's life in seconds: simulated clock, the real code, a real SMTP dialogue.
     Demo(demo::Args),
+    /// Replay dated facts through the real planner and dispatcher on a simulated clock.
+    Simulate(simulate::Args),
 }
 
 /// How a command ended; the number is its exit code.
@@ -94,6 +97,7 @@ pub fn run() -> ExitCode {
         match cli.verb {
             Verb::Serve => serve::run(&call).await,
             Verb::Demo(args) => demo::run(args).await,
+            Verb::Simulate(args) => simulate::run(&call, args).await,
         }
     });
     match answer {

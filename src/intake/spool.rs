@@ -121,6 +121,16 @@ impl Spool {
         self.facts.len()
     }
 
+    /// When the first fact happened.
+    pub fn first_instant(&self) -> Option<Instant> {
+        self.facts.first().and_then(|place| Instant::from_timestamp_millis(place.at))
+    }
+
+    /// When the last fact happened.
+    pub fn last_instant(&self) -> Option<Instant> {
+        self.facts.last().and_then(|place| Instant::from_timestamp_millis(place.at))
+    }
+
     /// Whether no fact can be taken.
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty()

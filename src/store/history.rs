@@ -167,6 +167,43 @@ impl Store {
         Ok((tries, decided))
     }
 
+    /// Notices and decisions of whole orders, those after the order `after`, about `most` orders at a time.
+    pub async fn entries_after(&self, after: &str, most: u32) -> Result<Vec<Entry>> {
+        let sql = format!(
+            "with page as (select number from orders where number > $1 order by number limit $2)
+            select * from (select {ENTRY} from notices where order_number in page
+            union all select at, order_number, null, kind, occasion, outcome, null, null, 0, null, reason, by_occasion,
+                null, null from decisions where order_number in page)
+            order by order_number, at, notice is null, occasion"
+        );
+        let mut after = after.to_owned();
+        loop {
+            let found: Vec<Entry> = sqlx::query_as(AssertSqlSafe(sql.clone()))
+                .bind(&after)
+                .bind(most)
+                .fetch_all(&self.readers)
+                .await?;
+            const LAST: &str = "select max(number) from
+                (select number from orders where number > $1 order by number limit $2)";
+            let last: Option<String> =
+                sqlx::query_scalar(LAST).bind(&after).bind(most).fetch_one(&self.readers).await?;
+            match last {
+                // A page of orders that heard nothing is no end.
+                Some(last) if found.is_empty() => after = last,
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    /// The bytes of mails, by the ids of their notices.
+    pub async fn messages_after(&self, after: &str, most: u32) -> Result<Vec<(String, Vec<u8>)>> {
+        const PAGE: &str =
+            "select notice_id, bytes from messages where notice_id > $1 order by notice_id limit $2";
+        let rows: Vec<(String, Vec<u8>)> =
+            sqlx::query_as(PAGE).bind(after).bind(most).fetch_all(&self.readers).await?;
+        rows.into_iter().map(|(id, bytes)| Ok((id, unpack(&bytes)?))).collect()
+    }
+
     /// The numbers of all orders of an address, oldest first.
     pub async fn orders_of(&self, email: &str) -> Result<Vec<String>> {
         const OF: &str = "select number from orders where email = $1 order by placed_at, number";

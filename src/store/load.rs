@@ -72,8 +72,7 @@ pub(super) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Res
             some.order.under_way = Some(row.into_under_way()?);
         }
     }
-    let superseded: Vec<(String, String)> =
-        sqlx::query_as(USED).bind(&wanted).fetch_all(&mut *conn).await?;
+    let superseded: Vec<(String, String)> = sqlx::query_as(USED).bind(&wanted).fetch_all(&mut *conn).await?;
     for (number, occasion) in superseded {
         if let Some(some) = index.get(&number).and_then(|at| loaded.get_mut(*at)) {
             some.order.superseded.push(occasion);
