@@ -286,17 +286,19 @@ impl Store {
 
     /// The longest silence of any customer who could be mailed, up to `now` where the order still waits.
     pub async fn longest_silence(&self, now: Instant) -> Result<Option<Silence>> {
-        const SILENCE: &str = "with heard as (
-                select number as order_number, recorded_at as at from orders where email is not null
-                union all select order_number, settled_at from notices where state = 'accepted'
-                union all select number, case when status = 'waiting' then $1
-                    else (select max(recorded_at) from news where order_number = number) end
-                    from orders where email is not null),
-            gaps as (select order_number, at - lag(at) over (partition by order_number order by at) as gap from heard
-                where at is not null)
-            select order_number, gap / 1000 from gaps
-            where exists (select 1 from lines l where l.order_number = gaps.order_number and l.kind <> 'in_stock')
-            order by gap desc limit 1";
+        const SILENCE: &str = "with waited as (
+                select number, max(recorded_at, coalesce(silent_before, 0)) as since,
+                    case when status = 'waiting' then $1 else (select max(recorded_at) from news
+                        where order_number = number and kind in ('shipped', 'cancelled')) end as until
+                from orders where email is not null
+                    and exists (select 1 from lines where order_number = number and kind <> 'in_stock')),
+            heard as (
+                select number, since as at, until from waited
+                union all select number, until, until from waited
+                union all select number, settled_at, until from waited join notices on order_number = number
+                    where state = 'accepted' and settled_at between since and until),
+            gaps as (select number, at - lag(at) over (partition by number order by at) as gap from heard)
+            select number, gap / 1000 from gaps order by gap desc limit 1";
         let row: Option<(String, Option<i64>)> =
             sqlx::query_as(SILENCE).bind(millis(now)).fetch_optional(&self.readers).await?;
         Ok(row.and_then(|(order, seconds)| Some(Silence { order, seconds: seconds? })))
