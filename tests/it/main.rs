@@ -2,8 +2,10 @@
 
 mod compose;
 mod config;
+mod demo;
 mod intake_facts;
 mod intake_files;
+mod layers;
 mod smtp;
 mod support;
 mod templates;
