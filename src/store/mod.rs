@@ -110,7 +110,7 @@ impl Store {
         migrate(&writer, path).await?;
         let readers =
             pool().max_connections(4).connect_with(base.pragma("query_only", "ON")).await.map_err(opening)?;
-        let instance = instance(&writer).await?;
+        let instance = instance(&writer).await.map_err(opening)?;
         Ok(Self { writer, readers, path: path.to_owned(), instance })
     }
 
@@ -203,11 +203,11 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<()> {
 }
 
 /// The number that makes this database's notice ids its own; made once.
-async fn instance(writer: &SqlitePool) -> Result<String> {
+async fn instance(writer: &SqlitePool) -> Result<String, sqlx::Error> {
     const MAKE: &str = "insert into meta (key, value) values ('instance', lower(hex(randomblob(16))))
         on conflict (key) do nothing";
     sqlx::query(MAKE).execute(writer).await?;
-    Ok(sqlx::query_scalar("select value from meta where key = 'instance'").fetch_one(writer).await?)
+    sqlx::query_scalar("select value from meta where key = 'instance'").fetch_one(writer).await
 }
 
 fn plain(error: &sqlx::Error) -> String {

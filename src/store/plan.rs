@@ -2,7 +2,7 @@
 //!
 //! Each method works on facts nobody else can change meanwhile: load, decide, save are one transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -336,13 +336,26 @@ impl Batch {
         }
     }
 
-    async fn save(&self, conn: &mut SqliteConnection, now: Instant) -> Result<()> {
+    async fn save(&mut self, conn: &mut SqliteConnection, now: Instant) -> Result<()> {
         if !self.superseded.is_empty() {
             let supersede = sqlx::query(SUPERSEDE).bind(to_json(&self.superseded)).bind(millis(now));
             supersede.execute(&mut *conn).await?;
         }
         if !self.notices.is_empty() {
-            sqlx::query(INSERT_NOTICES).bind(to_json(&self.notices)).execute(&mut *conn).await?;
+            let insert = sqlx::query_scalar(INSERT_NOTICES).bind(to_json(&self.notices));
+            let inserted: HashSet<String> = insert.fetch_all(&mut *conn).await?.into_iter().collect();
+            self.planned.retain(|planned| {
+                let is_new = inserted.contains(&planned.id);
+                if !is_new {
+                    // Once mailed is mailed; but a rule that names an occasion twice keeps somebody waiting.
+                    tracing::error!(
+                        order = planned.order,
+                        occasion = planned.notice.occasion,
+                        "this notice is due, and its occasion is used up: it will not be mailed"
+                    );
+                }
+                is_new
+            });
         }
         if !self.tried.is_empty() {
             sqlx::query(SAVE_TRIED).bind(to_json(&self.tried)).execute(&mut *conn).await?;
@@ -394,7 +407,7 @@ const INSERT_NOTICES: &str = "insert into notices (id, order_number, kind, occas
     select value ->> 'id', value ->> 'order_number', value ->> 'kind', value ->> 'occasion', value ->> 'state',
         value ->> 'email', value ->> 'includes', value ->> 'lines', value ->> 'news', value ->> 'planned_at',
         value ->> 'useful_until', value ->> 'replaces_status', value ->> 'urgency', value ->> 'planned_at'
-    from json_each($1) where true on conflict do nothing";
+    from json_each($1) where true on conflict do nothing returning id";
 
 const SAVE_TRIED: &str = "update lines set tried = new.tried
     from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'tried' as tried
