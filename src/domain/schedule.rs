@@ -59,7 +59,9 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     view.settle_quietly(&mut plan);
     drop_update(&view, &found, &mut plan);
 
-    let is_due = |due: &&Due| due.at <= now && (due.kind != NoticeKind::Update48h || !plan.heard.updated);
+    let is_of_use =
+        |due: &Due| due.kind != NoticeKind::Update48h || (!plan.heard.updated && now <= due.until);
+    let is_due = |due: &&Due| due.at <= now && is_of_use(due);
     let mut ready: Vec<&Due> = found.iter().filter(is_due).collect();
     ready.sort_by_key(|due| due.kind);
     // The highest that may go out now, or is under way and waits; it takes in what waits for the window as well.
@@ -216,7 +218,14 @@ impl<'a> View<'a> {
     }
 
     fn why_gone(&self) -> Reason {
-        if self.waiting { Reason::FactsChanged } else { Reason::OrderClosed }
+        let expired = |u: &UnderWay| u.notice.useful_until < self.now;
+        if !self.waiting {
+            Reason::OrderClosed
+        } else if self.order.under_way.as_ref().is_some_and(expired) {
+            Reason::Expired
+        } else {
+            Reason::FactsChanged
+        }
     }
 
     fn why_replaced(&self, old: &UnderWay, by: NoticeKind) -> Reason {
