@@ -184,18 +184,14 @@ async fn cover_sku(
         .filter(|reason| *reason != to_json(&ChangeReason::default()));
     let arrivals: Vec<Arrival> = receipts
         .iter()
-        .map(|r| Arrival { on: day_of(instant(r.at), policy.zone), quantity: r.quantity })
-        .collect();
-    let received = |name: &str| {
-        receipts.iter().filter(|r| r.supply.as_deref() == Some(name)).map(|r| r.quantity).sum::<i64>()
-    };
-    let incoming = supplies
-        .into_iter()
-        .map(|supply| {
-            let received = received(&supply.supply);
-            supply.into_incoming(received)
+        .map(|r| Arrival {
+            on: day_of(instant(r.at), policy.zone),
+            quantity: r.quantity,
+            supply: r.supply.clone(),
         })
-        .collect::<Result<Vec<_>>>()?;
+        .collect();
+    let incoming =
+        supplies.into_iter().map(super::supply::SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
     let units: Vec<u32> = queue.iter().map(|row| row.open_units).collect();
     let covers = cover(&units, &arrivals, shipped, &incoming);
     let mut changed = Vec::new();

@@ -67,11 +67,10 @@ impl SupplyRow {
         says(self) == says(other)
     }
 
-    pub fn into_incoming(self, received: i64) -> Result<Incoming> {
+    pub fn into_incoming(self) -> Result<Incoming> {
         let eta = date(self.eta_from.as_deref())?.zip(date(self.eta_to.as_deref())?);
         Ok(Incoming {
             quantity: self.quantity,
-            received,
             eta: eta.map(|(from, to)| Eta { from, to }),
             state: word("the state of a supply", &self.state, SupplyState::from_word)?,
             confirmed: self.confirmed,
@@ -115,8 +114,7 @@ impl Store {
     pub async fn waiting_for(&self, sku: &str) -> Result<(u32, u64)> {
         const WAITING: &str = "select count(distinct order_number), coalesce(sum(open_units), 0) from lines
             where sku = $1 and open_units > 0 and kind <> 'in_stock'";
-        let (orders, units): (u32, i64) =
-            sqlx::query_as(WAITING).bind(sku).fetch_one(&self.readers).await?;
+        let (orders, units): (u32, i64) = sqlx::query_as(WAITING).bind(sku).fetch_one(&self.readers).await?;
         Ok((orders, u64::try_from(units).unwrap_or(0)))
     }
 }

@@ -59,8 +59,12 @@ async fn fill(store: &Store, orders: usize, at: DateTime<Utc>, notify: Notify) {
 }
 
 fn config(folder: &Path) -> Config {
-    Config::parse(&folder.join("config.toml"), "[shop]\nname = \"Kettle & Co\"\nfrom = \"a@shop.example\"\n", std::iter::empty())
-        .unwrap()
+    Config::parse(
+        &folder.join("config.toml"),
+        "[shop]\nname = \"Kettle & Co\"\nfrom = \"a@shop.example\"\n",
+        std::iter::empty(),
+    )
+    .unwrap()
 }
 
 fn figure(what: &str, count: usize, took: Duration) {
