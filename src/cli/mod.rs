@@ -1,6 +1,20 @@
 //! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
 
+mod check;
+mod coming;
+mod history;
+mod order;
+mod output;
+mod past;
+mod queue;
 mod serve;
+mod show;
+mod sum;
+mod table;
+mod unit;
+mod upcoming;
+mod why;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +43,24 @@ pub struct Cli {
 enum Verb {
     /// Run the daemon.
     Serve,
+    /// Prove configuration, database, templates and mail server; change nothing.
+    Check(check::Check),
+    /// Look at orders.
+    #[command(subcommand)]
+    Order(order::Orders),
+    /// Everything we told a customer.
+    History(history::History),
+    /// A mail as it was sent, and what became of it.
+    Show(show::Show),
+    /// The decisions about an order so far and the next ones, with their reasons.
+    Why(why::Why),
+    /// What will go out if nothing changes.
+    Upcoming(upcoming::Upcoming),
+    /// Look at what is not settled.
+    #[command(subcommand)]
+    Queue(queue::Queue),
+    /// Print the hardened systemd unit.
+    Unit(unit::Unit),
 }
 
 /// How a command ended; the number is its exit code.
@@ -90,6 +122,14 @@ pub fn run() -> ExitCode {
     let answer = runtime.block_on(async {
         match cli.verb {
             Verb::Serve => serve::run(&call).await,
+            Verb::Check(check) => check::run(&call, &check).await,
+            Verb::Order(orders) => order::run(&call, &orders).await,
+            Verb::History(history) => history::run(&call, &history).await,
+            Verb::Show(show) => show::run(&call, &show).await,
+            Verb::Why(why) => why::run(&call, &why).await,
+            Verb::Upcoming(upcoming) => upcoming::run(&call, &upcoming).await,
+            Verb::Queue(queue) => queue::run(&call, &queue).await,
+            Verb::Unit(unit) => unit::run(&call, &unit),
         }
     });
     match answer {
@@ -113,6 +153,6 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     } else if error.downcast_ref::<StoreError>().is_some() {
         Exit::Database
     } else {
-        Exit::Failed
+        error.downcast_ref::<output::Stop>().map_or(Exit::Failed, |stop| stop.exit)
     }
 }
