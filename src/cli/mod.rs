@@ -1,8 +1,22 @@
 //! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
 
+mod check;
+mod coming;
 mod demo;
+mod history;
+mod order;
+mod output;
+mod past;
+mod queue;
 mod serve;
+mod show;
 mod simulate;
+mod sum;
+mod table;
+mod unit;
+mod upcoming;
+mod why;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +49,24 @@ enum Verb {
     Demo(demo::Args),
     /// Replay dated facts through the real planner and dispatcher on a simulated clock.
     Simulate(simulate::Args),
+    /// Prove configuration, database, templates and mail server; change nothing.
+    Check(check::Check),
+    /// Look at orders.
+    #[command(subcommand)]
+    Order(order::Orders),
+    /// Everything we told a customer.
+    History(history::History),
+    /// A mail as it was sent, and what became of it.
+    Show(show::Show),
+    /// The decisions about an order so far and the next ones, with their reasons.
+    Why(why::Why),
+    /// What will go out if nothing changes.
+    Upcoming(upcoming::Upcoming),
+    /// Look at what is not settled.
+    #[command(subcommand)]
+    Queue(queue::Queue),
+    /// Print the hardened systemd unit.
+    Unit(unit::Unit),
 }
 
 /// How a command ended; the number is its exit code.
@@ -98,6 +130,14 @@ pub fn run() -> ExitCode {
             Verb::Serve => serve::run(&call).await,
             Verb::Demo(args) => demo::run(args).await,
             Verb::Simulate(args) => simulate::run(&call, args).await,
+            Verb::Check(check) => check::run(&call, &check).await,
+            Verb::Order(orders) => order::run(&call, &orders).await,
+            Verb::History(history) => history::run(&call, &history).await,
+            Verb::Show(show) => show::run(&call, &show).await,
+            Verb::Why(why) => why::run(&call, &why).await,
+            Verb::Upcoming(upcoming) => upcoming::run(&call, &upcoming).await,
+            Verb::Queue(queue) => queue::run(&call, &queue).await,
+            Verb::Unit(unit) => unit::run(&call, &unit),
         }
     });
     match answer {
@@ -121,6 +161,6 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     } else if error.downcast_ref::<StoreError>().is_some() {
         Exit::Database
     } else {
-        Exit::Failed
+        error.downcast_ref::<output::Stop>().map_or(Exit::Failed, |stop| stop.exit)
     }
 }

@@ -136,7 +136,8 @@ pub struct Silence {
     pub seconds: i64,
 }
 
-const ENTRY: &str =
+/// The columns of `notices` that make an [`Entry`].
+pub(super) const ENTRY: &str =
     "coalesce(settled_at, planned_at) as at, order_number, id as notice, kind, occasion, state, mode,
     subject, attempts, reply, reason, by_occasion, next_try_at, lines";
 

@@ -5,10 +5,12 @@
 
 mod facts;
 mod history;
+mod inspect;
 mod load;
 mod lock;
 mod outbox;
 mod plan;
+mod questions;
 mod rows;
 mod supply;
 
@@ -24,9 +26,11 @@ use sqlx::{Sqlite, Transaction};
 
 pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
+pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
 pub use outbox::{Claimed, Claims, Limits, Outcomes, Settlement, Staged};
 pub use plan::{PlanCounts, Planned};
+pub use questions::{Found, Needed, NoticeFilter, Word};
 
 use crate::domain::notice::Notice;
 
