@@ -7,5 +7,8 @@ mod intake_facts;
 mod intake_files;
 mod layers;
 mod smtp;
+mod story_dates;
+mod story_delivery;
+mod story_orders;
 mod support;
 mod templates;
