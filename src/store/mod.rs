@@ -3,6 +3,14 @@
 //! What always holds: one public method is one transaction and none escapes; no rule lives in SQL; whatever
 //! touches more than one row is one statement over `json_each`. Instants are milliseconds, dates ISO texts.
 
+/// Notices that can lose their use, in SQL. What must be known and was never tried does not: an outage of ours is
+/// no reason to be silent.
+macro_rules! may_expire {
+    () => {
+        "next_try_at is not null and (attempts > 0 or kind in ('update_48h', 'weekly_status'))"
+    };
+}
+
 mod facts;
 mod history;
 mod inspect;
