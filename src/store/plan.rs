@@ -70,10 +70,13 @@ struct CoverRow<'a> {
 impl Store {
     /// When the planner has to work next: at once for a dirty SKU, else when the first order is due.
     pub async fn next_plan(&self) -> Result<Option<Instant>> {
-        const NEXT: &str =
+        const NEXT: &str = concat!(
             "select min(at) from (select min(plan_at) as at from orders where plan_at is not null
-            union all select min(useful_until) from notices where next_try_at is not null
-            union all select min(first_at) from dirty_skus)";
+            union all select min(first_at) from dirty_skus
+            union all select min(useful_until) from notices where ",
+            may_expire!(),
+            ")"
+        );
         let next: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&self.readers).await?;
         Ok(next.map(instant))
     }
