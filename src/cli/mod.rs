@@ -1,6 +1,17 @@
 //! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
 
+mod cancel;
+mod eta;
+mod import;
+mod init;
+mod output;
+mod progress;
+mod receive;
+mod refund;
+mod rejects;
 mod serve;
+mod ship;
+mod single;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +40,21 @@ pub struct Cli {
 enum Verb {
     /// Run the daemon.
     Serve,
+    /// Write config.toml and templates to start from.
+    Init(init::Args),
+    /// Take in facts from a file: JSONL, or CSV of the kind named.
+    Import(import::Args),
+    /// When goods are expected.
+    #[command(subcommand)]
+    Eta(eta::Verb),
+    /// Goods have arrived.
+    Receive(receive::Args),
+    /// Goods of an order were handed to a carrier.
+    Ship(ship::Args),
+    /// An order, or lines of it, was called off.
+    Cancel(cancel::Args),
+    /// Money of an order was given back.
+    Refund(refund::Args),
 }
 
 /// How a command ended; the number is its exit code.
@@ -90,6 +116,13 @@ pub fn run() -> ExitCode {
     let answer = runtime.block_on(async {
         match cli.verb {
             Verb::Serve => serve::run(&call).await,
+            Verb::Init(args) => init::run(&call, &args),
+            Verb::Import(args) => import::run(&call, &args).await,
+            Verb::Eta(verb) => eta::run(&call, &verb).await,
+            Verb::Receive(args) => receive::run(&call, &args).await,
+            Verb::Ship(args) => ship::run(&call, &args).await,
+            Verb::Cancel(args) => cancel::run(&call, &args).await,
+            Verb::Refund(args) => refund::run(&call, &args).await,
         }
     });
     match answer {
@@ -113,6 +146,6 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     } else if error.downcast_ref::<StoreError>().is_some() {
         Exit::Database
     } else {
-        Exit::Failed
+        error.downcast_ref::<output::Stop>().map_or(Exit::Failed, |stop| stop.exit)
     }
 }

@@ -215,7 +215,8 @@ impl Book {
     }
 
     async fn save(&self, conn: &mut SqliteConnection) -> Result<()> {
-        let orders: Vec<&Order> = self.touched.orders.iter().filter_map(|number| self.orders.get(number)).collect();
+        let orders: Vec<&Order> =
+            self.touched.orders.iter().filter_map(|number| self.orders.get(number)).collect();
         save_orders(conn, &orders, self.at).await?;
         let supplies: Vec<&SupplyRow> =
             self.touched_supplies.iter().filter_map(|key| self.supplies.get(key)).collect();

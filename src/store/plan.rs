@@ -187,7 +187,12 @@ async fn cover_sku(
         .map(|r| Arrival { on: day_of(instant(r.at), policy.zone), quantity: r.quantity })
         .collect();
     let received = |name: &str| {
-        receipts.iter().filter(|r| r.supply.as_deref() == Some(name)).map(|r| r.quantity).sum::<i64>()
+        // Without a name it arrived on the SKU's unnamed supply.
+        receipts
+            .iter()
+            .filter(|r| r.supply.as_deref().unwrap_or_default() == name)
+            .map(|r| r.quantity)
+            .sum::<i64>()
     };
     let incoming = supplies
         .into_iter()

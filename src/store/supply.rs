@@ -115,8 +115,7 @@ impl Store {
     pub async fn waiting_for(&self, sku: &str) -> Result<(u32, u64)> {
         const WAITING: &str = "select count(distinct order_number), coalesce(sum(open_units), 0) from lines
             where sku = $1 and open_units > 0 and kind <> 'in_stock'";
-        let (orders, units): (u32, i64) =
-            sqlx::query_as(WAITING).bind(sku).fetch_one(&self.readers).await?;
+        let (orders, units): (u32, i64) = sqlx::query_as(WAITING).bind(sku).fetch_one(&self.readers).await?;
         Ok((orders, u64::try_from(units).unwrap_or(0)))
     }
 }
