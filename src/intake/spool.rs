@@ -23,10 +23,14 @@ pub enum SpoolError {
     /// A CSV's header.
     #[error(transparent)]
     Header(RowError),
-    #[error("it cannot be read after line {after}: {error}")]
+    #[error("{}", unread(*after, error))]
     Input { after: u64, error: io::Error },
     #[error("its facts cannot be put into a temporary file: {0}; TMPDIR says where such files go")]
     Spool(#[from] io::Error),
+}
+
+fn unread(after: u64, error: &io::Error) -> String {
+    if after == 0 { error.to_string() } else { format!("it cannot be read after line {after}: {error}") }
 }
 
 /// A file's facts, checked; those that cannot be taken stand aside.
