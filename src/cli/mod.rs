@@ -17,6 +17,18 @@ mod unit;
 mod upcoming;
 mod why;
 mod words;
+mod cancel;
+mod eta;
+mod import;
+mod init;
+mod output;
+mod progress;
+mod receive;
+mod refund;
+mod rejects;
+mod serve;
+mod ship;
+mod single;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +79,21 @@ enum Verb {
     Queue(queue::Queue),
     /// Print the hardened systemd unit.
     Unit(unit::Unit),
+    /// Write config.toml and templates to start from.
+    Init(init::Args),
+    /// Take in facts from a file: JSONL, or CSV of the kind named.
+    Import(import::Args),
+    /// When goods are expected.
+    #[command(subcommand)]
+    Eta(eta::Verb),
+    /// Goods have arrived.
+    Receive(receive::Args),
+    /// Goods of an order were handed to a carrier.
+    Ship(ship::Args),
+    /// An order, or lines of it, was called off.
+    Cancel(cancel::Args),
+    /// Money of an order was given back.
+    Refund(refund::Args),
 }
 
 /// How a command ended; the number is its exit code.
@@ -138,6 +165,13 @@ pub fn run() -> ExitCode {
             Verb::Upcoming(upcoming) => upcoming::run(&call, &upcoming).await,
             Verb::Queue(queue) => queue::run(&call, &queue).await,
             Verb::Unit(unit) => unit::run(&call, &unit),
+            Verb::Init(args) => init::run(&call, &args),
+            Verb::Import(args) => import::run(&call, &args).await,
+            Verb::Eta(verb) => eta::run(&call, &verb).await,
+            Verb::Receive(args) => receive::run(&call, &args).await,
+            Verb::Ship(args) => ship::run(&call, &args).await,
+            Verb::Cancel(args) => cancel::run(&call, &args).await,
+            Verb::Refund(args) => refund::run(&call, &args).await,
         }
     });
     match answer {

@@ -23,10 +23,14 @@ pub enum SpoolError {
     /// A CSV's header.
     #[error(transparent)]
     Header(RowError),
-    #[error("it cannot be read after line {after}: {error}")]
+    #[error("{}", unread(*after, error))]
     Input { after: u64, error: io::Error },
     #[error("its facts cannot be put into a temporary file: {0}; TMPDIR says where such files go")]
     Spool(#[from] io::Error),
+}
+
+fn unread(after: u64, error: &io::Error) -> String {
+    if after == 0 { error.to_string() } else { format!("it cannot be read after line {after}: {error}") }
 }
 
 /// A file's facts, checked; those that cannot be taken stand aside.
@@ -40,13 +44,14 @@ pub struct Spool {
     refusals: Vec<RowError>,
 }
 
-/// Where a fact stands in the temporary file: its JSON, and behind it its rows as they were.
+/// Where a fact stands: in the file, and in the temporary one its JSON and behind it its rows as they were.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+pub struct Place {
+    /// Its first line in the file, counted from 1.
+    pub line: u64,
     at: i64,
     /// What it is about, hashed: facts about one order or one SKU have the same.
     subject: u64,
-    line: u64,
     offset: u64,
     json: u32,
     raw: u32,
@@ -55,12 +60,10 @@ struct Place {
 /// A fact from the spool.
 #[derive(Debug, Clone)]
 pub struct Spooled {
-    /// Its first line in the file, counted from 1.
-    pub line: u64,
     pub fact: Fact,
     /// Its wire form.
     pub body: String,
-    place: Place,
+    pub place: Place,
 }
 
 /// What is never torn apart by the end of a step.
@@ -98,7 +101,7 @@ impl Spool {
             };
             into.write_all(json.as_bytes())?;
             into.write_all(row.raw.as_bytes())?;
-            let place = Place { at, subject, line, offset, json: length(&json)?, raw: length(&row.raw)? };
+            let place = Place { line, at, subject, offset, json: length(&json)?, raw: length(&row.raw)? };
             offset += u64::from(place.json) + u64::from(place.raw);
             match row.result {
                 Ok(_) => facts.push(place),
@@ -160,8 +163,8 @@ impl Spool {
     ///
     /// # Errors
     /// If the temporary file cannot be read.
-    pub fn raw(&self, fact: &Spooled) -> io::Result<String> {
-        self.text(fact.place.offset + u64::from(fact.place.json), fact.place.raw)
+    pub fn raw(&self, place: &Place) -> io::Result<String> {
+        self.text(place.offset + u64::from(place.json), place.raw)
     }
 
     /// The facts in the order of `at`, equal ones as they stood.
@@ -190,7 +193,7 @@ impl Spool {
         // Its `at` was judged when the file was read.
         let read = serde_json::from_str(&body).map_err(io::Error::from)?;
         let fact = json::fact(read, Instant::MAX_UTC).map_err(io::Error::other)?;
-        Ok(Spooled { line: place.line, fact, body, place })
+        Ok(Spooled { fact, body, place })
     }
 
     fn text(&self, offset: u64, length: u32) -> io::Result<String> {
@@ -254,7 +257,10 @@ mod tests {
     }
 
     fn steps(spool: &Spool, most: usize, sorting: Sorting) -> Vec<Vec<u64>> {
-        spool.steps(most, sorting).map(|step| step.unwrap().iter().map(|fact| fact.line).collect()).collect()
+        spool
+            .steps(most, sorting)
+            .map(|step| step.unwrap().iter().map(|fact| fact.place.line).collect())
+            .collect()
     }
 
     #[test]
@@ -263,8 +269,8 @@ mod tests {
         let text: Vec<_> = text.map(|(id, (at, sku))| receipt(*at, id, sku)).collect();
         let spool = spool(&text.join("\n"));
         let facts: Vec<_> = spool.facts_in_order().map(Result::unwrap).collect();
-        assert_eq!(facts.iter().map(|fact| fact.line).collect::<Vec<_>>(), [4, 2, 1, 3]);
-        assert_eq!(spool.raw(&facts[0]).unwrap(), text[3]);
+        assert_eq!(facts.iter().map(|fact| fact.place.line).collect::<Vec<_>>(), [4, 2, 1, 3]);
+        assert_eq!(spool.raw(&facts[0].place).unwrap(), text[3]);
         assert_eq!(facts[0].body, to_json(&facts[0].fact).to_string());
     }
 

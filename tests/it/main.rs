@@ -1,5 +1,6 @@
 //! Black-box tests, one binary. A test's name is a sentence about behaviour.
 
+mod cli_write;
 mod compose;
 mod config;
 mod demo;
