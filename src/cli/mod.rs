@@ -1,7 +1,34 @@
 //! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
 
+mod check;
+mod coming;
 mod demo;
+mod history;
+mod order;
+mod output;
+mod past;
+mod queue;
 mod serve;
+mod show;
+mod simulate;
+mod sum;
+mod table;
+mod unit;
+mod upcoming;
+mod why;
+mod words;
+mod cancel;
+mod eta;
+mod import;
+mod init;
+mod output;
+mod progress;
+mod receive;
+mod refund;
+mod rejects;
+mod serve;
+mod ship;
+mod single;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +59,41 @@ enum Verb {
     Serve,
     /// Five weeks of a shop's life in seconds: simulated clock, the real code, a real SMTP dialogue.
     Demo(demo::Args),
+    /// Replay dated facts through the real planner and dispatcher on a simulated clock.
+    Simulate(simulate::Args),
+    /// Prove configuration, database, templates and mail server; change nothing.
+    Check(check::Check),
+    /// Look at orders.
+    #[command(subcommand)]
+    Order(order::Orders),
+    /// Everything we told a customer.
+    History(history::History),
+    /// A mail as it was sent, and what became of it.
+    Show(show::Show),
+    /// The decisions about an order so far and the next ones, with their reasons.
+    Why(why::Why),
+    /// What will go out if nothing changes.
+    Upcoming(upcoming::Upcoming),
+    /// Look at what is not settled.
+    #[command(subcommand)]
+    Queue(queue::Queue),
+    /// Print the hardened systemd unit.
+    Unit(unit::Unit),
+    /// Write config.toml and templates to start from.
+    Init(init::Args),
+    /// Take in facts from a file: JSONL, or CSV of the kind named.
+    Import(import::Args),
+    /// When goods are expected.
+    #[command(subcommand)]
+    Eta(eta::Verb),
+    /// Goods have arrived.
+    Receive(receive::Args),
+    /// Goods of an order were handed to a carrier.
+    Ship(ship::Args),
+    /// An order, or lines of it, was called off.
+    Cancel(cancel::Args),
+    /// Money of an order was given back.
+    Refund(refund::Args),
 }
 
 /// How a command ended; the number is its exit code.
@@ -94,6 +156,22 @@ pub fn run() -> ExitCode {
         match cli.verb {
             Verb::Serve => serve::run(&call).await,
             Verb::Demo(args) => demo::run(args).await,
+            Verb::Simulate(args) => simulate::run(&call, args).await,
+            Verb::Check(check) => check::run(&call, &check).await,
+            Verb::Order(orders) => order::run(&call, &orders).await,
+            Verb::History(history) => history::run(&call, &history).await,
+            Verb::Show(show) => show::run(&call, &show).await,
+            Verb::Why(why) => why::run(&call, &why).await,
+            Verb::Upcoming(upcoming) => upcoming::run(&call, &upcoming).await,
+            Verb::Queue(queue) => queue::run(&call, &queue).await,
+            Verb::Unit(unit) => unit::run(&call, &unit),
+            Verb::Init(args) => init::run(&call, &args),
+            Verb::Import(args) => import::run(&call, &args).await,
+            Verb::Eta(verb) => eta::run(&call, &verb).await,
+            Verb::Receive(args) => receive::run(&call, &args).await,
+            Verb::Ship(args) => ship::run(&call, &args).await,
+            Verb::Cancel(args) => cancel::run(&call, &args).await,
+            Verb::Refund(args) => refund::run(&call, &args).await,
         }
     });
     match answer {
@@ -117,6 +195,6 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     } else if error.downcast_ref::<StoreError>().is_some() {
         Exit::Database
     } else {
-        Exit::Failed
+        error.downcast_ref::<output::Stop>().map_or(Exit::Failed, |stop| stop.exit)
     }
 }

@@ -215,6 +215,12 @@ impl Order {
 
 impl Line {
     fn update(&mut self, fact: &LineFact) {
+        let was_closed = self.open() == 0;
+        self.quantity = fact.quantity;
+        if was_closed && self.open() > 0 {
+            // What was told was of goods that have shipped or were called off.
+            (self.told, self.tried, self.overdue_for, self.announced) = (None, None, None, false);
+        }
         if fact.promised.is_some() && fact.promised != self.promised {
             // News from the checkout, and the customer read it there.
             self.promised = fact.promised;
@@ -223,7 +229,6 @@ impl Line {
         }
         self.sku.clone_from(&fact.sku);
         self.title.clone_from(&fact.title);
-        self.quantity = fact.quantity;
         self.unit_price.clone_from(&fact.unit_price);
         self.kind = fact.kind;
     }

@@ -134,11 +134,14 @@ fn update_48h(view: &View) -> Option<Due> {
 
 fn weekly_status(view: &View) -> Due {
     let status = next_status(view.order, view.policy);
+    let due = Due::new(NoticeKind::WeeklyStatus, status.at, view);
+    if status.at > view.now {
+        return due; // of nearly every order at nearly every moment: how long it is of use is not asked yet
+    }
     let zone = view.order.zone(view.policy);
-    let today = day_of(view.now.max(status.at), zone);
-    let following = plus_days(today, view.policy.status_every);
+    let following = plus_days(day_of(view.now, zone), view.policy.status_every);
     let until = view.policy.window.clamp(following, view.policy.status_at, zone);
-    Due { until, ..Due::new(NoticeKind::WeeklyStatus, status.at, view) }
+    Due { until, ..due }
 }
 
 /// The civil day and the instant of the next weekly status.

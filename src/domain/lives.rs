@@ -50,8 +50,8 @@ struct Life {
     age: i64,
     notify: Notify,
     lines: Vec<(LineKind, Option<i64>)>,
-    /// What befalls it, each after so many minutes.
-    events: Vec<(u32, Event)>,
+    /// What befalls it, each after so many minutes, in which somebody was at work or nobody.
+    events: Vec<(u32, bool, Event)>,
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
@@ -106,8 +106,15 @@ fn kinds() -> impl Strategy<Value = LineKind> {
 
 fn events() -> impl Strategy<Value = Event> {
     let line = || 0usize..3;
-    let moods =
-        [Server::Accepts, Server::Accepts, Server::Accepts, Server::Defers, Server::Refuses, Server::Breaks];
+    let moods = [
+        Server::Accepts,
+        Server::Accepts,
+        Server::Accepts,
+        Server::Defers,
+        Server::Refuses,
+        Server::Breaks,
+        Server::Jams,
+    ];
     let addresses = [Some("ana@example.com"), Some("ana@example.org"), None];
     prop_oneof![
         6 => (line(), -3i64..40).prop_map(|(line, days)| Event::Eta(line, days)),
@@ -137,7 +144,7 @@ fn lives() -> impl Strategy<Value = Life> {
         prop_oneof![3 => Just(0i64), 1 => 0i64..1500],
         select(vec![Notify::All, Notify::All, Notify::Future]),
         prop::collection::vec((kinds(), prop::option::of(-40i64..30)), 1..4),
-        prop::collection::vec((wait, events()), 0..14),
+        prop::collection::vec((wait, prop::bool::weighted(0.9), events()), 0..14),
     )
         .prop_map(|(policy, zone, age, notify, lines, events)| Life {
             policy,
@@ -358,8 +365,12 @@ impl Lived {
 fn live(life: &Life) {
     let mut lived = Lived::begin(life);
     let mut last_wait = 0;
-    for (wait, event) in &life.events {
-        lived.lives_on(i64::from(*wait));
+    for (wait, at_work, event) in &life.events {
+        if *at_work {
+            lived.lives_on(i64::from(*wait));
+        } else {
+            lived.befalls(&Event::Clock(i64::from(*wait)));
+        }
         if let Event::Outage(hours) = event {
             // What was still settling, or just recorded, is told when it has settled.
             lived.outage(*hours, *wait > 120 && last_wait > 0);

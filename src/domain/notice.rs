@@ -89,6 +89,39 @@ words! {
     }
 }
 
+impl Reason {
+    /// What a support person can read aloud.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Merged => "another notice took it in",
+            Self::RecentNotice => "the customer had heard from us within 24 hours",
+            Self::TooLate => "its time had passed",
+            Self::AlreadyRestocked => "the customer knows that the goods are here",
+            Self::Imported => "it lies before the order was taken over",
+            Self::StillHolds => "the date moved, but what the customer was told still holds",
+            Self::ClockRestarted => "another notice restarted the seven days",
+            Self::OrderClosed => "nothing of the order waits any more",
+            Self::AddressChanged => "the customer's address changed",
+            Self::NoAddress => "there is no address to write to",
+            Self::FactsChanged => "what it stated was no longer true",
+            Self::Expired => "it had lost its use before the mail server took it",
+            Self::NotAllowed => "the address is not in delivery.allow_recipients",
+            Self::Fault => "it could not be written; a person must look",
+        }
+    }
+
+    /// The meaning, with the notice named that took its place.
+    pub fn sentence(self, by: Option<&str>) -> String {
+        let Some(by) = by else { return self.meaning().to_owned() };
+        let kind = by.split('/').next().unwrap_or(by);
+        match self {
+            Self::Merged => format!("taken into the {kind}"),
+            Self::ClockRestarted => format!("{kind} restarted the seven days"),
+            _ => format!("{}; {kind} took its place", self.meaning()),
+        }
+    }
+}
+
 /// The idempotency key of a notice in words of the domain, as `weekly_status/2026-03-10`.
 pub type Occasion = String;
 

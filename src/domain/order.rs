@@ -220,7 +220,9 @@ impl Order {
 
     /// The date we would state today for one of its waiting lines.
     pub fn promise(&self, line: &Line, today: NaiveDate, policy: &Policy) -> Option<NaiveDate> {
-        promise::promise(line, day_of(self.placed_at, policy.zone), today, policy)
+        // Only goods in the house are reckoned from the day of placing, and a civil day is dear.
+        let placed = if line.is_in_house() { day_of(self.placed_at, policy.zone) } else { today };
+        promise::promise(line, placed, today, policy)
     }
 
     /// Since when the customer has heard nothing.

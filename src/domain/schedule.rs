@@ -59,7 +59,9 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     view.settle_quietly(&mut plan);
     drop_update(&view, &found, &mut plan);
 
-    let is_due = |due: &&Due| due.at <= now && (due.kind != NoticeKind::Update48h || !plan.heard.updated);
+    let is_of_use =
+        |due: &Due| due.kind != NoticeKind::Update48h || (!plan.heard.updated && now <= due.until);
+    let is_due = |due: &&Due| due.at <= now && is_of_use(due);
     let mut ready: Vec<&Due> = found.iter().filter(is_due).collect();
     ready.sort_by_key(|due| due.kind);
     // The highest that may go out now, or is under way and waits; it takes in what waits for the window as well.
@@ -116,13 +118,11 @@ fn drop_update(view: &View, found: &[Due], plan: &mut Schedule) {
         return;
     };
     plan.heard.updated = true;
-    plan.dropped.push(Decision {
-        kind: NoticeKind::Update48h,
-        occasion: occasion(NoticeKind::Update48h, None),
-        outcome: NoticeState::Skipped,
-        reason,
-        by: None,
-    });
+    let occasion = occasion(NoticeKind::Update48h, None);
+    if !view.is_taken(&occasion, plan) {
+        let (kind, outcome) = (NoticeKind::Update48h, NoticeState::Skipped);
+        plan.dropped.push(Decision { kind, occasion, outcome, reason, by: None });
+    }
 }
 
 /// An order at a moment: what every rule asks for, worked out once.
@@ -218,7 +218,14 @@ impl<'a> View<'a> {
     }
 
     fn why_gone(&self) -> Reason {
-        if self.waiting { Reason::FactsChanged } else { Reason::OrderClosed }
+        let expired = |u: &UnderWay| u.notice.useful_until < self.now;
+        if !self.waiting {
+            Reason::OrderClosed
+        } else if self.order.under_way.as_ref().is_some_and(expired) {
+            Reason::Expired
+        } else {
+            Reason::FactsChanged
+        }
     }
 
     fn why_replaced(&self, old: &UnderWay, by: NoticeKind) -> Reason {
@@ -237,11 +244,9 @@ impl<'a> View<'a> {
     fn plan(&self, best: &Due, lower: &[&Due], content: Content, plan: &mut Schedule) {
         let mut name = self.name(best, &plan.heard);
         count(best.kind, &mut plan.heard);
-        let replaced = plan.superseded.and(self.order.under_way.as_ref()).map(|u| &u.notice.occasion);
-        let is_taken = |name: &Occasion| self.order.superseded.contains(name) || replaced == Some(name);
         let first = name.clone();
         for again in 2.. {
-            if !is_taken(&name) {
+            if !self.is_taken(&name, plan) {
                 break;
             }
             name = format!("{first}.{again}");
@@ -277,6 +282,12 @@ impl<'a> View<'a> {
         });
     }
 
+    /// Whether a notice of that name was superseded, or is being superseded now.
+    fn is_taken(&self, name: &Occasion, plan: &Schedule) -> bool {
+        let replaced = plan.superseded.and(self.order.under_way.as_ref()).map(|u| &u.notice.occasion);
+        self.order.superseded.contains(name) || replaced == Some(name)
+    }
+
     /// Records what became of the lower ones, once.
     fn absorb(&self, lower: &[&Due], by: &Occasion, plan: &mut Schedule) {
         let inserting = plan.superseded.is_some() || self.order.under_way.is_none();
@@ -293,13 +304,17 @@ impl<'a> View<'a> {
     }
 
     fn merge(&self, due: &Due, by: &Occasion, plan: &mut Schedule) {
-        plan.dropped.push(Decision {
-            kind: due.kind,
-            occasion: self.name(due, &plan.heard),
-            outcome: NoticeState::Superseded,
-            reason: Reason::Merged,
-            by: Some(by.clone()),
-        });
+        let occasion = self.name(due, &plan.heard);
+        // What was under way itself is superseded, and that is decision enough.
+        if !self.is_taken(&occasion, plan) {
+            plan.dropped.push(Decision {
+                kind: due.kind,
+                occasion,
+                outcome: NoticeState::Superseded,
+                reason: Reason::Merged,
+                by: Some(by.clone()),
+            });
+        }
         count(due.kind, &mut plan.heard);
         match due.kind {
             NoticeKind::Update48h => plan.heard.updated = true,

@@ -23,6 +23,8 @@ pub(super) enum Server {
     Refuses,
     /// The connection breaks before its last word.
     Breaks,
+    /// It comes to no mail: rendering fails.
+    Jams,
 }
 
 #[derive(Debug, Clone)]
@@ -261,6 +263,11 @@ impl World {
             self.superseded.push((old.notice.occasion.clone(), reason));
             self.next_try = None;
         }
+        let old = self.order.under_way.as_ref().filter(|_| plan.superseded.is_some());
+        for notice in plan.due.iter().chain(old.map(|old| &old.notice)) {
+            let decided = plan.dropped.iter().any(|decision| decision.occasion == notice.occasion);
+            assert!(!decided, "{} is decided twice at once: {plan:#?}", notice.occasion);
+        }
         self.decided.extend(plan.dropped.iter().cloned());
         let id = format!("N-{}", self.planned.len());
         self.order.adopt(plan, |_| id);
@@ -292,6 +299,7 @@ impl World {
             Server::Defers if notice.useful_until <= self.now => Outcome::Expired,
             Server::Defers => Outcome::Deferred { attempt: self.attempt },
             Server::Refuses => Outcome::Failed,
+            Server::Jams => Outcome::Held,
             Server::Breaks => Outcome::Doubtful { again: std::mem::replace(&mut self.doubted, true) },
         };
         let settled = self.order.settle(&notice, &id, outcome, self.now, &self.policy);

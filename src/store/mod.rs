@@ -3,12 +3,22 @@
 //! What always holds: one public method is one transaction and none escapes; no rule lives in SQL; whatever
 //! touches more than one row is one statement over `json_each`. Instants are milliseconds, dates ISO texts.
 
+/// Notices that can lose their use, in SQL. What must be known and was never tried does not: an outage of ours is
+/// no reason to be silent.
+macro_rules! may_expire {
+    () => {
+        "next_try_at is not null and (attempts > 0 or kind in ('update_48h', 'weekly_status'))"
+    };
+}
+
 mod facts;
 mod history;
+mod inspect;
 mod load;
 mod lock;
 mod outbox;
 mod plan;
+mod questions;
 mod rows;
 mod supply;
 
@@ -24,9 +34,11 @@ use sqlx::{Sqlite, Transaction};
 
 pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
+pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
 pub use outbox::{Claimed, Claims, Limits, Outcomes, Settlement, Staged};
 pub use plan::{PlanCounts, Planned};
+pub use questions::{Found, Needed, NoticeFilter, Word};
 
 use crate::domain::notice::Notice;
 

@@ -255,7 +255,7 @@ impl Store {
     /// Settles what has lost its use while it waited. Says how many.
     pub async fn expire(&self, now: Instant, policy: &Policy) -> Result<usize> {
         const EXPIRED: &str =
-            "select id from notices where next_try_at is not null and useful_until <= $1 limit 1000";
+            concat!("select id from notices where ", may_expire!(), " and useful_until <= $1 limit 1000");
         let expired: Vec<String> =
             sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_all(&self.readers).await?;
         if expired.is_empty() {

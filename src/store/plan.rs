@@ -70,10 +70,13 @@ struct CoverRow<'a> {
 impl Store {
     /// When the planner has to work next: at once for a dirty SKU, else when the first order is due.
     pub async fn next_plan(&self) -> Result<Option<Instant>> {
-        const NEXT: &str =
+        const NEXT: &str = concat!(
             "select min(at) from (select min(plan_at) as at from orders where plan_at is not null
-            union all select min(useful_until) from notices where next_try_at is not null
-            union all select min(first_at) from dirty_skus)";
+            union all select min(first_at) from dirty_skus
+            union all select min(useful_until) from notices where ",
+            may_expire!(),
+            ")"
+        );
         let next: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&self.readers).await?;
         Ok(next.map(instant))
     }
@@ -184,18 +187,14 @@ async fn cover_sku(
         .filter(|reason| *reason != to_json(&ChangeReason::default()));
     let arrivals: Vec<Arrival> = receipts
         .iter()
-        .map(|r| Arrival { on: day_of(instant(r.at), policy.zone), quantity: r.quantity })
-        .collect();
-    let received = |name: &str| {
-        receipts.iter().filter(|r| r.supply.as_deref() == Some(name)).map(|r| r.quantity).sum::<i64>()
-    };
-    let incoming = supplies
-        .into_iter()
-        .map(|supply| {
-            let received = received(&supply.supply);
-            supply.into_incoming(received)
+        .map(|r| Arrival {
+            on: day_of(instant(r.at), policy.zone),
+            quantity: r.quantity,
+            supply: r.supply.clone(),
         })
-        .collect::<Result<Vec<_>>>()?;
+        .collect();
+    let incoming =
+        supplies.into_iter().map(super::supply::SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
     let units: Vec<u32> = queue.iter().map(|row| row.open_units).collect();
     let covers = cover(&units, &arrivals, shipped, &incoming);
     let mut changed = Vec::new();

@@ -1,7 +1,12 @@
 //! Black-box tests, one binary. A test's name is a sentence about behaviour.
 
+mod cli_write;
 mod compose;
 mod config;
+mod demo;
+mod intake_facts;
+mod intake_files;
+mod layers;
 mod daemon;
 mod dispatcher;
 mod intake_facts;

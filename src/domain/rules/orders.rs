@@ -160,8 +160,23 @@ fn an_order_that_is_opened_again_after_closing_is_kept_informed() {
     assert!(world.ship(None));
     world.run_until("2026-03-05T12:00:00Z");
     world.upsert(|fact| fact.lines[0].quantity = 2);
-    world.run_until("2026-03-11T00:00:00Z");
-    assert_eq!(since(&world)[1..], ["03-10 10:00 weekly_status/2026-03-10"]);
+    world.run_until("2026-03-13T00:00:00Z");
+    let expected = ["03-05 12:00 date_improved/1", "03-12 10:00 weekly_status/2026-03-12"];
+    assert_eq!(since(&world)[1..], expected);
+}
+
+#[test]
+fn a_line_opened_again_after_its_date_has_not_missed_it() {
+    let mut world = confirmed();
+    world.run_until("2026-03-17T12:00:00Z");
+    assert!(world.ship(None));
+    world.run_until("2026-04-01T12:00:00Z");
+    let before = world.mails().len();
+    world.upsert(|fact| fact.lines[0].quantity = 2);
+    world.eta("kettle", "2026-04-10");
+    world.run_until("2026-04-02T12:00:00Z");
+    assert_eq!(world.mails()[before..], ["04-01 12:15 date_improved/1"], "and no overdue for 20 March");
+    assert_eq!(stated(&world), ["2026-04-14"]);
 }
 
 #[test]

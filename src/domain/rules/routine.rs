@@ -91,6 +91,18 @@ fn the_update_is_dropped_24_hours_after_its_moment() {
 }
 
 #[test]
+fn an_update_that_the_server_puts_off_is_dropped_as_well() {
+    let mut world = confirmed();
+    world.server = Server::Defers;
+    world.run_until("2026-03-05T08:00:00Z");
+    world.server = Server::Accepts;
+    world.sleep_until("2026-03-05T08:15:00Z");
+    world.run_until("2026-03-09T00:00:00Z");
+    assert_eq!(since(&world), [""; 0]);
+    assert_eq!(world.superseded, [("update_48h".to_owned(), Reason::Expired)]);
+}
+
+#[test]
 fn where_the_window_opens_late_the_update_has_24_hours_from_there() {
     let days = SendDays::of([Weekday::Fri]).unwrap();
     let mut policy = Policy::default();

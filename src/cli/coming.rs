@@ -1,0 +1,73 @@
+//! What comes next: the forecast of one order, in words.
+
+use serde::Serialize;
+
+use super::words::Local;
+use crate::domain::calendar::{Instant, day_of};
+use crate::domain::forecast::forecast;
+use crate::domain::notice::NoticeKind;
+use crate::domain::order::{Order, Status};
+use crate::domain::policy::Policy;
+
+/// A notice to come.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Next {
+    pub at: Instant,
+    pub order: String,
+    pub kind: NoticeKind,
+    pub occasion: String,
+    /// On what it hangs.
+    pub unless: String,
+}
+
+/// The next notices of an order, `most` at most; none is one that is under way already.
+pub(super) fn coming(order: &Order, local: Local, policy: &Policy, most: usize) -> Vec<Next> {
+    let until = local.now + chrono::TimeDelta::days(400);
+    let under_way = order.under_way.as_ref().map(|under_way| &under_way.notice.occasion);
+    forecast(order, local.now, policy, until, most + 1)
+        .into_iter()
+        .filter(|coming| Some(&coming.notice.occasion) != under_way)
+        .take(most)
+        .map(|coming| Next {
+            unless: unless(coming.notice.kind, order, coming.at, local),
+            at: coming.at,
+            order: order.number.clone(),
+            kind: coming.notice.kind,
+            occasion: coming.notice.occasion,
+        })
+        .collect()
+}
+
+fn unless(kind: NoticeKind, order: &Order, at: Instant, local: Local) -> String {
+    match kind {
+        NoticeKind::WeeklyStatus | NoticeKind::Update48h => {
+            "unless shipped, cancelled or the date moves".to_owned()
+        }
+        NoticeKind::Overdue => {
+            let day = day_of(at, local.zone);
+            let missed = order.waiting().filter_map(|line| line.told).filter(|told| *told < day).max();
+            missed.map_or_else(String::new, |told| {
+                format!("if {} passes without shipment and without a new date", local.day(told))
+            })
+        }
+        NoticeKind::DateSlip | NoticeKind::DateImproved => "unless the date moves again".to_owned(),
+        NoticeKind::Restock => "unless it ships before".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Why nothing comes.
+pub(super) fn silence(order: &Order) -> String {
+    let status = order.status();
+    if order.under_way.is_some() {
+        "what is under way, first".to_owned()
+    } else if order.customer.email.is_none() {
+        "nothing: there is no address to write to; a person must reach the customer".to_owned()
+    } else if !order.is_tracked() {
+        "nothing: no line of it ever waited".to_owned()
+    } else if status == Status::Open {
+        "nothing until it ships: only lines in stock are open".to_owned()
+    } else {
+        format!("nothing: the order is {status}")
+    }
+}

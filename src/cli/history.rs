@@ -1,0 +1,125 @@
+//! `shipby history`: everything we told a customer, and what comes next.
+
+use clap::Args;
+use serde_json::json;
+
+use super::coming::{coming, silence};
+use super::output::{self, Stop};
+use super::past::{Past, short};
+use super::table::Table;
+use super::words::{AsOf, Local, count, mode_line};
+use super::{Answer, Call, Exit};
+use crate::domain::customer::EmailAddress;
+use crate::domain::order::Order;
+use crate::store::Store;
+
+#[derive(Debug, Args)]
+pub(super) struct History {
+    /// A customer's address, or the number of an order.
+    #[arg(value_name = "EMAIL|ORDER")]
+    of: String,
+    /// Also what was not sent, and why.
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    as_of: AsOf,
+}
+
+pub(super) async fn run(call: &Call, history: &History) -> Answer {
+    let config = call.config()?;
+    let store = call.store(&config).await?;
+    let policy = config.policy();
+    let local = Local { zone: policy.zone, now: history.as_of.now() };
+    let orders = orders(&store, history.of.trim()).await?;
+    let mut pasts = Vec::new();
+    for order in &orders {
+        pasts.push(Past::of(&store, order).await?);
+    }
+    store.close().await;
+    let mut told: Vec<_> = pasts.iter().flat_map(|past| &past.told).collect();
+    // Stable: what happened in one instant stays in the order it happened in.
+    told.sort_by_key(|told| told.entry.at);
+
+    if call.json {
+        let next: Vec<_> = orders.iter().flat_map(|order| coming(order, local, &policy, 1)).collect();
+        let numbers: Vec<_> = orders.iter().map(|order| &order.number).collect();
+        let entries: Vec<_> = told.iter().map(|told| told.json()).collect();
+        let mode = config.delivery.mode.as_str();
+        let body =
+            json!({"mode": mode, "at": local.now, "orders": numbers, "entries": entries, "next": next});
+        output::json("shipby.history/1", &body)?;
+        return Ok(Exit::Done);
+    }
+    let mut text = mode_line(&config);
+    let shown: Vec<_> = told.iter().filter(|told| history.verbose || told.is_mail()).collect();
+    let mut table = Table::new();
+    for told in &shown {
+        let entry = &told.entry;
+        table.row([
+            local.time(entry.instant()),
+            entry.order_number.clone(),
+            entry.notice.as_deref().map_or("-", short).to_owned(),
+            entry.kind.clone(),
+            told.state(),
+            entry.subject.clone().unwrap_or_else(|| "-".to_owned()),
+            told.words(local),
+        ]);
+    }
+    if shown.is_empty() {
+        text.push_str("Nothing was told yet.\n");
+    }
+    text.push_str(&table.text());
+    let hidden = told.len() - shown.len();
+    if hidden > 0 {
+        text.push_str(&format!(
+            "{} not sent: shipby history -v {}\n",
+            count(hidden, "more was", "more were"),
+            history.of
+        ));
+    }
+    text.push_str("Next\n");
+    let mut table = Table::new();
+    for order in &orders {
+        match coming(order, local, &policy, 1).first() {
+            Some(next) => {
+                table.row([
+                    local.time(next.at),
+                    order.number.clone(),
+                    next.kind.to_string(),
+                    next.unless.clone(),
+                ]);
+            }
+            None => table.row(["-".to_owned(), order.number.clone(), silence(order)]),
+        }
+    }
+    text.push_str(&table.text());
+    let written = shown.iter().rev().find(|told| told.entry.subject.is_some());
+    if let Some(id) = written.and_then(|told| told.entry.notice.as_deref()) {
+        text.push_str(&format!("A mail as sent: shipby show {}\n", short(id)));
+    }
+    output::text(&text)?;
+    Ok(Exit::Done)
+}
+
+/// The order of that number, or all orders of that address.
+async fn orders(store: &Store, of: &str) -> anyhow::Result<Vec<Order>> {
+    if let Some(order) = store.order(of).await? {
+        return Ok(vec![order]);
+    }
+    if !of.contains('@') {
+        return Err(Stop::not_found(format!(
+            "there is no order {of:?}; give its number or a customer's address"
+        )));
+    }
+    let address =
+        EmailAddress::parse(of).map_err(|fault| Stop::usage(format!("{of:?} is no address: {fault}")))?;
+    let numbers = store.orders_about(address.as_str()).await?;
+    if numbers.is_empty() {
+        return Err(Stop::not_found(format!("nothing is known of {}: no order, no mail", address.as_str())));
+    }
+    let mut orders = Vec::new();
+    for number in numbers {
+        orders.extend(store.order(&number).await?);
+    }
+    Ok(orders)
+}

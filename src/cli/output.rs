@@ -1,0 +1,68 @@
+//! What a command says: results on stdout, whole or not at all, and an end with a code of its own.
+
+use std::fmt;
+use std::io::{ErrorKind, Write};
+
+use serde::Serialize;
+
+use super::Exit;
+
+/// An end that is nobody's fault but has a code of its own: not found, wrongly asked.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub exit: Exit,
+    words: String,
+}
+
+impl Stop {
+    /// There is no such thing.
+    pub fn not_found(words: impl Into<String>) -> anyhow::Error {
+        Self { exit: Exit::NotFound, words: words.into() }.into()
+    }
+
+    /// The command was asked in a way that has no answer.
+    pub fn usage(words: impl Into<String>) -> anyhow::Error {
+        Self { exit: Exit::Usage, words: words.into() }.into()
+    }
+
+    /// The order's or the supply's state does not take it.
+    pub fn refused(words: impl Into<String>) -> anyhow::Error {
+        Self { exit: Exit::Refused, words: words.into() }.into()
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl std::error::Error for Stop {}
+
+/// Writes a result as it is.
+pub(super) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough, as in `shipby history … | head`.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Writes a result for people.
+pub(super) fn text(text: &str) -> anyhow::Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// Writes the one document of `--json`: `schema` first, then the fields of `body`.
+pub(super) fn json(schema: &str, body: &impl Serialize) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Document<'a, T: Serialize> {
+        schema: &'a str,
+        #[serde(flatten)]
+        body: &'a T,
+    }
+    let mut document = serde_json::to_string_pretty(&Document { schema, body })?;
+    document.push('\n');
+    text(&document)
+}

@@ -1,0 +1,170 @@
+//! `shipby why`: the decisions about an order so far and the next ones, with their reasons.
+
+use clap::Args;
+use serde_json::json;
+
+use super::coming::{Next, coming, silence};
+use super::output::{self, Stop};
+use super::past::Past;
+use super::sum::Sum;
+use super::table::Table;
+use super::words::{AsOf, Local, count, grouped, list, mode_line};
+use super::{Answer, Call, Exit};
+use crate::domain::fact::Partial;
+use crate::domain::order::{Line, Order};
+use crate::domain::policy::Policy;
+use crate::store::Needed;
+
+#[derive(Debug, Args)]
+pub(super) struct Why {
+    /// The number of an order.
+    order: String,
+    #[command(flatten)]
+    as_of: AsOf,
+}
+
+/// All that is known about why an order stands as it does.
+struct Reasons {
+    order: Order,
+    past: Past,
+    sums: Vec<(usize, Sum)>,
+    next: Vec<Next>,
+    goods: Vec<Goods>,
+}
+
+/// Goods that an order waits for, and the notice that follows when they are there.
+struct Goods {
+    kind: &'static str,
+    when: String,
+}
+
+pub(super) async fn run(call: &Call, why: &Why) -> Answer {
+    let config = call.config()?;
+    let store = call.store(&config).await?;
+    let policy = config.policy();
+    let local = Local { zone: policy.zone, now: why.as_of.now() };
+    let number = why.order.trim();
+    let Some(order) = store.order(number).await? else {
+        return Err(Stop::not_found(format!("there is no order {number:?}")));
+    };
+    let past = Past::of(&store, &order).await?;
+    let needed = store.needed(number).await?;
+    store.close().await;
+    let waiting = order.lines.iter().enumerate().filter(|(_, line)| line.waits());
+    let sum = |line: &Line| Sum::of(&order, line, local, &policy, past.before(&line.id, line.told));
+    let reasons = Reasons {
+        sums: waiting.map(|(index, line)| (index, sum(line))).collect(),
+        next: coming(&order, local, &policy, 3),
+        goods: goods(&order, &needed, &policy),
+        past,
+        order,
+    };
+    if call.json {
+        output::json("shipby.why/1", &reasons.json(config.delivery.mode.as_str(), local, &needed))?;
+    } else {
+        output::text(&(mode_line(&config) + &reasons.text(local)))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What follows once goods are there; no day can be named for it.
+fn goods(order: &Order, needed: &[Needed], policy: &Policy) -> Vec<Goods> {
+    let missing: Vec<String> = needed
+        .iter()
+        .filter(|needed| needed.units > 0)
+        .map(|needed| {
+            let units = usize::try_from(needed.units).unwrap_or(0);
+            let number = count(units, "unit", "units");
+            (needed, format!("{number} of {}", needed.sku))
+        })
+        .filter(|(needed, _)| order.line(&needed.line).is_some_and(|line| !line.is_in_house()))
+        .map(|(_, words)| words)
+        .collect();
+    let received = |words: &str| Goods { kind: "restock", when: format!("when {words} have been received") };
+    let mut goods = match order.partial(policy) {
+        _ if missing.is_empty() => Vec::new(),
+        Partial::Split => missing.iter().map(|words| received(words)).collect(),
+        Partial::Hold => vec![received(&list(&missing))],
+    };
+    if order.waiting().any(Line::is_in_house) {
+        goods.push(Goods { kind: "shipped", when: "when it is handed to the carrier".to_owned() });
+    }
+    goods
+}
+
+impl Reasons {
+    fn text(&self, local: Local) -> String {
+        let order = &self.order;
+        let email = order.customer.email.as_ref().map_or("no address", |email| email.as_str());
+        let mut head = vec![format!("Order {}", order.number), email.to_owned(), order.status().to_string()];
+        let mut places: Vec<String> = order
+            .waiting()
+            .filter_map(|line| line.place.map(|place| (line, place)))
+            .map(|(line, place)| {
+                let (at, of) = (grouped(place.at as usize), grouped(place.of as usize));
+                format!("place {at} of {of} for {}", line.sku)
+            })
+            .collect();
+        places.dedup();
+        head.extend(places);
+        let mut table = Table::new();
+        table.row([head.join(" · ")]);
+        for (index, sum) in &self.sums {
+            let Some(line) = order.lines.get(*index) else { continue };
+            let which = if self.sums.len() == 1 {
+                String::new()
+            } else {
+                format!(", line {} ({})", line.id, line.sku)
+            };
+            table.row([format!("Promise{which} {}", sum.words)]);
+        }
+        let mut text = table.text();
+        text.push('\n');
+        let mut table = Table::new();
+        for told in &self.past.told {
+            let entry = &told.entry;
+            table.row([local.time(entry.instant()), entry.kind.clone(), told.state(), told.news(local)]);
+        }
+        text.push_str(&table.text());
+        text.push_str("Next\n");
+        let mut table = Table::new();
+        for next in &self.next {
+            table.row([local.time(next.at), next.kind.to_string(), next.unless.clone()]);
+        }
+        for goods in &self.goods {
+            table.row(["no date yet".to_owned(), goods.kind.to_owned(), goods.when.clone()]);
+        }
+        text.push_str(&table.text());
+        if self.next.is_empty() {
+            text.push_str(&silence(order));
+            text.push('\n');
+        }
+        text
+    }
+
+    fn json(&self, mode: &str, local: Local, needed: &[Needed]) -> serde_json::Value {
+        let order = &self.order;
+        let lines: Vec<_> = self
+            .sums
+            .iter()
+            .filter_map(|(index, sum)| Some((order.lines.get(*index)?, sum)))
+            .map(|(line, sum)| {
+                let needed = needed.iter().find(|needed| needed.line == line.id).map(|needed| needed.units);
+                json!({
+                    "line": line.id, "sku": line.sku, "title": line.title, "units": line.open(),
+                    "place": line.place, "cover": line.cover, "units_needed": needed, "promise": sum,
+                })
+            })
+            .collect();
+        json!({
+            "mode": mode,
+            "at": local.now,
+            "order": order.number,
+            "email": order.customer.email.as_ref().map(|email| email.as_str()),
+            "status": order.status(),
+            "lines": lines,
+            "decisions": self.past.told.iter().map(super::past::Told::json).collect::<Vec<_>>(),
+            "next": self.next,
+        })
+    }
+}

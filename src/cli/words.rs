@@ -1,0 +1,217 @@
+//! How things are worded for people: local times, days, states, the mode. Used by every verb that reads.
+
+use chrono::{Datelike, NaiveDate, TimeDelta};
+use chrono_tz::Tz;
+use clap::Args;
+
+use crate::clock::Clock;
+use crate::config::{Config, Mode};
+use crate::domain::calendar::{Instant, day_of, start_of};
+use crate::domain::notice::{NoticeState, Reason};
+use crate::domain::supply::iso_date;
+
+/// As of when a question is asked.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct AsOf {
+    /// Answer as if it were then, as in 2026-03-02T08:14:00Z.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    at: Option<Instant>,
+}
+
+impl AsOf {
+    pub fn now(self) -> Instant {
+        self.at.unwrap_or_else(|| Clock::System.now())
+    }
+}
+
+fn instant(text: &str) -> Result<Instant, String> {
+    text.parse().map_err(|_| "write an instant with its zone, as in 2026-03-02T08:14:00Z".to_owned())
+}
+
+/// An end of a span of time: `7d`, `48h`, `30m` from now on, or a day, which is meant whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    In(TimeDelta),
+    Day(NaiveDate),
+}
+
+impl Until {
+    /// Reads what a person wrote.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no span; write it as in 7d, 48h or 2026-03-31");
+        if let Some(day) = iso_date(text) {
+            return Ok(Self::Day(day));
+        }
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let number: i32 = digits.parse().map_err(|_| wrong())?;
+        let one = match &text[digits.len()..] {
+            "m" => TimeDelta::minutes(1),
+            "h" => TimeDelta::hours(1),
+            "d" => TimeDelta::days(1),
+            "w" => TimeDelta::weeks(1),
+            _ => return Err(wrong()),
+        };
+        let span = one.checked_mul(number).ok_or_else(wrong)?;
+        if span <= TimeDelta::zero() || span > TimeDelta::days(3660) {
+            return Err(wrong());
+        }
+        Ok(Self::In(span))
+    }
+
+    pub fn instant(self, now: Instant, zone: Tz) -> Instant {
+        match self {
+            Self::In(span) => now + span,
+            Self::Day(day) => start_of(day.succ_opt().unwrap_or(day), zone) - TimeDelta::milliseconds(1),
+        }
+    }
+}
+
+/// The shop's clock and calendar, as people read them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Local {
+    pub zone: Tz,
+    pub now: Instant,
+}
+
+impl Local {
+    /// `Mon 02 Mar 09:14`; with the year when it is not this one.
+    pub fn time(self, at: Instant) -> String {
+        let local = at.with_timezone(&self.zone);
+        let year = if local.year() == self.today().year() { "" } else { " %Y" };
+        local.format(&format!("%a %d %b{year} %H:%M")).to_string()
+    }
+
+    /// The same to the second, for what happens within one.
+    pub fn exact(self, at: Instant) -> String {
+        let local = at.with_timezone(&self.zone);
+        local.format("%a %d %b %Y %H:%M:%S %Z").to_string()
+    }
+
+    /// `31 Mar`; with the year when it is not this one.
+    pub fn day(self, day: NaiveDate) -> String {
+        let year = if day.year() == self.today().year() { "" } else { " %Y" };
+        day.format(&format!("%-d %b{year}")).to_string()
+    }
+
+    /// A day, or in so many words that there is none.
+    pub fn day_or_none(self, day: Option<NaiveDate>) -> String {
+        day.map_or_else(|| "no date".to_owned(), |day| self.day(day))
+    }
+
+    pub fn today(self) -> NaiveDate {
+        day_of(self.now, self.zone)
+    }
+}
+
+/// `text` on one line, whatever it holds: control characters and those that turn a line around are escaped.
+pub(super) fn plain(text: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() }
+    };
+    text.chars().map(escape).collect()
+}
+
+/// `text` with its lines, but nothing else that a terminal would act on.
+pub(super) fn plain_lines(text: &str) -> String {
+    let lines = text.replace("\r\n", "\n");
+    let line = |line: &str| line.split('\t').map(plain).collect::<Vec<_>>().join("\t");
+    lines.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn turns(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+        | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
+}
+
+/// The first line of whatever speaks of mail; empty in live mode.
+pub(super) fn mode_line(config: &Config) -> String {
+    match &config.delivery.mode {
+        Mode::Capture => "mode capture: customers get no mail\n".to_owned(),
+        Mode::Redirect(to) => {
+            format!("mode redirect: customers get no mail, all of it goes to {}\n", to.as_str())
+        }
+        Mode::Live => String::new(),
+    }
+}
+
+/// The state of a notice in a word or two. What was accepted in another mode than live is called what it was.
+pub(super) fn state(state: &str, mode: Option<&str>) -> String {
+    match (NoticeState::from_word(state), mode) {
+        (Some(NoticeState::Accepted), Some("capture")) => "captured".to_owned(),
+        (Some(NoticeState::Accepted), Some("redirect")) => "redirected".to_owned(),
+        (Some(NoticeState::InDoubt), _) => "in doubt".to_owned(),
+        _ => state.to_owned(),
+    }
+}
+
+/// Why something was not mailed, in a sentence that can be read aloud.
+pub(super) fn reason(reason: &str, by: Option<&str>) -> String {
+    Reason::from_word(reason).map_or_else(|| reason.to_owned(), |known| known.sentence(by))
+}
+
+/// `1 order`, `2 orders`.
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// `12,431`: long numbers are read in threes.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn list(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> Local {
+        Local { zone: chrono_tz::Europe::Berlin, now: "2026-12-31T23:30:00Z".parse().unwrap() }
+    }
+
+    #[test]
+    fn a_year_is_said_when_it_is_not_this_one() {
+        let at: Instant = "2026-03-02T08:14:00Z".parse().unwrap();
+        assert_eq!(local().time(at), "Mon 02 Mar 2026 09:14", "it is 2027 in Berlin already");
+        let before = Local { now: at, ..local() };
+        assert_eq!(before.time(at), "Mon 02 Mar 09:14");
+        assert_eq!(before.day(NaiveDate::from_ymd_opt(2027, 1, 5).unwrap()), "5 Jan 2027");
+    }
+
+    #[test]
+    fn a_span_is_read_in_one_way() {
+        assert_eq!(Until::read("7d"), Ok(Until::In(TimeDelta::days(7))));
+        let day = Until::read("2026-12-31").unwrap();
+        assert_eq!(day.instant(local().now, local().zone).to_string(), "2026-12-31 22:59:59.999 UTC");
+        for wrong in ["", "7", "d", "-1d", "0h", "7 days", "9999999d", "2026-3-1"] {
+            assert!(Until::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_lists_are_read_as_spoken() {
+        assert_eq!(count(1, "order", "orders"), "1 order");
+        assert_eq!(count(1_234_567, "order", "orders"), "1,234,567 orders");
+        assert_eq!(list(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), "a, b and c");
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_shown_instead() {
+        assert_eq!(plain_lines("a\r\n\tb\u{1b}[0m\n"), "a\n\tb\\u{1b}[0m\n");
+    }
+}

@@ -1,0 +1,142 @@
+//! What support asks: the tries behind a notice, what moved a date, what an order waits for, notices by filter.
+
+use std::collections::HashMap;
+
+use sqlx::AssertSqlSafe;
+
+use super::history::{Attempt, ENTRY, Entry};
+use super::rows::to_json;
+use super::{Result, Store, instant, millis};
+use crate::domain::calendar::Instant;
+
+/// The last supplier's word on some SKUs at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Word {
+    pub sku: String,
+    /// The purchase order or container; empty where the SKU has only one.
+    pub supply: String,
+    /// Who recorded it.
+    pub source: String,
+}
+
+/// What a waiting line still needs until it is its turn.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Needed {
+    pub line: String,
+    pub sku: String,
+    /// Units to be received for everyone up to and including this line; 0 when they are in the house.
+    pub units: i64,
+}
+
+/// Which notices; what is None is not asked. All that is asked must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NoticeFilter {
+    /// None: what is not settled, or is for a person to look at.
+    pub state: Option<String>,
+    pub kind: Option<String>,
+    /// A whole address, or `@` and a domain.
+    pub to: Option<String>,
+    pub order: Option<String>,
+    /// Planned before.
+    pub before: Option<Instant>,
+}
+
+/// A notice that was found, and to whom it goes.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Found {
+    #[sqlx(flatten)]
+    pub entry: Entry,
+    pub email: String,
+    /// How many there are in all, however many were asked for.
+    pub total: i64,
+}
+
+impl Store {
+    /// The numbers of all orders of an address, or about which anything went to it; oldest first. Upper and lower
+    /// case are the same.
+    pub async fn orders_about(&self, email: &str) -> Result<Vec<String>> {
+        const ABOUT: &str = "select number from orders
+            where number in (select number from orders where lower(email) = lower($1)
+                union select order_number from notices where lower(email) = lower($1))
+            order by placed_at, number";
+        Ok(sqlx::query_scalar(ABOUT).bind(email).fetch_all(&self.readers).await?)
+    }
+
+    /// The tries of all notices of an order, by notice, in their order.
+    pub async fn tries_of(&self, order: &str) -> Result<HashMap<String, Vec<Attempt>>> {
+        const TRIES: &str =
+            "select a.notice_id, a.number, a.started_at, a.ended_at, a.phase, a.outcome, a.reply
+            from attempts a join notices n on n.id = a.notice_id
+            where n.order_number = $1 order by a.notice_id, a.number";
+        let rows: Vec<TryRow> = sqlx::query_as(TRIES).bind(order).fetch_all(&self.readers).await?;
+        let mut tries: HashMap<String, Vec<Attempt>> = HashMap::new();
+        for row in rows {
+            tries.entry(row.notice_id).or_default().push(row.attempt);
+        }
+        Ok(tries)
+    }
+
+    /// When the notices under way of these orders are tried next, by order.
+    pub async fn next_tries(&self, orders: &[String]) -> Result<HashMap<String, Instant>> {
+        const NEXT: &str = "select order_number, next_try_at from notices
+            where next_try_at is not null and order_number in (select value from json_each($1))";
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as(NEXT).bind(to_json(orders)).fetch_all(&self.readers).await?;
+        Ok(rows.into_iter().map(|(order, at)| (order, instant(at))).collect())
+    }
+
+    /// The last word on any of these SKUs that was recorded no later than `at`.
+    pub async fn last_word(&self, skus: &[&str], at: Instant) -> Result<Option<Word>> {
+        const WORD: &str = "select sku, coalesce(body ->> 'supply', '') as supply, source from facts
+            where kind = 'supply' and refused is null and recorded_at <= $2
+                and sku in (select value from json_each($1))
+            order by seq desc limit 1";
+        let word = sqlx::query_as(WORD).bind(to_json(skus)).bind(millis(at));
+        Ok(word.fetch_optional(&self.readers).await?)
+    }
+
+    /// What each waiting line of an order still needs: the queue up to it, less what is in the house.
+    pub async fn needed(&self, order: &str) -> Result<Vec<Needed>> {
+        const NEEDED: &str = "select l.id as line, l.sku as sku, max(0,
+                (select sum(q.open_units) from lines q
+                    where q.sku = l.sku and q.open_units > 0 and q.kind <> 'in_stock'
+                        and (q.placed_at, q.order_number, q.position) <= (l.placed_at, l.order_number, l.position))
+                - max(0, (select coalesce(sum(r.quantity), 0) from receipts r where r.sku = l.sku)
+                    - (select coalesce(sum(s.shipped), 0) from lines s
+                        where s.sku = l.sku and s.shipped > 0 and s.kind <> 'in_stock'))) as units
+            from lines l where l.order_number = $1 and l.open_units > 0 and l.kind <> 'in_stock'
+            order by l.position";
+        Ok(sqlx::query_as(NEEDED).bind(order).fetch_all(&self.readers).await?)
+    }
+
+    /// The notices of a filter, what is tried next first, `most` at most.
+    pub async fn find_notices(&self, filter: &NoticeFilter, most: u32) -> Result<Vec<Found>> {
+        let sql = format!(
+            "select {ENTRY}, email, count(*) over () as total from notices
+            where case when $1 is not null then state = $1 else next_try_at is not null
+                    or state in ('sending', 'held') or (state = 'in_doubt'
+                        and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock')) end
+                and ($2 is null or kind = $2)
+                and ($3 is null or case when substr($3, 1, 1) = '@' then lower(substr(email, -length($3))) = lower($3)
+                    else lower(email) = lower($3) end)
+                and ($4 is null or order_number = $4)
+                and ($5 is null or planned_at < $5)
+            order by coalesce(next_try_at, planned_at), order_number, occasion limit $6"
+        );
+        let found = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(&filter.state)
+            .bind(&filter.kind)
+            .bind(&filter.to)
+            .bind(&filter.order)
+            .bind(filter.before.map(millis))
+            .bind(most);
+        Ok(found.fetch_all(&self.readers).await?)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct TryRow {
+    notice_id: String,
+    #[sqlx(flatten)]
+    attempt: Attempt,
+}
