@@ -1,34 +1,32 @@
 //! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
 
+mod cancel;
 mod check;
 mod coming;
 mod demo;
+mod eta;
 mod history;
+mod import;
+mod init;
 mod order;
 mod output;
 mod past;
+mod progress;
 mod queue;
+mod receive;
+mod refund;
+mod rejects;
 mod serve;
+mod ship;
 mod show;
 mod simulate;
+mod single;
 mod sum;
 mod table;
 mod unit;
 mod upcoming;
 mod why;
 mod words;
-mod cancel;
-mod eta;
-mod import;
-mod init;
-mod output;
-mod progress;
-mod receive;
-mod refund;
-mod rejects;
-mod serve;
-mod ship;
-mod single;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,15 +55,30 @@ pub struct Cli {
 enum Verb {
     /// Run the daemon.
     Serve,
+    /// Prove configuration, database, templates and mail server; change nothing.
+    Check(check::Check),
     /// Five weeks of a shop's life in seconds: simulated clock, the real code, a real SMTP dialogue.
     Demo(demo::Args),
     /// Replay dated facts through the real planner and dispatcher on a simulated clock.
     Simulate(simulate::Args),
-    /// Prove configuration, database, templates and mail server; change nothing.
-    Check(check::Check),
+    /// Write config.toml and templates to start from.
+    Init(init::Args),
+    /// Take in facts from a file: JSONL, or CSV of the kind named.
+    Import(import::Args),
     /// Look at orders.
     #[command(subcommand)]
     Order(order::Orders),
+    /// When goods are expected.
+    #[command(subcommand)]
+    Eta(eta::Verb),
+    /// Goods have arrived.
+    Receive(receive::Args),
+    /// Goods of an order were handed to a carrier.
+    Ship(ship::Args),
+    /// An order, or lines of it, was called off.
+    Cancel(cancel::Args),
+    /// Money of an order was given back.
+    Refund(refund::Args),
     /// Everything we told a customer.
     History(history::History),
     /// A mail as it was sent, and what became of it.
@@ -79,21 +92,6 @@ enum Verb {
     Queue(queue::Queue),
     /// Print the hardened systemd unit.
     Unit(unit::Unit),
-    /// Write config.toml and templates to start from.
-    Init(init::Args),
-    /// Take in facts from a file: JSONL, or CSV of the kind named.
-    Import(import::Args),
-    /// When goods are expected.
-    #[command(subcommand)]
-    Eta(eta::Verb),
-    /// Goods have arrived.
-    Receive(receive::Args),
-    /// Goods of an order were handed to a carrier.
-    Ship(ship::Args),
-    /// An order, or lines of it, was called off.
-    Cancel(cancel::Args),
-    /// Money of an order was given back.
-    Refund(refund::Args),
 }
 
 /// How a command ended; the number is its exit code.

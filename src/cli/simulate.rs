@@ -158,7 +158,7 @@ async fn replay(
         let moment = simulation.step(at, &of_this_moment).await?;
         for (fact, recorded) in now.iter().zip(&moment.recorded) {
             if let Recorded::Refused(why) = recorded {
-                refused.push((fact.line, why.to_string()));
+                refused.push((fact.place.line, why.to_string()));
             }
         }
         done += now.len();

@@ -3,14 +3,12 @@
 mod cli_write;
 mod compose;
 mod config;
-mod demo;
-mod intake_facts;
-mod intake_files;
-mod layers;
 mod daemon;
+mod demo;
 mod dispatcher;
 mod intake_facts;
 mod intake_files;
+mod layers;
 mod recovery;
 mod smtp;
 mod store;
