@@ -233,11 +233,14 @@ async fn no_body_begins_once_the_order_has_changed_and_the_notice_is_replaced() 
 }
 
 #[tokio::test]
-async fn what_lost_its_use_is_settled_and_the_order_goes_on() {
+async fn what_was_tried_in_vain_for_five_days_is_settled_and_the_order_goes_on() {
     let shop = planned(&["1"]).await;
     let (store, policy) = (shop.store(), &shop.sim.policy);
-    assert_eq!(store.expire(shop.now(), policy).await.unwrap(), 0);
     let later = shop.now() + TimeDelta::days(5);
+    assert_eq!(store.expire(later, policy).await.unwrap(), 0, "it must be known, and was never tried");
+    let tried = settlement(&claim(&shop).await[0], Outcome::Deferred { attempt: 1 }, &shop);
+    store.commit(OWNER, shop.now(), &Outcomes { settled: vec![tried], begin: vec![] }).await.unwrap();
+    assert_eq!(store.expire(shop.now(), policy).await.unwrap(), 0);
     assert_eq!(store.expire(later, policy).await.unwrap(), 1);
     let entry = &shop.timeline("1").await[0];
     assert_eq!((entry.state.as_str(), entry.reason.as_deref()), ("skipped", Some("expired")));
