@@ -256,12 +256,14 @@ impl Store {
     pub async fn expire(&self, now: Instant, policy: &Policy) -> Result<usize> {
         const EXPIRED: &str =
             concat!("select id from notices where ", may_expire!(), " and useful_until <= $1 limit 1000");
-        let expired: Vec<String> =
-            sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_all(&self.readers).await?;
-        if expired.is_empty() {
+        let may_be: Option<String> =
+            sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_optional(&self.readers).await?;
+        if may_be.is_none() {
             return Ok(0);
         }
         let mut tx = self.begin().await?;
+        // Asked again where nobody can claim one meanwhile.
+        let expired: Vec<String> = sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_all(&mut *tx).await?;
         self.settle_all(
             &mut tx,
             &expired,
