@@ -102,7 +102,10 @@ impl Store {
 
     /// Schedules up to `most` due orders and saves what follows.
     pub async fn plan_due(&self, now: Instant, policy: &Policy, most: u32) -> Result<PlanCounts> {
-        const DUE: &str = "select number from orders where plan_at <= $1 order by plan_at, number limit $2";
+        // A fact may have come in since the queues were walked: its orders wait for the next walk.
+        const DUE: &str = "select number from orders o where plan_at <= $1
+                and not exists (select 1 from dirty_skus d join lines l on l.sku = d.sku where l.order_number = o.number)
+            order by plan_at, number limit $2";
         let due: Option<i64> = sqlx::query_scalar("select 1 from orders where plan_at <= $1 limit 1")
             .bind(millis(now))
             .fetch_optional(&self.readers)
