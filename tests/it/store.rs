@@ -120,6 +120,7 @@ async fn planning_covers_schedules_and_says_when_it_is_needed_next() {
     shop.only_record(supply("2026-03-16"), Tell::All).await;
     shop.only_record(order("1"), Tell::All).await;
     assert_eq!(store.next_plan().await.unwrap(), Some(now));
+    assert_eq!(store.plan_due(now, policy, 10).await.unwrap().orders, 0, "nothing of a dirty SKU is planned");
     assert_eq!(store.cover_dirty(now, policy).await.unwrap(), 1);
     assert_eq!(store.cover_dirty(now, policy).await.unwrap(), 0);
     assert_eq!(shop.order("1").await.lines[0].cover.date(), Some("2026-03-16".parse().unwrap()));
