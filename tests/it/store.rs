@@ -92,6 +92,25 @@ async fn the_database_itself_refuses_what_must_never_be() {
 }
 
 #[tokio::test]
+async fn an_occasion_that_was_mailed_is_never_mailed_again_and_the_order_goes_on() {
+    let mut shop = TestApp::start(START).await;
+    shop.fact(order("1")).await;
+    // As if the rules had forgotten that this one went out.
+    sqlx::raw_sql(
+        "create temp table copy as select * from notices;
+        update copy set id = 'copy', kind = 'update_48h', occasion = 'update_48h';
+        insert into notices select * from copy",
+    )
+    .execute(&mut shop.raw().await)
+    .await
+    .unwrap();
+    shop.sim.hand.set(at("2026-03-04T08:00:00Z"));
+    assert_eq!(plan(&shop).await, 0, "what was not put into the outbox is not counted as queued");
+    shop.travel_to("2026-03-10T00:00:00Z").await;
+    assert_eq!(shop.kinds(), ["1 confirmation", "1 weekly_status"]);
+}
+
+#[tokio::test]
 async fn facts_are_new_changed_known_or_refused_and_a_dry_run_is_none() {
     let mut shop = TestApp::start(START).await;
     let dry = shipby::intake::Recording { at: shop.now(), source: "test", notify: Tell::All, dry_run: true };
