@@ -89,7 +89,7 @@ pub(super) async fn run(call: &Call, history: &History) -> Answer {
                     next.unless.clone(),
                 ]);
             }
-            None => table.row(["-".to_owned(), order.number.clone(), silence(order)]),
+            None => table.row(["-".to_owned(), order.number.clone(), "nothing".to_owned(), silence(order)]),
         }
     }
     text.push_str(&table.text());

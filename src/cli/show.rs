@@ -96,14 +96,14 @@ fn unwritten(kept: &Kept) -> anyhow::Error {
 
 fn text_part(mail: &Message<'_>) -> Option<String> {
     mail.text_bodies().find_map(|part| match &part.body {
-        PartType::Text(text) => Some(text.to_string()),
+        PartType::Text(text) => Some(text.replace("\r\n", "\n")),
         _ => None,
     })
 }
 
 fn html_part(mail: &Message<'_>) -> Option<String> {
     mail.html_bodies().find_map(|part| match &part.body {
-        PartType::Html(html) => Some(html.to_string()),
+        PartType::Html(html) => Some(html.replace("\r\n", "\n")),
         _ => None,
     })
 }

@@ -133,9 +133,9 @@ impl Store {
     /// All notices and decisions about one order, oldest first.
     pub async fn timeline(&self, order: &str) -> Result<Vec<Entry>> {
         let sql = format!(
-            "select {ENTRY} from notices where order_number = $1
-            union all select at, order_number, null, kind, occasion, outcome, null, null, 0, null, reason, by_occasion,
-                null, null from decisions where order_number = $1
+            "select * from (select {ENTRY} from notices where order_number = $1
+                union all select at, order_number, null, kind, occasion, outcome, null, null, 0, null, reason,
+                    by_occasion, null, null from decisions where order_number = $1)
             order by at, notice is null, occasion"
         );
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(order).fetch_all(&self.readers).await?)

@@ -49,12 +49,19 @@ pub enum StoreError {
         "{path} was written by a newer shipby (schema {found}, this one knows {known}); nothing was touched"
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
-    #[error("database: {0}")]
-    Sql(#[from] sqlx::Error),
+    #[error("database: {}", plain(.0))]
+    Sql(sqlx::Error),
     #[error("database: the task that makes outcomes durable died; what was under way is in doubt")]
     Halted,
     #[error("database: {what} holds {value:?}, which this shipby does not know")]
     Value { what: &'static str, value: String },
+}
+
+// Not a source as well, for a message said twice helps nobody.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
 }
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -203,8 +210,13 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<()> {
 async fn instance(writer: &SqlitePool) -> Result<String> {
     const MAKE: &str = "insert into meta (key, value) values ('instance', lower(hex(randomblob(16))))
         on conflict (key) do nothing";
+    const READ: &str = "select value from meta where key = 'instance'";
+    // Whoever only reads shall not have to wait for a writer.
+    if let Some(made) = sqlx::query_scalar(READ).fetch_optional(writer).await? {
+        return Ok(made);
+    }
     sqlx::query(MAKE).execute(writer).await?;
-    Ok(sqlx::query_scalar("select value from meta where key = 'instance'").fetch_one(writer).await?)
+    Ok(sqlx::query_scalar(READ).fetch_one(writer).await?)
 }
 
 fn plain(error: &sqlx::Error) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::history::{Attempt, ENTRY, Entry};
@@ -10,7 +11,7 @@ use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
 
 /// The last supplier's word on some SKUs at a moment.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct Word {
     pub sku: String,
     /// The purchase order or container; empty where the SKU has only one.
