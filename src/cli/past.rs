@@ -42,14 +42,22 @@ impl Past {
         let mut tries = store.tries_of(&order.number).await?;
         let start = |line: &crate::domain::order::Line| (line.id.clone(), vec![line.promised]);
         let mut past = Self { told: Vec::new(), dates: order.lines.iter().map(start).collect() };
+        let mut heard = None;
         for entry in store.timeline(&order.number).await? {
             let tries = entry.notice.as_ref().and_then(|id| tries.remove(id)).unwrap_or_default();
             let moved = if entry.state == "accepted" { past.take(&entry) } else { Vec::new() };
             let skus: Vec<&str> =
                 moved.iter().filter_map(|(id, _)| order.line(id)).map(|line| line.sku.as_str()).collect();
             let moved: Vec<Moved> = moved.into_iter().map(|(_, moved)| moved).collect();
-            let tells = moved.iter().any(|moved| moved.from.is_some()) || entry.kind == "date_improved";
-            let source = if tells { store.last_word(&skus, entry.instant()).await? } else { None };
+            let mut source = None;
+            if !moved.is_empty() && entry.kind != "restock" {
+                // A date that moved without a new word of the supplier was moved by the queue.
+                let word = store.last_word(&skus, entry.instant()).await?;
+                source = word.filter(|word| heard.is_none_or(|heard| word.recorded() > heard));
+            }
+            if entry.state == "accepted" {
+                heard = Some(entry.instant());
+            }
             past.told.push(Told { entry, tries, moved, source });
         }
         Ok(past)

@@ -1,5 +1,7 @@
 //! `shipby show`: a mail exactly as it was sent, its parts, and every try to send it.
 
+use std::io::IsTerminal;
+
 use clap::Args;
 use mail_parser::{Message, MessageParser, PartType};
 use serde_json::json;
@@ -62,7 +64,9 @@ pub(super) async fn run(call: &Call, show: &Show) -> Answer {
             let name = if show.text { "text" } else { "HTML" };
             return Err(Stop::not_found(format!("this {} has no {name} part", kept.entry.kind)));
         };
-        output::text(&plain_lines(&part))?;
+        // Into a file or a pipe it goes as it is; a terminal would act on what it holds.
+        let shown = if std::io::stdout().is_terminal() { plain_lines(&part) } else { part };
+        output::text(&shown)?;
     } else {
         output::text(&(mode_line(&config) + &for_people(&kept, parsed.as_ref(), local)))?;
     }

@@ -18,6 +18,15 @@ pub struct Word {
     pub supply: String,
     /// Who recorded it.
     pub source: String,
+    #[serde(skip)]
+    recorded_at: i64,
+}
+
+impl Word {
+    /// When we heard it.
+    pub fn recorded(&self) -> Instant {
+        instant(self.recorded_at)
+    }
 }
 
 /// What a waiting line still needs until it is its turn.
@@ -88,7 +97,8 @@ impl Store {
 
     /// The last word on any of these SKUs that was recorded no later than `at`.
     pub async fn last_word(&self, skus: &[&str], at: Instant) -> Result<Option<Word>> {
-        const WORD: &str = "select sku, coalesce(body ->> 'supply', '') as supply, source from facts
+        const WORD: &str = "select sku, coalesce(body ->> 'supply', '') as supply, source, recorded_at
+            from facts
             where kind = 'supply' and refused is null and recorded_at <= $2
                 and sku in (select value from json_each($1))
             order by seq desc limit 1";
