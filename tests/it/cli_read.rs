@@ -3,8 +3,13 @@
 mod check;
 mod house;
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use shipby::dispatcher::Transport;
+use shipby::domain::reply::Phase;
+use shipby::mail::{Answer, Catcher, Script};
+use shipby::parts;
 
 use house::{AT, CONFIG, House, order, slip, story, supply};
 
@@ -194,4 +199,25 @@ async fn a_long_forecast_is_counted_first_and_cut() {
     assert!(out.ends_with("and 190 more; all of them with --json, fewer with --until\n"));
     let document = house.json(&["upcoming", "--until", "10d", "--at", at]);
     assert_eq!((document["total"].as_u64(), document["notices"].as_array().unwrap().len()), (Some(240), 240));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_know_or_what_was_refused_is_said_in_so_many_words() {
+    let house = House::new("live");
+    let script = Script::new(|dialogue| match (dialogue.phase, dialogue.to) {
+        (Phase::Body, "ana@example.com") => Answer::TakeAndClose,
+        (Phase::Rcpt, "ben@example.com") => Answer::reply("550 5.1.1 no such user"),
+        _ => Answer::Usual,
+    });
+    let catcher = Catcher::start(script).await.unwrap();
+    let relay = parts::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
+    house.play(Transport::Smtp(Arc::new(relay)), &story()[..4], "2026-03-02T09:00:00Z").await;
+    let at = "2026-03-02T09:00:00Z";
+    insta::assert_snapshot!("doubt_history", house.prints(&["history", "1042", "--at", at]));
+    insta::assert_snapshot!("doubt_queue", house.prints(&["queue", "list", "--at", at]));
+    insta::assert_snapshot!("failed_history", house.prints(&["history", "1040", "--at", at]));
+    let failed = house.json(&["queue", "list", "state:failed"]);
+    assert_eq!(failed["notices"][0]["reply"], "550 5.1.1 no such user");
+    let checked = house.prints(&["check"]);
+    assert!(checked.contains("1 notice needs a person: shipby queue list"), "{checked}");
 }
