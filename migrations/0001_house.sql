@@ -152,6 +152,8 @@ create table notices (
     -- The daemon that has it in hand, and when its body began to leave.
     owner text,
     body_begun_at bigint,
+    -- A try of it ended in doubt: the server may have it.
+    doubtful boolean not null default false,
     -- capture, redirect or live: what acceptance was worth.
     mode text check (mode in ('capture', 'redirect', 'live')),
     subject text,
@@ -171,7 +173,8 @@ create unique index notices_occasion on notices (order_number, occasion);
 -- One notice per order is under way at a time.
 create unique index notices_under_way on notices (order_number) where next_try_at is not null or state = 'sending';
 create index notices_next on notices (urgency, next_try_at) where next_try_at is not null;
-create index notices_superseded on notices (order_number) where state = 'superseded';
+-- Names that are used up while they may come again.
+create index notices_used on notices (order_number) where state = 'superseded' or kind in ('overdue', 'confirmation');
 create index notices_expiring on notices (useful_until) where next_try_at is not null;
 create index notices_owner on notices (owner) where owner is not null;
 

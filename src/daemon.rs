@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,7 @@ const STALLED: Duration = Duration::from_secs(120);
 /// If it cannot start: another daemon owns the database, or a part cannot be made as the configuration asks.
 pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     let supervisor = Supervisor::from_env();
+    let mut signals = StopSignals::listen()?;
     let path = &config.database.path;
     let _lock = Lock::take(path)?;
     let store = Store::open(path, Durability::Full).await?;
@@ -77,7 +79,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
 
     supervisor.ready();
     tracing::info!(database = %path.display(), mode = config.delivery.mode.as_str(), "ready");
-    told_to_stop().await?;
+    signals.told_to_stop().await;
     tracing::info!("stopping: what is in flight is finished first");
     supervisor.stopping();
     stop.cancel();
@@ -86,7 +88,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     tokio::select! {
         () = finished => {}
         () = tokio::time::sleep(GRACE) => tracing::warn!("the relay did not answer in time"),
-        stopped = told_to_stop() => stopped?,
+        () = signals.told_to_stop() => {}
     }
     duties.shutdown().await;
     // What had begun to leave and got no answer is in doubt from here on, not only at the next start.
@@ -111,15 +113,24 @@ async fn enter_mode(store: &Store, config: &Config, clock: &Clock) -> anyhow::Re
     Ok(())
 }
 
-async fn told_to_stop() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT. Heard from the first moment, so that being stopped while starting is no crash.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// A loop with one duty.
@@ -173,17 +184,17 @@ impl Duty {
     }
 
     async fn dispatch(self, mut dispatcher: Dispatcher, supervisor: Supervisor) {
-        let mut accepted = 0;
+        let mut settled = 0;
         loop {
             // A clock before this program was made knows no dates.
             if self.clock.is_set() {
                 match dispatcher.drain(&self.stop).await {
-                    Ok(report) if report.settled > 0 => {
-                        accepted += report.settled;
+                    Ok(report) if report.settled > 0 || report.relay_down.is_some() => {
+                        settled += report.settled;
                         self.other.ring();
                         let relay =
                             report.relay_down.map_or_else(|| "ok".to_owned(), |why| format!("down: {why}"));
-                        supervisor.status(&format!("{accepted} tries settled; relay {relay}"));
+                        supervisor.status(&format!("{settled} tries settled; relay {relay}"));
                     }
                     Ok(_) => {}
                     Err(error) => tracing::error!(%error, "nothing is sent whose outcome cannot be stored"),

@@ -1,14 +1,26 @@
 //! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
 
+mod cancel;
 mod check;
 mod coming;
+mod demo;
+mod eta;
 mod history;
+mod import;
+mod init;
 mod order;
 mod output;
 mod past;
+mod progress;
 mod queue;
+mod receive;
+mod refund;
+mod rejects;
 mod serve;
+mod ship;
 mod show;
+mod simulate;
+mod single;
 mod sum;
 mod table;
 mod unit;
@@ -45,9 +57,28 @@ enum Verb {
     Serve,
     /// Prove configuration, database, templates and mail server; change nothing.
     Check(check::Check),
+    /// Five weeks of a shop's life in seconds: simulated clock, the real code, a real SMTP dialogue.
+    Demo(demo::Args),
+    /// Replay dated facts through the real planner and dispatcher on a simulated clock.
+    Simulate(simulate::Args),
+    /// Write config.toml and templates to start from.
+    Init(init::Args),
+    /// Take in facts from a file: JSONL, or CSV of the kind named.
+    Import(import::Args),
     /// Look at orders.
     #[command(subcommand)]
     Order(order::Orders),
+    /// When goods are expected.
+    #[command(subcommand)]
+    Eta(eta::Verb),
+    /// Goods have arrived.
+    Receive(receive::Args),
+    /// Goods of an order were handed to a carrier.
+    Ship(ship::Args),
+    /// An order, or lines of it, was called off.
+    Cancel(cancel::Args),
+    /// Money of an order was given back.
+    Refund(refund::Args),
     /// Everything we told a customer.
     History(history::History),
     /// A mail as it was sent, and what became of it.
@@ -122,6 +153,8 @@ pub fn run() -> ExitCode {
     let answer = runtime.block_on(async {
         match cli.verb {
             Verb::Serve => serve::run(&call).await,
+            Verb::Demo(args) => demo::run(args).await,
+            Verb::Simulate(args) => simulate::run(&call, args).await,
             Verb::Check(check) => check::run(&call, &check).await,
             Verb::Order(orders) => order::run(&call, &orders).await,
             Verb::History(history) => history::run(&call, &history).await,
@@ -130,6 +163,13 @@ pub fn run() -> ExitCode {
             Verb::Upcoming(upcoming) => upcoming::run(&call, &upcoming).await,
             Verb::Queue(queue) => queue::run(&call, &queue).await,
             Verb::Unit(unit) => unit::run(&call, &unit),
+            Verb::Init(args) => init::run(&call, &args),
+            Verb::Import(args) => import::run(&call, &args).await,
+            Verb::Eta(verb) => eta::run(&call, &verb).await,
+            Verb::Receive(args) => receive::run(&call, &args).await,
+            Verb::Ship(args) => ship::run(&call, &args).await,
+            Verb::Cancel(args) => cancel::run(&call, &args).await,
+            Verb::Refund(args) => refund::run(&call, &args).await,
         }
     });
     match answer {

@@ -24,6 +24,11 @@ impl Stop {
     pub fn usage(words: impl Into<String>) -> anyhow::Error {
         Self { exit: Exit::Usage, words: words.into() }.into()
     }
+
+    /// The order's or the supply's state does not take it.
+    pub fn refused(words: impl Into<String>) -> anyhow::Error {
+        Self { exit: Exit::Refused, words: words.into() }.into()
+    }
 }
 
 impl fmt::Display for Stop {

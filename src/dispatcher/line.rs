@@ -1,6 +1,7 @@
 //! One connection at work: takes parcels, sends them step by step, settles each before the next body.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,8 @@ pub(super) struct Line {
     pub throttle: Arc<Throttle>,
     /// Nothing more is to be begun.
     pub halt: CancellationToken,
+    /// How many lines of this run reach the relay, as far as we know.
+    pub reaching: Arc<AtomicUsize>,
 }
 
 /// What a line did.
@@ -43,8 +46,10 @@ enum Offered {
     Tried(Verdict),
     /// The order changed since the claim: nothing was sent.
     Outdated,
-    /// The relay could not be reached or does not want us; not the message's fault.
-    RelayDown(Failure),
+    /// This line gets no connection; others may have one. A server takes only so many.
+    Unreachable(Failure),
+    /// The relay does not want us; not the message's fault.
+    Unwelcome(Failure),
 }
 
 impl Line {
@@ -55,33 +60,43 @@ impl Line {
         loop {
             let parcel = waiting.lock().await.recv().await;
             let Some(parcel) = parcel else { break };
+            tokio::select! {
+                () = self.throttle.pass() => {}
+                () = self.halt.cancelled() => {}
+            }
             if self.halt.is_cancelled() {
                 run.untried.push(parcel.claimed.id);
                 continue;
             }
-            self.throttle.pass().await;
-            let offered = self.offer(&mut connection, &parcel, last.take()).await;
-            let verdict = match offered {
-                Offered::Tried(verdict) => verdict,
-                Offered::Outdated => {
+            match self.offer(&mut connection, &parcel, &mut last).await {
+                Offered::Tried(verdict) => {
+                    last = Some(self.settle(parcel, verdict));
+                    run.settled += 1;
+                }
+                Offered::Outdated => run.untried.push(parcel.claimed.id),
+                Offered::Unreachable(failure) => {
                     run.untried.push(parcel.claimed.id);
-                    continue;
+                    if self.reaching.fetch_sub(1, Ordering::SeqCst) > 1 {
+                        tracing::info!(relay = %self.relay, %failure, "one connection less");
+                        break;
+                    }
+                    self.relay_is_down(&mut run, &failure);
                 }
-                Offered::RelayDown(failure) => {
-                    // This one was the probe; the others go back untried.
-                    self.halt.cancel();
-                    tracing::warn!(relay = %self.relay, %failure, "the relay cannot be used");
-                    run.relay_down = Some(failure.to_string());
-                    failure.into()
+                Offered::Unwelcome(failure) => {
+                    run.untried.push(parcel.claimed.id);
+                    self.relay_is_down(&mut run, &failure);
                 }
-            };
-            last = Some(self.settle(parcel, verdict));
-            run.settled += 1;
+            }
         }
-        if let Some(last) = last {
-            let _ = last.await;
-        }
+        wait(&mut last).await;
         run
+    }
+
+    /// What is claimed goes back untried, and nothing is counted against it.
+    fn relay_is_down(&self, run: &mut Run, failure: &Failure) {
+        self.halt.cancel();
+        tracing::warn!(relay = %self.relay, %failure, "the relay cannot be used");
+        run.relay_down = Some(failure.to_string());
     }
 
     /// Offers a parcel. `last` is the outcome of the message before, which may share a commit with this body's begin.
@@ -89,33 +104,47 @@ impl Line {
         &self,
         slot: &mut Option<Connection>,
         parcel: &Parcel,
-        last: Option<oneshot::Receiver<()>>,
+        last: &mut Option<oneshot::Receiver<()>>,
     ) -> Offered {
         if let Some(connection) = slot.as_mut()
             && !connection.still_open().await
         {
             *slot = None;
         }
-        let mut connection = match slot.take() {
-            Some(connection) => connection,
-            None => match Connection::open(&self.relay).await {
-                Ok(connection) => connection,
-                Err(failure) => {
-                    wait(last).await;
-                    return Offered::RelayDown(failure);
-                }
-            },
-        };
         let from = Some(self.desk.sender());
         let to = self.desk.envelope_recipient(&parcel.to);
-        if let Err(failure) = connection.envelope(from, &to, parcel.bytes.len()).await {
-            *slot = Some(connection).filter(Connection::usable);
-            wait(last).await;
-            return match failure {
-                Failure::Config { .. } => Offered::RelayDown(failure),
-                other => Offered::Tried(other.into()),
+        loop {
+            let kept = slot.take();
+            let was_kept = kept.is_some();
+            let mut connection = match kept {
+                Some(connection) => connection,
+                None => match Connection::open(&self.relay).await {
+                    Ok(connection) => connection,
+                    Err(failure) => return Offered::Unreachable(failure),
+                },
             };
+            let Err(failure) = connection.envelope(from, &to, parcel.bytes.len()).await else {
+                return self.body(connection, slot, parcel, last).await;
+            };
+            *slot = Some(connection).filter(Connection::usable);
+            // Servers end a connection after some mails or some time: nobody's failure, with a new one it goes well.
+            let ended = failure.reply().is_none_or(|reply| reply.code == 421);
+            match failure {
+                Failure::Temporary { .. } if was_kept && ended && slot.is_none() => {}
+                Failure::Config { .. } => return Offered::Unwelcome(failure),
+                other => return Offered::Tried(other.into()),
+            }
         }
+    }
+
+    /// After the server's 354.
+    async fn body(
+        &self,
+        mut connection: Connection,
+        slot: &mut Option<Connection>,
+        parcel: &Parcel,
+        last: &mut Option<oneshot::Receiver<()>>,
+    ) -> Offered {
         let claimed = &parcel.claimed;
         let (may_leave, ()) = tokio::join!(self.ledger.begin(&claimed.id, claimed.revision), wait(last));
         if !may_leave {
@@ -145,8 +174,8 @@ impl Line {
 }
 
 /// Waits until an outcome is durable. If it never will be, the ledger has ended, and no body may begin either.
-async fn wait(last: Option<oneshot::Receiver<()>>) {
-    if let Some(last) = last {
+async fn wait(last: &mut Option<oneshot::Receiver<()>>) {
+    if let Some(last) = last.take() {
         let _ = last.await;
     }
 }

@@ -9,6 +9,7 @@ mod line;
 mod throttle;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use chrono::TimeDelta;
 use tokio::sync::{Mutex, mpsc};
@@ -19,10 +20,9 @@ use crate::clock::Clock;
 use crate::config::{Allowed, Mode, Rate};
 use crate::domain::calendar::Instant;
 use crate::domain::policy::Policy;
-use crate::domain::reply::Retry;
 use crate::domain::settle::Outcome;
-use crate::mail::{Connection, Relay};
-use crate::store::{Claimed, Limits, Outcomes, Settlement, Staged, Store, StoreError};
+use crate::mail::{Connection, Failure, Relay};
+use crate::store::{Claimed, Claims, Limits, Outcomes, Settlement, Staged, Store, StoreError};
 
 use ledger::Ledger;
 pub use letter::{Desk, LetterError};
@@ -69,6 +69,8 @@ pub struct Dispatcher {
     throttle: Arc<Throttle>,
     /// Failures of the relay in a row, and when it is probed next.
     relay: Relapse,
+    /// Notices may have stayed in our name: a task of ours died, or the database failed.
+    unsure: bool,
 }
 
 /// One probe per backoff while the relay cannot be used; nothing is counted against a notice meanwhile.
@@ -97,7 +99,8 @@ impl Dispatcher {
         let lines = (0..settings.concurrency.max(1)).map(|_| Arc::default()).collect();
         let throttle = Arc::new(Throttle::new(settings.rate));
         let (desk, settings) = (Arc::new(desk), Arc::new(settings));
-        Self { store, clock, transport, desk, settings, lines, throttle, relay: Relapse::default() }
+        let relay = Relapse::default();
+        Self { store, clock, transport, desk, settings, lines, throttle, relay, unsure: false }
     }
 
     /// When there is something to do next, as far as the outbox knows.
@@ -116,15 +119,22 @@ impl Dispatcher {
     /// If the database cannot be used: nothing is sent whose outcome cannot be stored.
     pub async fn drain(&mut self, stop: &CancellationToken) -> Result<Report, StoreError> {
         let now = self.clock.now();
+        if self.unsure {
+            let (back, doubtful) = self.store.recover(now, &self.settings.policy).await?;
+            tracing::warn!(back, doubtful, "what had stayed in our hands is taken back, or in doubt");
+            self.unsure = false;
+        }
         if self.relay.probe_at.is_some_and(|probe| probe > now)
             || self.store.next_try().await?.is_none_or(|next| next > now)
         {
             return Ok(Report::default());
         }
-        match self.transport.clone() {
+        let done = match self.transport.clone() {
             Transport::Capture => self.capture(stop).await,
             Transport::Smtp(relay) => self.send(relay, stop).await,
-        }
+        };
+        self.unsure |= done.is_err();
+        done
     }
 
     /// Closes the connections politely.
@@ -162,12 +172,36 @@ impl Dispatcher {
         Ok(report)
     }
 
+    /// Makes sure of one connection, so that nothing is claimed for a relay that cannot be used.
+    async fn reach(&self, relay: &Relay) -> Result<(), Failure> {
+        let Some(line) = self.lines.first() else { return Ok(()) };
+        let mut line = line.lock().await;
+        if let Some(connection) = line.as_mut()
+            && connection.still_open().await
+        {
+            return Ok(());
+        }
+        *line = None;
+        *line = Some(Connection::open(relay).await?);
+        Ok(())
+    }
+
     async fn send(&mut self, relay: Arc<Relay>, stop: &CancellationToken) -> Result<Report, StoreError> {
+        let reached = tokio::select! {
+            reached = self.reach(&relay) => reached,
+            () = stop.cancelled() => return Ok(Report::default()),
+        };
+        if let Err(failure) = reached {
+            tracing::warn!(%relay, %failure, "the relay cannot be used");
+            self.note_relay(true);
+            return Ok(Report { settled: 0, relay_down: Some(failure.to_string()) });
+        }
         let (ledger, ledger_task) =
             Ledger::start(self.store.clone(), self.clock.clone(), self.settings.owner.clone());
         let (parcels, waiting) = mpsc::channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
         let halt = stop.child_token();
+        let reaching = Arc::new(AtomicUsize::new(self.lines.len()));
         let mut workers = JoinSet::new();
         for connection in &self.lines {
             let line = line::Line {
@@ -179,10 +213,12 @@ impl Dispatcher {
                 settings: self.settings.clone(),
                 throttle: self.throttle.clone(),
                 halt: halt.clone(),
+                reaching: reaching.clone(),
             };
             workers.spawn(line.run(waiting.clone()));
         }
-        drop(ledger);
+        // The lines have them now: with the last line the channel closes, and the ledger ends.
+        drop((ledger, waiting));
         let mut report = Report::default();
         let fed = self.feed(&parcels, &halt, &mut report).await;
         drop(parcels);
@@ -194,17 +230,26 @@ impl Dispatcher {
                     back.extend(run.untried);
                     report.relay_down = report.relay_down.or(run.relay_down);
                 }
-                Err(error) => tracing::error!(%error, "a connection's task died; what it had is taken back"),
+                Err(error) => {
+                    tracing::error!(%error, "a connection's task died; what it had is taken back");
+                    self.unsure = true;
+                }
             }
         }
         let kept = ledger_task.await;
-        self.store.release(&self.settings.owner, &back, self.clock.now()).await?;
+        self.give_back(back, report.relay_down.as_deref()).await?;
         fed?;
         kept.map_err(|_| StoreError::Halted)??;
-        // Whatever is still in our name was lost by a task that died.
-        self.store.recover(self.clock.now(), &self.settings.policy).await?;
         self.note_relay(report.relay_down.is_some());
         Ok(report)
+    }
+
+    /// Gives claimed notices back untried; why, where it is the relay's doing.
+    async fn give_back(&self, ids: Vec<String>, relay_down: Option<&str>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let words = relay_down.map(|why| format!("not tried, the relay cannot be used: {why}"));
+        let back: Vec<_> = ids.into_iter().map(|id| (id, now)).collect();
+        self.store.release(&self.settings.owner, &back, words.as_deref(), now).await
     }
 
     /// Claims, renders and hands over until nothing is left or something calls a halt.
@@ -223,11 +268,15 @@ impl Dispatcher {
             report.settled += settled.len();
             let outcomes = Outcomes { settled, begin: Vec::new() };
             self.store.commit(&self.settings.owner, now, &outcomes).await?;
+            let mut untried = Vec::new();
             for parcel in ready {
                 if let Err(unsent) = parcels.send(parcel).await {
-                    let back = [unsent.0.claimed.id];
-                    self.store.release(&self.settings.owner, &back, now).await?;
+                    untried.push(unsent.0.claimed.id);
                 }
+            }
+            if !untried.is_empty() {
+                // No line is left to take anything.
+                return self.give_back(untried, None).await;
             }
         }
         Ok(())
@@ -239,6 +288,11 @@ impl Dispatcher {
         let claims = self.store.claim(now, &limits).await?;
         let (mut parcels, mut settled, mut staged) = (Vec::new(), Vec::new(), Vec::new());
         let policy = &self.settings.policy;
+        let may_go_at = |claimed: &Claimed| claimed.order.may_go_at(claimed.notice.kind, now, policy);
+        let (claims, early): (Claims, Claims) = claims.into_iter().partition(|c| may_go_at(c) <= now);
+        // An outage has carried these past the send window.
+        let early: Vec<_> = early.iter().map(|claimed| (claimed.id.clone(), may_go_at(claimed))).collect();
+        self.store.release(&self.settings.owner, &early, None, now).await?;
         for mut claimed in claims {
             let to = match &self.settings.mode {
                 Mode::Redirect(address) => address.as_str().to_owned(),
@@ -284,7 +338,7 @@ impl Dispatcher {
         }
         self.relay.failures += 1;
         let now = self.clock.now();
-        let wait = Retry::default().next(now, self.relay.failures, "relay") - now;
+        let wait = self.settings.policy.retry.next(now, self.relay.failures, "relay") - now;
         self.relay.probe_at = Some(now + wait.min(TimeDelta::minutes(30)));
     }
 }

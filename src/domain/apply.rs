@@ -112,6 +112,9 @@ impl Order {
             let body = NewsBody::Cancelled { lines: lost, by: By::Shop, reason: None };
             self.news.push(News { id, at: fact.at, recorded_at, body });
         }
+        if self.customer.email != fact.customer.email {
+            self.forget_tries();
+        }
         self.at = fact.at;
         self.placed_at = fact.placed_at;
         self.customer = fact.customer.clone();
@@ -120,6 +123,15 @@ impl Order {
         self.currency = fact.currency.clone();
         self.partial = fact.partial;
         Applied::Changed
+    }
+
+    /// Whom we write to has changed: what was tried in vain is still to be told.
+    fn forget_tries(&mut self) {
+        self.lines.iter_mut().for_each(|line| line.tried = None);
+        self.heard.status_failures = 0;
+        if self.heard.confirmed && self.heard.last_at.is_none() && self.silent_before.is_none() {
+            self.heard.confirmed = false;
+        }
     }
 
     /// Goods of it were handed to a carrier. A label alone changes nothing.
@@ -203,6 +215,12 @@ impl Order {
 
 impl Line {
     fn update(&mut self, fact: &LineFact) {
+        let was_closed = self.open() == 0;
+        self.quantity = fact.quantity;
+        if was_closed && self.open() > 0 {
+            // What was told was of goods that have shipped or were called off.
+            (self.told, self.tried, self.overdue_for, self.announced) = (None, None, None, false);
+        }
         if fact.promised.is_some() && fact.promised != self.promised {
             // News from the checkout, and the customer read it there.
             self.promised = fact.promised;
@@ -211,7 +229,6 @@ impl Line {
         }
         self.sku.clone_from(&fact.sku);
         self.title.clone_from(&fact.title);
-        self.quantity = fact.quantity;
         self.unit_price.clone_from(&fact.unit_price);
         self.kind = fact.kind;
     }

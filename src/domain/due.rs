@@ -7,7 +7,8 @@ use chrono::{NaiveDate, TimeDelta};
 use super::calendar::{Instant, day_of, plus_days, start_of};
 use super::fact::Partial;
 use super::notice::NoticeKind;
-use super::order::News;
+use super::order::{News, Order};
+use super::policy::Policy;
 use super::promise::Shift;
 use super::schedule::{View, five_days_after};
 
@@ -32,10 +33,7 @@ impl Due {
 
     /// When the order is to be looked at for this one.
     pub fn next_look(&self, view: &View) -> Instant {
-        if self.at > view.now || !self.kind.keeps_window() {
-            return self.at;
-        }
-        view.policy.window.next_open(view.now, view.order.zone(view.policy))
+        if self.at > view.now { self.at } else { view.order.may_go_at(self.kind, view.now, view.policy) }
     }
 }
 
@@ -135,12 +133,15 @@ fn update_48h(view: &View) -> Option<Due> {
 }
 
 fn weekly_status(view: &View) -> Due {
-    let status = next_status(view);
+    let status = next_status(view.order, view.policy);
+    let due = Due::new(NoticeKind::WeeklyStatus, status.at, view);
+    if status.at > view.now {
+        return due; // of nearly every order at nearly every moment: how long it is of use is not asked yet
+    }
     let zone = view.order.zone(view.policy);
-    let today = day_of(view.now.max(status.at), zone);
-    let following = plus_days(today, view.policy.status_every);
+    let following = plus_days(day_of(view.now, zone), view.policy.status_every);
     let until = view.policy.window.clamp(following, view.policy.status_at, zone);
-    Due { until, ..Due::new(NoticeKind::WeeklyStatus, status.at, view) }
+    Due { until, ..due }
 }
 
 /// The civil day and the instant of the next weekly status.
@@ -151,12 +152,13 @@ pub(super) struct NextStatus {
 
 /// `status_every` civil days after the last accepted notice, else after the intake; the day before where that day
 /// is closed. One that came to nothing is due anew the next day; after three, a person is asked and it waits as long again.
-pub(super) fn next_status(view: &View) -> NextStatus {
-    let (policy, heard) = (view.policy, &view.order.heard);
-    let zone = view.order.zone(policy);
-    let window = &policy.window;
-    let regular = plus_days(day_of(view.order.silent_since(), zone), policy.status_every);
-    let mut day = window.day_at_or_before(regular);
+pub(super) fn next_status(order: &Order, policy: &Policy) -> NextStatus {
+    let (heard, window, zone) = (&order.heard, &policy.window, order.zone(policy));
+    let last = day_of(order.silent_since(), zone);
+    let regular = plus_days(last, policy.status_every);
+    // Where every day before is closed as well (a status every other day, sent on Mondays only), the next open one.
+    let open = Some(window.day_at_or_before(regular)).filter(|day| *day > last);
+    let mut day = open.unwrap_or_else(|| window.day_at_or_after(regular));
     if let Some(tried) = heard.status_tried_on {
         let wait = if heard.status_failures < 3 { 1 } else { policy.status_every };
         day = day.max(window.day_at_or_after(plus_days(tried, wait)));

@@ -18,3 +18,10 @@ pub mod reply;
 pub mod schedule;
 pub mod settle;
 pub mod supply;
+
+#[cfg(test)]
+mod lives;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod world;

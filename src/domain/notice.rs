@@ -182,6 +182,8 @@ pub struct Notice {
 pub struct UnderWay {
     pub id: String,
     pub state: NoticeState,
+    /// A try of it ended in doubt, whatever the later ones came to: the server may have it.
+    pub doubtful: bool,
     pub notice: Notice,
 }
 

@@ -45,7 +45,8 @@ pub struct Order {
     /// What happened and has not been told.
     pub news: Vec<News>,
     pub under_way: Option<UnderWay>,
-    /// Occasions whose notice was superseded; a replacement needs a name of its own.
+    /// Occasions that are used up while their name may come again: of notices that were superseded, and of
+    /// dates missed. What comes next needs a name of its own.
     pub superseded: Vec<Occasion>,
 }
 
@@ -206,6 +207,12 @@ impl Order {
         self.customer.timezone.unwrap_or(policy.zone)
     }
 
+    /// When a notice of this kind may be tried, asked at `at`: then, or when the window opens. Asked before every
+    /// try, for an outage may have carried it past the window it was planned in.
+    pub fn may_go_at(&self, kind: NoticeKind, at: Instant, policy: &Policy) -> Instant {
+        if kind.keeps_window() { policy.window.next_open(at, self.zone(policy)) } else { at }
+    }
+
     /// Its own partial-shipment policy, else the shop's.
     pub fn partial(&self, policy: &Policy) -> Partial {
         self.partial.unwrap_or(policy.partial)
@@ -213,7 +220,9 @@ impl Order {
 
     /// The date we would state today for one of its waiting lines.
     pub fn promise(&self, line: &Line, today: NaiveDate, policy: &Policy) -> Option<NaiveDate> {
-        promise::promise(line, day_of(self.placed_at, policy.zone), today, policy)
+        // Only goods in the house are reckoned from the day of placing, and a civil day is dear.
+        let placed = if line.is_in_house() { day_of(self.placed_at, policy.zone) } else { today };
+        promise::promise(line, placed, today, policy)
     }
 
     /// Since when the customer has heard nothing.

@@ -31,6 +31,13 @@ pub struct Reckoning {
     pub has_passed: bool,
 }
 
+impl Reckoning {
+    /// Whether what it says still lies ahead; goods in the house may have been promised for days ago.
+    fn is_to_come(&self, today: NaiveDate) -> bool {
+        !self.has_passed && self.stated >= today
+    }
+}
+
 /// What the line's cover leads to; None without a date. `placed` is the day the order was placed: goods that
 /// were here before count from then.
 pub fn reckon(line: &Line, placed: NaiveDate, today: NaiveDate, policy: &Policy) -> Option<Reckoning> {
@@ -53,11 +60,11 @@ pub fn promise(line: &Line, placed: NaiveDate, today: NaiveDate, policy: &Policy
     match (in_force, line.told) {
         (Some(told), _) => {
             let kept = reckoned.earliest <= told && !improves(reckoned.stated, told, policy);
-            if kept || reckoned.has_passed { Some(told) } else { Some(reckoned.stated) }
+            if kept || !reckoned.is_to_come(today) { Some(told) } else { Some(reckoned.stated) }
         }
         // What was told has passed: only goods that come later than it are ground for another date.
         (None, Some(missed)) if reckoned.earliest <= missed => None,
-        (None, _) => Some(reckoned.stated).filter(|date| !reckoned.has_passed && *date >= today),
+        (None, _) => Some(reckoned.stated).filter(|_| reckoned.is_to_come(today)),
     }
 }
 

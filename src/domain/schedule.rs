@@ -54,20 +54,21 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     };
     let view = View::new(order, now, policy);
     let found = candidates(&view);
-    plan.plan_at = found.iter().map(|due| due.next_look(&view)).filter(|at| *at > now).min();
+    let looks = found.iter().map(|due| due.next_look(&view)).chain(view.settled_at());
+    plan.plan_at = looks.filter(|at| *at > now).min();
     view.settle_quietly(&mut plan);
     drop_update(&view, &found, &mut plan);
 
-    let is_due = |due: &&Due| {
-        due.at <= now
-            && (due.kind != NoticeKind::Update48h || !plan.heard.updated)
-            && (view.window_open()
-                || !due.kind.keeps_window()
-                || under_way.is_some_and(|u| u.notice.kind == due.kind))
-    };
+    let is_of_use =
+        |due: &Due| due.kind != NoticeKind::Update48h || (!plan.heard.updated && now <= due.until);
+    let is_due = |due: &&Due| due.at <= now && is_of_use(due);
     let mut ready: Vec<&Due> = found.iter().filter(is_due).collect();
     ready.sort_by_key(|due| due.kind);
-    let Some((best, lower)) = ready.split_first() else {
+    // The highest that may go out now, or is under way and waits; it takes in what waits for the window as well.
+    let may_go = |kind: NoticeKind| view.window_open() || !kind.keeps_window();
+    let leads = |due: &&Due| may_go(due.kind) || under_way.is_some_and(|u| u.notice.kind == due.kind);
+    let first = ready.iter().position(leads).unwrap_or(ready.len());
+    let Some((best, lower)) = ready[first..].split_first() else {
         plan.superseded = under_way.map(|_| view.why_gone());
         plan.plan_at = under_way.map_or(plan.plan_at, |_| Some(now));
         return plan;
@@ -77,14 +78,14 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
         Some(UnderWay { notice, .. }) if notice.kind == best.kind && notice.content == content => {
             view.absorb(lower, &notice.occasion, &mut plan);
         }
-        Some(old) if old.state == NoticeState::InDoubt => {
-            // What it stated may have been read; that is remembered first, then the order is looked at again.
-            plan.superseded = Some(view.why_replaced(old, best.kind));
-            plan.plan_at = Some(now);
-            return plan;
-        }
         _ => {
             plan.superseded = under_way.map(|u| view.why_replaced(u, best.kind));
+            // What a doubtful one stated may have been read: that is remembered before the next is chosen.
+            // A replacement for routine news waits for the window.
+            if under_way.is_some_and(|u| u.doubtful) || !may_go(best.kind) {
+                plan.plan_at = Some(now);
+                return plan;
+            }
             view.plan(best, lower, content, &mut plan);
         }
     }
@@ -117,13 +118,11 @@ fn drop_update(view: &View, found: &[Due], plan: &mut Schedule) {
         return;
     };
     plan.heard.updated = true;
-    plan.dropped.push(Decision {
-        kind: NoticeKind::Update48h,
-        occasion: occasion(NoticeKind::Update48h, None),
-        outcome: NoticeState::Skipped,
-        reason,
-        by: None,
-    });
+    let occasion = occasion(NoticeKind::Update48h, None);
+    if !view.is_taken(&occasion, plan) {
+        let (kind, outcome) = (NoticeKind::Update48h, NoticeState::Skipped);
+        plan.dropped.push(Decision { kind, occasion, outcome, reason, by: None });
+    }
 }
 
 /// An order at a moment: what every rule asks for, worked out once.
@@ -143,7 +142,8 @@ impl<'a> View<'a> {
         let today = day_of(now, policy.zone);
         let mut found = Shift::None;
         for line in order.waiting() {
-            match shift(line, order.promise(line, today, policy), today) {
+            let promise = order.promise(line, today, policy);
+            match shift(line, promise, today) {
                 Shift::Slip => found = Shift::Slip,
                 // Goods in the house are what `restock` tells.
                 Shift::Improvement if found == Shift::None && !line.is_in_house() => {
@@ -218,7 +218,14 @@ impl<'a> View<'a> {
     }
 
     fn why_gone(&self) -> Reason {
-        if self.waiting { Reason::FactsChanged } else { Reason::OrderClosed }
+        let expired = |u: &UnderWay| u.notice.useful_until < self.now;
+        if !self.waiting {
+            Reason::OrderClosed
+        } else if self.order.under_way.as_ref().is_some_and(expired) {
+            Reason::Expired
+        } else {
+            Reason::FactsChanged
+        }
     }
 
     fn why_replaced(&self, old: &UnderWay, by: NoticeKind) -> Reason {
@@ -237,11 +244,9 @@ impl<'a> View<'a> {
     fn plan(&self, best: &Due, lower: &[&Due], content: Content, plan: &mut Schedule) {
         let mut name = self.name(best, &plan.heard);
         count(best.kind, &mut plan.heard);
-        let replaced = plan.superseded.and(self.order.under_way.as_ref()).map(|u| &u.notice.occasion);
-        let is_taken = |name: &Occasion| self.order.superseded.contains(name) || replaced == Some(name);
         let first = name.clone();
         for again in 2.. {
-            if !is_taken(&name) {
+            if !self.is_taken(&name, plan) {
                 break;
             }
             name = format!("{first}.{again}");
@@ -261,7 +266,7 @@ impl<'a> View<'a> {
         }
         includes.dedup();
         self.absorb(lower, &name, plan);
-        let status = next_status(self);
+        let status = next_status(self.order, self.policy);
         let restarts = self.waiting
             && best.kind != NoticeKind::WeeklyStatus
             && self.order.heard.updated
@@ -275,6 +280,12 @@ impl<'a> View<'a> {
             useful_until: best.until,
             replaces_status: restarts.then_some(status.day),
         });
+    }
+
+    /// Whether a notice of that name was superseded, or is being superseded now.
+    fn is_taken(&self, name: &Occasion, plan: &Schedule) -> bool {
+        let replaced = plan.superseded.and(self.order.under_way.as_ref()).map(|u| &u.notice.occasion);
+        self.order.superseded.contains(name) || replaced == Some(name)
     }
 
     /// Records what became of the lower ones, once.
@@ -293,13 +304,17 @@ impl<'a> View<'a> {
     }
 
     fn merge(&self, due: &Due, by: &Occasion, plan: &mut Schedule) {
-        plan.dropped.push(Decision {
-            kind: due.kind,
-            occasion: self.name(due, &plan.heard),
-            outcome: NoticeState::Superseded,
-            reason: Reason::Merged,
-            by: Some(by.clone()),
-        });
+        let occasion = self.name(due, &plan.heard);
+        // What was under way itself is superseded, and that is decision enough.
+        if !self.is_taken(&occasion, plan) {
+            plan.dropped.push(Decision {
+                kind: due.kind,
+                occasion,
+                outcome: NoticeState::Superseded,
+                reason: Reason::Merged,
+                by: Some(by.clone()),
+            });
+        }
         count(due.kind, &mut plan.heard);
         match due.kind {
             NoticeKind::Update48h => plan.heard.updated = true,

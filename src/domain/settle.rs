@@ -2,9 +2,10 @@
 //!
 //! Told changes here and nowhere else after the checkout: only by a mail that the server accepted.
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 
 use super::calendar::{Instant, day_of};
+use super::due::next_status;
 use super::notice::{Decision, Notice, NoticeKind, NoticeState, Reason, UnderWay, occasion};
 use super::order::{Order, Tried};
 use super::policy::Policy;
@@ -54,38 +55,53 @@ impl Order {
         at: Instant,
         policy: &Policy,
     ) -> Settled {
+        let settled = self.come_to(notice, id, outcome, at, policy);
+        // Only what is tried again stays under way.
+        match &mut self.under_way {
+            Some(under_way) if settled.next_try.is_some() => under_way.state = settled.state,
+            _ => self.under_way = None,
+        }
+        settled
+    }
+
+    fn come_to(
+        &mut self,
+        notice: &Notice,
+        id: &str,
+        outcome: Outcome,
+        at: Instant,
+        policy: &Policy,
+    ) -> Settled {
         let mut settled =
             Settled { state: NoticeState::Accepted, next_try: None, reason: None, decided: Vec::new() };
         match outcome {
             Outcome::Accepted => {
-                settled.decided.extend(self.restarted_clock(notice));
                 self.hear(notice, at);
+                settled.decided.extend(self.restarted_clock(notice, policy));
             }
             Outcome::Deferred { attempt } => {
                 settled.state = NoticeState::Deferred;
                 let next = policy.retry.next(at, attempt, id);
-                let keep = |next| policy.window.next_open(next, self.zone(policy));
-                settled.next_try = Some(if notice.kind.keeps_window() { keep(next) } else { next });
-                return settled;
+                settled.next_try = Some(self.may_go_at(notice.kind, next, policy));
             }
             Outcome::Doubtful { again } => {
                 settled.state = NoticeState::InDoubt;
+                if let Some(under_way) = &mut self.under_way {
+                    under_way.doubtful = true;
+                }
                 if notice.kind.must_be_known() && !again {
                     settled.next_try = Some(at + DOUBT_WAIT);
-                    return settled;
+                } else {
+                    self.give_up(notice, at, policy);
                 }
-                self.remember_tried(notice, true);
-                self.give_up(notice, at, policy);
             }
             Outcome::Failed => {
                 settled.state = NoticeState::Failed;
-                self.remember_tried(notice, false);
                 self.give_up(notice, at, policy);
             }
             Outcome::Held => {
                 settled.state = NoticeState::Held;
                 settled.reason = Some(Reason::Fault);
-                self.remember_tried(notice, false);
                 self.give_up(notice, at, policy);
             }
             Outcome::Expired | Outcome::NotAllowed => {
@@ -94,12 +110,10 @@ impl Order {
                 settled.reason = Some(if expired { Reason::Expired } else { Reason::NotAllowed });
                 // A weekly status that expired makes room for the next one at once.
                 if !(expired && notice.kind == NoticeKind::WeeklyStatus) {
-                    self.remember_tried(notice, false);
                     self.give_up(notice, at, policy);
                 }
             }
         }
-        self.under_way = None;
         settled
     }
 
@@ -110,13 +124,15 @@ impl Order {
         if plan.superseded.is_some()
             && let Some(old) = self.under_way.take()
         {
-            if old.state == NoticeState::InDoubt {
+            if old.doubtful {
+                // It may have been read.
                 self.remember_tried(&old.notice, true);
             }
             self.superseded.push(old.notice.occasion);
         }
         if let Some(notice) = plan.due.clone() {
-            self.under_way = Some(UnderWay { id: id(&notice), state: NoticeState::Queued, notice });
+            self.under_way =
+                Some(UnderWay { id: id(&notice), state: NoticeState::Queued, doubtful: false, notice });
         }
     }
 
@@ -129,6 +145,8 @@ impl Order {
             if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
                 line.told = stated.told;
                 line.tried = None;
+                // Goods that were taken back are news again when they return.
+                line.announced = stated.in_house;
             }
         }
         self.done_with(notice);
@@ -136,6 +154,8 @@ impl Order {
 
     /// It will not be tried again as this occasion.
     fn give_up(&mut self, notice: &Notice, at: Instant, policy: &Policy) {
+        let doubtful = self.under_way.as_ref().is_some_and(|under_way| under_way.doubtful);
+        self.remember_tried(notice, doubtful);
         if notice.kind == NoticeKind::WeeklyStatus {
             self.heard.status_tried_on = Some(day_of(at, self.zone(policy)));
             self.heard.status_failures += 1;
@@ -151,13 +171,23 @@ impl Order {
         for stated in &notice.content.lines {
             if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
                 line.announced |= stated.in_house;
-                // A slip covers the passing of a date.
-                if stated.missed && (about(NoticeKind::Overdue) || about(NoticeKind::DateSlip)) {
+                // These say so plainly: a slip covers the passing of a date, and so does the first mail of all.
+                let tells = [NoticeKind::Overdue, NoticeKind::DateSlip, NoticeKind::Confirmation];
+                if stated.missed && tells.into_iter().any(about) {
                     line.overdue_for = stated.told;
                 }
             }
         }
         self.news.retain(|news| !notice.content.news.contains(&news.key()));
+        // Another line may come to miss the same date; another address may be there to confirm to.
+        let may_come_again = match notice.kind {
+            NoticeKind::Overdue => true,
+            NoticeKind::Confirmation => self.heard.last_at.is_none(),
+            _ => false,
+        };
+        if may_come_again {
+            self.superseded.push(notice.occasion.clone());
+        }
         if self.heard.settling.is_some_and(|settling| settling.last <= notice.planned_at) {
             self.heard.settling = None;
         }
@@ -172,9 +202,10 @@ impl Order {
         }
     }
 
-    /// The weekly status that the customer was led to expect and that this notice puts off.
-    fn restarted_clock(&self, notice: &Notice) -> Option<Decision> {
-        let day = notice.replaces_status.filter(|_| self.waiting().next().is_some())?;
+    /// The weekly status that the customer was led to expect and that this notice has put off.
+    fn restarted_clock(&self, notice: &Notice, policy: &Policy) -> Option<Decision> {
+        let put_off = |day: &NaiveDate| next_status(self, policy).day > *day;
+        let day = notice.replaces_status.filter(put_off).filter(|_| self.waiting().next().is_some())?;
         Some(Decision {
             kind: NoticeKind::WeeklyStatus,
             occasion: occasion(NoticeKind::WeeklyStatus, Some(&day)),

@@ -86,8 +86,6 @@ impl Cover {
 pub struct Incoming {
     pub supply: String,
     pub quantity: Option<u32>,
-    /// Units already received against it.
-    pub received: i64,
     pub eta: Option<Eta>,
     pub state: SupplyState,
     pub confirmed: bool,
@@ -106,10 +104,12 @@ impl Incoming {
 }
 
 /// Units that arrived on a day (negative: taken back by a correction).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
     pub on: NaiveDate,
     pub quantity: i64,
+    /// The supply they came with; None: nobody said, so they count against the supply that was due first.
+    pub supply: Option<String>,
 }
 
 /// Walks a SKU's queue, given as open units per waiting line in the order of placing, and says what each is served
@@ -118,7 +118,7 @@ pub struct Arrival {
 /// One pass: O(queue + supplies).
 pub fn cover(queue: &[u32], arrivals: &[Arrival], shipped: i64, supplies: &[Incoming]) -> Vec<Cover> {
     let mut stock = Stock::new(arrivals, shipped);
-    let mut coming = coming(supplies);
+    let mut coming = coming(supplies, arrivals);
     let mut next = 0;
     queue
         .iter()
@@ -148,13 +148,23 @@ pub fn cover(queue: &[u32], arrivals: &[Arrival], shipped: i64, supplies: &[Inco
 }
 
 /// The open supplies with the units still to come, earliest ETA first, unknown ones last.
-fn coming(supplies: &[Incoming]) -> Vec<(&Incoming, Option<i64>)> {
+fn coming<'a>(supplies: &'a [Incoming], arrivals: &[Arrival]) -> Vec<(&'a Incoming, Option<i64>)> {
     let mut open: Vec<_> = supplies.iter().filter(|s| s.is_open()).collect();
     open.sort_by_key(|s| {
         let eta = s.given_eta();
         (eta.is_none(), eta.map(|e| (e.to, e.from)), s.supply.clone())
     });
-    open.into_iter().map(|s| (s, s.quantity.map(|q| (i64::from(q) - s.received).max(0)))).collect()
+    let units = |supply: Option<&str>| -> i64 {
+        arrivals.iter().filter(|a| a.supply.as_deref() == supply).map(|a| a.quantity).sum()
+    };
+    let mut unnamed = units(None).max(0);
+    let mut left = |supply: &Incoming| {
+        let due = (i64::from(supply.quantity?) - units(Some(&supply.supply))).max(0);
+        let came = unnamed.min(due);
+        unnamed -= came;
+        Some(due - came)
+    };
+    open.into_iter().map(|supply| (supply, left(supply))).collect()
 }
 
 /// Units in the house, oldest arrival first.
@@ -165,7 +175,7 @@ struct Stock {
 
 impl Stock {
     fn new(arrivals: &[Arrival], shipped: i64) -> Self {
-        let mut sorted: Vec<_> = arrivals.iter().copied().filter(|a| a.quantity > 0).collect();
+        let mut sorted: Vec<_> = arrivals.iter().filter(|a| a.quantity > 0).cloned().collect();
         sorted.sort_by_key(|a| a.on);
         // A correction takes back what came last, so that the youngest lines lose it.
         let mut back: i64 = arrivals.iter().map(|a| (-a.quantity).max(0)).sum();
@@ -206,11 +216,13 @@ mod tests {
     fn day(n: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2026, 3, n).unwrap()
     }
+    fn arrival(on: NaiveDate, quantity: i64) -> Arrival {
+        Arrival { on, quantity, supply: None }
+    }
     fn incoming(supply: &str, quantity: Option<u32>, eta: u32) -> Incoming {
         Incoming {
             supply: supply.into(),
             quantity,
-            received: 0,
             eta: Some(Eta::day(day(eta))),
             state: SupplyState::InTransit,
             confirmed: true,
@@ -240,22 +252,35 @@ mod tests {
 
     #[test]
     fn goods_in_the_house_go_to_the_oldest_and_each_unit_once() {
-        let arrivals = [Arrival { on: day(1), quantity: 2 }, Arrival { on: day(5), quantity: 1 }];
+        let arrivals = [arrival(day(1), 2), arrival(day(5), 1)];
         let covers = cover(&[1, 2, 1], &arrivals, 0, &[incoming("next", None, 20)]);
         assert_eq!(names(&covers), ["in house since 01", "in house since 05", "next"]);
     }
 
     #[test]
     fn what_has_shipped_is_netted_against_what_arrived_or_will_arrive() {
-        let arrivals = [Arrival { on: day(5), quantity: 2 }];
+        let arrivals = [arrival(day(5), 2)];
         assert_eq!(names(&cover(&[1, 1], &arrivals, 1, &[])), ["in house since 05", "-"]);
         assert_eq!(names(&cover(&[1], &arrivals, 3, &[])), ["-"]);
     }
 
     #[test]
     fn a_correction_takes_units_back_from_the_youngest() {
-        let arrivals = [Arrival { on: day(5), quantity: 2 }, Arrival { on: day(6), quantity: -1 }];
+        let arrivals = [arrival(day(5), 2), arrival(day(6), -1)];
         assert_eq!(names(&cover(&[1, 1], &arrivals, 0, &[])), ["in house since 05", "-"]);
+    }
+
+    #[test]
+    fn what_has_arrived_of_a_supply_does_not_come_again() {
+        let supplies = [incoming("first", Some(2), 10), incoming("second", Some(2), 20)];
+        let named = [Arrival { supply: Some("second".into()), ..arrival(day(5), 2) }];
+        assert_eq!(
+            names(&cover(&[1, 1, 1], &named, 0, &supplies)),
+            ["in house since 05", "in house since 05", "first"]
+        );
+        assert_eq!(names(&cover(&[1, 2, 1, 1], &named, 2, &supplies)), ["first", "-", "-", "-"]);
+        let unnamed = [arrival(day(5), 2)];
+        assert_eq!(names(&cover(&[1, 2], &unnamed, 2, &supplies)), ["second", "-"]);
     }
 
     #[test]
@@ -287,7 +312,7 @@ mod tests {
             shipped in 0i64..8,
             quantities in prop::collection::vec(0u32..12, 0..4),
         ) {
-            let arrivals: Vec<_> = got.iter().zip(1..).map(|(q, d)| Arrival { on: day(d), quantity: *q }).collect();
+            let arrivals: Vec<_> = got.iter().zip(1..).map(|(q, d)| arrival(day(d), *q)).collect();
             let supplies: Vec<_> = quantities.iter().zip(10..).map(|(q, d)| incoming(&d.to_string(), Some(*q), d)).collect();
             let covers = cover(&queue, &arrivals, shipped, &supplies);
             let served = |wanted: fn(&Cover) -> bool| -> i64 {

@@ -2,7 +2,7 @@
 //!
 //! In reading order: how a refusal is worded (`fault`), one value (`value`, `date`), one object (`fields`, `json`), the
 //! way back (`write`), and files: lines (`lines`), a CSV's rows and columns (`csv`, `table`, `group`), and the
-//! reader of both formats (`read`). There is one reading of each field: a CSV row is turned into the object it
+//! reader of both formats (`read`), which can be checked whole before it is applied (`spool`). There is one reading of each field: a CSV row is turned into the object it
 //! stands for. Only `record` touches the database.
 
 mod csv;
@@ -14,6 +14,7 @@ mod json;
 mod lines;
 mod read;
 mod record;
+mod spool;
 mod table;
 mod value;
 mod write;
@@ -22,5 +23,6 @@ pub use fault::{FieldError, RowError, Spot};
 pub use json::fact;
 pub use read::{Format, FormatError, Row, Rows, format_of};
 pub use record::{Recording, record};
+pub use spool::{MOST_REFUSALS, Place, Sorting, Spool, SpoolError, Spooled};
 pub use table::CsvKind;
 pub use write::to_json;

@@ -75,11 +75,33 @@ struct Book {
     supplies: HashMap<(String, String), SupplyRow>,
     /// Facts with an id that were recorded before.
     known: HashSet<(&'static str, String)>,
-    touched: BTreeSet<String>,
+    touched: Touched,
     touched_supplies: BTreeSet<(String, String)>,
     receipts: Vec<ReceiptRow>,
+}
+
+/// What is to be written, and which queues are to be walked again.
+#[derive(Default)]
+struct Touched {
+    orders: BTreeSet<String>,
     /// SKUs whose queue or supply changed.
-    dirty: BTreeSet<String>,
+    skus: BTreeSet<String>,
+}
+
+impl Touched {
+    fn mark(&mut self, order: &Order) {
+        add(&mut self.orders, &order.number);
+        for line in order.lines.iter().filter(|line| line.kind != LineKind::InStock) {
+            add(&mut self.skus, &line.sku);
+        }
+    }
+}
+
+/// Most are there already, and a copy is made only of those that are not.
+fn add(set: &mut BTreeSet<String>, text: &str) {
+    if !set.contains(text) {
+        set.insert(text.to_owned());
+    }
 }
 
 impl Book {
@@ -113,10 +135,9 @@ impl Book {
             orders: loaded.into_iter().map(|l| (l.order.number.clone(), l.order)).collect(),
             supplies: supplies.into_iter().map(|s| ((s.sku.clone(), s.supply.clone()), s)).collect(),
             known,
-            touched: BTreeSet::new(),
+            touched: Touched::default(),
             touched_supplies: BTreeSet::new(),
             receipts: Vec::new(),
-            dirty: BTreeSet::new(),
         })
     }
 
@@ -130,19 +151,21 @@ impl Book {
             Fact::Supply(supply) => {
                 let row = SupplyRow::from_fact(supply, self.at);
                 let key = (row.sku.clone(), row.supply.clone());
-                match self.supplies.get(&key) {
-                    Some(known) if known.at >= row.at => return Recorded::Unchanged,
-                    Some(known) if known.says_the_same(&row) => {}
-                    _ => drop(self.dirty.insert(row.sku.clone())),
+                let known = self.supplies.get(&key);
+                if known.is_some_and(|known| known.at >= row.at) {
+                    return Recorded::Unchanged;
                 }
-                let changed = self.dirty.contains(&row.sku);
+                let changed = !known.is_some_and(|known| known.says_the_same(&row));
+                if changed {
+                    add(&mut self.touched.skus, &row.sku);
+                }
                 self.touched_supplies.insert(key.clone());
                 self.supplies.insert(key, row);
                 if changed { Recorded::Changed } else { Recorded::Unchanged }
             }
             Fact::Receipt(receipt) => {
                 self.receipts.push(ReceiptRow::from_fact(receipt));
-                self.dirty.insert(receipt.sku.clone());
+                add(&mut self.touched.skus, &receipt.sku);
                 Recorded::Changed
             }
             Fact::Shipment(f) => self.change(&f.order, |order, at| order.ship(f, at)),
@@ -158,18 +181,19 @@ impl Book {
     fn upsert(&mut self, fact: &OrderFact) -> Recorded {
         let Some(order) = self.orders.get_mut(&fact.order) else {
             let order = place(fact, self.at, self.notify);
-            self.touch(&order);
+            self.touched.mark(&order);
             self.orders.insert(fact.order.clone(), order);
             return Recorded::New;
         };
-        let before = order.clone();
+        let mut before = order.clone();
         if order.upsert(fact, self.at) == Applied::Unchanged {
             return Recorded::Unchanged;
         }
-        let after = order.clone();
-        self.touch(&before);
-        self.touch(&after);
-        if (Order { at: before.at, ..after }) == before { Recorded::Unchanged } else { Recorded::Changed }
+        self.touched.mark(&before);
+        self.touched.mark(order);
+        // A repeat with a later `at` says nothing new.
+        before.at = order.at;
+        if before == *order { Recorded::Unchanged } else { Recorded::Changed }
     }
 
     fn change(
@@ -183,29 +207,22 @@ impl Book {
         match change(order, self.at) {
             Ok(Applied::Unchanged) => Recorded::Unchanged,
             Ok(Applied::Changed) => {
-                let order = order.clone();
-                self.touch(&order);
+                self.touched.mark(order);
                 Recorded::Changed
             }
             Err(refusal) => Recorded::Refused(refusal),
         }
     }
 
-    /// The order is to be written, and the queues it stands in are to be walked again.
-    fn touch(&mut self, order: &Order) {
-        self.touched.insert(order.number.clone());
-        let waiting = order.lines.iter().filter(|line| line.kind != LineKind::InStock);
-        self.dirty.extend(waiting.map(|line| line.sku.clone()));
-    }
-
     async fn save(&self, conn: &mut SqliteConnection) -> Result<()> {
-        let orders: Vec<&Order> = self.touched.iter().filter_map(|number| self.orders.get(number)).collect();
+        let orders: Vec<&Order> =
+            self.touched.orders.iter().filter_map(|number| self.orders.get(number)).collect();
         save_orders(conn, &orders, self.at).await?;
         let supplies: Vec<&SupplyRow> =
             self.touched_supplies.iter().filter_map(|key| self.supplies.get(key)).collect();
         save_supplies(conn, &supplies).await?;
         save_receipts(conn, &self.receipts).await?;
-        mark_dirty(conn, &self.dirty, self.at).await
+        mark_dirty(conn, &self.touched.skus, self.at).await
     }
 }
 
@@ -259,7 +276,9 @@ async fn save_facts(
 ) -> Result<()> {
     const SAVE: &str = "insert into facts (kind, id, order_number, sku, at, recorded_at, source, refused, body)
         select value ->> 'kind', value ->> 'id', value ->> 'order_number', value ->> 'sku', value ->> 'at', $2, $3,
-            value ->> 'refused', value ->> 'body' from json_each($1)";
+            value ->> 'refused', value ->> 'body' from json_each($1) where true
+        on conflict (kind, id) where id is not null and refused is null do nothing";
+    // A label changes nothing and is kept all the same, once: it holds the tracking code.
     let labels = |fact: &Fact| matches!(fact, Fact::Shipment(f) if !f.handed_over);
     let rows: Vec<FactRow> = entries
         .iter()
@@ -306,18 +325,19 @@ async fn save_orders(conn: &mut SqliteConnection, orders: &[&Order], at: Instant
     Ok(())
 }
 
-/// What a daemon may have written meanwhile (the columns of `heard`) is left alone where the order is known.
+/// Of what the order remembers of its notices only that is written which a fact may change.
 const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_at, silent_before, email, name, locale,
-        timezone, country, channel, payment, currency, partial, status, plan_at, confirmed)
+        timezone, country, channel, payment, currency, partial, status, plan_at, confirmed, status_failures)
     select value ->> 'number', value ->> 'at', value ->> 'placed_at', value ->> 'recorded_at', value ->> 'silent_before',
         value ->> 'email', value ->> 'name', value ->> 'locale', value ->> 'timezone', value ->> 'country',
         value ->> 'channel', value ->> 'payment', value ->> 'currency', value ->> 'partial', value ->> 'status', $2,
-        value ->> 'confirmed'
+        value ->> 'confirmed', value ->> 'status_failures'
     from json_each($1) where true
     on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
         name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,
         channel = excluded.channel, payment = excluded.payment, currency = excluded.currency,
-        partial = excluded.partial, status = excluded.status, plan_at = excluded.plan_at,
+        partial = excluded.partial, status = excluded.status, confirmed = excluded.confirmed,
+        status_failures = excluded.status_failures, plan_at = excluded.plan_at,
         revision = orders.revision + 1";
 
 const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, placed_at, title, quantity, cancelled,

@@ -73,6 +73,18 @@ pub struct Attempt {
     pub reply: Option<String>,
 }
 
+/// A try that was settled, with what it was about.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Tried {
+    pub order_number: String,
+    pub notice: String,
+    pub kind: String,
+    pub attempt: i64,
+    pub outcome: String,
+    pub subject: Option<String>,
+    pub reply: Option<String>,
+}
+
 /// A mail as it went out.
 #[derive(Debug, Clone)]
 pub struct Kept {
@@ -134,11 +146,63 @@ impl Store {
     pub async fn timeline(&self, order: &str) -> Result<Vec<Entry>> {
         let sql = format!(
             "select * from (select {ENTRY} from notices where order_number = $1
-                union all select at, order_number, null, kind, occasion, outcome, null, null, 0, null, reason,
-                    by_occasion, null, null from decisions where order_number = $1)
+            union all select at, order_number, null, kind, occasion, outcome, null, null, 0, null, reason, by_occasion,
+                null, null from decisions where order_number = $1)
             order by at, notice is null, occasion"
         );
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(order).fetch_all(&self.readers).await?)
+    }
+
+    /// The tries that were settled at an instant, and what was decided then otherwise, by order.
+    pub async fn moment(&self, at: Instant) -> Result<(Vec<Tried>, Vec<Entry>)> {
+        const TRIES: &str =
+            "select n.order_number, n.id as notice, n.kind, a.number as attempt, a.outcome, n.subject,
+                a.reply
+            from attempts a join notices n on n.id = a.notice_id
+            where a.ended_at = $1 order by n.order_number, n.occasion";
+        const DECIDED: &str = "select at, order_number, null as notice, kind, occasion, outcome as state, null as mode,
+                null as subject, 0 as attempts, null as reply, reason, by_occasion, null as next_try_at, null as lines
+            from decisions where at = $1 order by order_number, occasion";
+        let tries = sqlx::query_as(TRIES).bind(millis(at)).fetch_all(&self.readers).await?;
+        let decided = sqlx::query_as(DECIDED).bind(millis(at)).fetch_all(&self.readers).await?;
+        Ok((tries, decided))
+    }
+
+    /// Notices and decisions of whole orders, those after the order `after`, about `most` orders at a time.
+    pub async fn entries_after(&self, after: &str, most: u32) -> Result<Vec<Entry>> {
+        let sql = format!(
+            "with page as (select number from orders where number > $1 order by number limit $2)
+            select * from (select {ENTRY} from notices where order_number in page
+            union all select at, order_number, null, kind, occasion, outcome, null, null, 0, null, reason, by_occasion,
+                null, null from decisions where order_number in page)
+            order by order_number, at, notice is null, occasion"
+        );
+        let mut after = after.to_owned();
+        loop {
+            let found: Vec<Entry> = sqlx::query_as(AssertSqlSafe(sql.clone()))
+                .bind(&after)
+                .bind(most)
+                .fetch_all(&self.readers)
+                .await?;
+            const LAST: &str = "select max(number) from
+                (select number from orders where number > $1 order by number limit $2)";
+            let last: Option<String> =
+                sqlx::query_scalar(LAST).bind(&after).bind(most).fetch_one(&self.readers).await?;
+            match last {
+                // A page of orders that heard nothing is no end.
+                Some(last) if found.is_empty() => after = last,
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    /// The bytes of mails, by the ids of their notices.
+    pub async fn messages_after(&self, after: &str, most: u32) -> Result<Vec<(String, Vec<u8>)>> {
+        const PAGE: &str =
+            "select notice_id, bytes from messages where notice_id > $1 order by notice_id limit $2";
+        let rows: Vec<(String, Vec<u8>)> =
+            sqlx::query_as(PAGE).bind(after).bind(most).fetch_all(&self.readers).await?;
+        rows.into_iter().map(|(id, bytes)| Ok((id, unpack(&bytes)?))).collect()
     }
 
     /// The numbers of all orders of an address, oldest first.
@@ -198,7 +262,7 @@ impl Store {
     pub async fn open_supplies(&self, sku: &str) -> Result<Vec<Incoming>> {
         let mut reader = self.readers.acquire().await?;
         let rows = supplies_of(&mut reader, &std::collections::BTreeSet::from([sku])).await?;
-        let supplies = rows.into_iter().map(|row| row.into_incoming(0)).collect::<Result<Vec<_>>>()?;
+        let supplies = rows.into_iter().map(|row| row.into_incoming()).collect::<Result<Vec<_>>>()?;
         Ok(supplies.into_iter().filter(Incoming::is_open).collect())
     }
 
@@ -223,17 +287,19 @@ impl Store {
 
     /// The longest silence of any customer who could be mailed, up to `now` where the order still waits.
     pub async fn longest_silence(&self, now: Instant) -> Result<Option<Silence>> {
-        const SILENCE: &str = "with heard as (
-                select number as order_number, recorded_at as at from orders where email is not null
-                union all select order_number, settled_at from notices where state = 'accepted'
-                union all select number, case when status = 'waiting' then $1
-                    else (select max(recorded_at) from news where order_number = number) end
-                    from orders where email is not null),
-            gaps as (select order_number, at - lag(at) over (partition by order_number order by at) as gap from heard
-                where at is not null)
-            select order_number, gap / 1000 from gaps
-            where exists (select 1 from lines l where l.order_number = gaps.order_number and l.kind <> 'in_stock')
-            order by gap desc limit 1";
+        const SILENCE: &str = "with waited as (
+                select number, max(recorded_at, coalesce(silent_before, 0)) as since,
+                    case when status = 'waiting' then $1 else (select max(recorded_at) from news
+                        where order_number = number and kind in ('shipped', 'cancelled')) end as until
+                from orders where email is not null
+                    and exists (select 1 from lines where order_number = number and kind <> 'in_stock')),
+            heard as (
+                select number, since as at, until from waited
+                union all select number, until, until from waited
+                union all select number, settled_at, until from waited join notices on order_number = number
+                    where state = 'accepted' and settled_at between since and until),
+            gaps as (select number, at - lag(at) over (partition by number order by at) as gap from heard)
+            select number, gap / 1000 from gaps order by gap desc limit 1";
         let row: Option<(String, Option<i64>)> =
             sqlx::query_as(SILENCE).bind(millis(now)).fetch_optional(&self.readers).await?;
         Ok(row.and_then(|(order, seconds)| Some(Silence { order, seconds: seconds? })))

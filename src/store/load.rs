@@ -46,8 +46,9 @@ impl Store {
 pub(super) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Result<Vec<Loaded>> {
     const NEWS: &str = "select order_number, kind, id, at, recorded_at, body from news
         where not told and order_number in (select value from json_each($1)) order by at, id";
-    const SUPERSEDED: &str = "select order_number, occasion from notices
-        where state = 'superseded' and order_number in (select value from json_each($1))";
+    const USED: &str = "select order_number, occasion from notices
+        where (state = 'superseded' or kind in ('overdue', 'confirmation')) and next_try_at is null
+            and state <> 'sending' and order_number in (select value from json_each($1))";
     let wanted = to_json(numbers);
     let mut loaded = load_plain(conn, &wanted).await?;
     let mut index: HashMap<String, usize> = HashMap::with_capacity(loaded.len());
@@ -71,8 +72,7 @@ pub(super) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Res
             some.order.under_way = Some(row.into_under_way()?);
         }
     }
-    let superseded: Vec<(String, String)> =
-        sqlx::query_as(SUPERSEDED).bind(&wanted).fetch_all(&mut *conn).await?;
+    let superseded: Vec<(String, String)> = sqlx::query_as(USED).bind(&wanted).fetch_all(&mut *conn).await?;
     for (number, occasion) in superseded {
         if let Some(some) = index.get(&number).and_then(|at| loaded.get_mut(*at)) {
             some.order.superseded.push(occasion);

@@ -3,6 +3,14 @@
 //! What always holds: one public method is one transaction and none escapes; no rule lives in SQL; whatever
 //! touches more than one row is one statement over `json_each`. Instants are milliseconds, dates ISO texts.
 
+/// Notices that can lose their use, in SQL. What must be known and was never tried does not: an outage of ours is
+/// no reason to be silent.
+macro_rules! may_expire {
+    () => {
+        "next_try_at is not null and (attempts > 0 or kind in ('update_48h', 'weekly_status'))"
+    };
+}
+
 mod facts;
 mod history;
 mod inspect;
@@ -25,7 +33,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 pub use facts::{Entry, Recorded};
-pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence};
+pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
 pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
 pub use outbox::{Claimed, Claims, Limits, Outcomes, Settlement, Staged};
@@ -57,7 +65,7 @@ pub enum StoreError {
     Value { what: &'static str, value: String },
 }
 
-// Not a source as well, for a message said twice helps nobody.
+// The words stand in the message already; as a source they would be said twice.
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self::Sql(error)
@@ -114,7 +122,7 @@ impl Store {
         migrate(&writer, path).await?;
         let readers =
             pool().max_connections(4).connect_with(base.pragma("query_only", "ON")).await.map_err(opening)?;
-        let instance = instance(&writer).await?;
+        let instance = instance(&writer).await.map_err(opening)?;
         Ok(Self { writer, readers, path: path.to_owned(), instance })
     }
 
@@ -207,7 +215,7 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<()> {
 }
 
 /// The number that makes this database's notice ids its own; made once.
-async fn instance(writer: &SqlitePool) -> Result<String> {
+async fn instance(writer: &SqlitePool) -> Result<String, sqlx::Error> {
     const MAKE: &str = "insert into meta (key, value) values ('instance', lower(hex(randomblob(16))))
         on conflict (key) do nothing";
     const READ: &str = "select value from meta where key = 'instance'";
@@ -216,7 +224,7 @@ async fn instance(writer: &SqlitePool) -> Result<String> {
         return Ok(made);
     }
     sqlx::query(MAKE).execute(writer).await?;
-    Ok(sqlx::query_scalar(READ).fetch_one(writer).await?)
+    sqlx::query_scalar(READ).fetch_one(writer).await
 }
 
 fn plain(error: &sqlx::Error) -> String {

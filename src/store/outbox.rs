@@ -3,7 +3,7 @@
 //! What always holds: bytes and attempt are stored before the first octet leaves, a begun body is recorded
 //! before its first octet, and every claim and settlement names its owner.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, SqliteConnection};
@@ -80,6 +80,17 @@ pub struct Staged {
     pub bytes: Vec<u8>,
 }
 
+/// What a claimed notice was before the claim, in SQL: a doubt stays one until the server's clear word.
+macro_rules! state_before {
+    () => {
+        "case when doubtful then 'in_doubt' when attempts > 1 then 'deferred' else 'queued' end"
+    };
+}
+
+/// The orders of these notices are planned before anything of them is claimed.
+const WAKE_ORDERS: &str = "update orders set plan_at = $2 where number in
+    (select order_number from notices where id in (select value from json_each($1)))";
+
 impl Store {
     /// When the dispatcher has to work next; None while nothing is to be sent.
     pub async fn next_try(&self) -> Result<Option<Instant>> {
@@ -90,7 +101,7 @@ impl Store {
 
     /// Claims notices whose time has come and whose order's plan is up to date; what goes at once comes first.
     pub async fn claim(&self, now: Instant, limits: &Limits<'_>) -> Result<Claims> {
-        const READY: &str = "select n.id, n.state = 'in_doubt' as again from notices n
+        const READY: &str = "select n.id, n.doubtful as again from notices n
             join orders o on o.number = n.order_number
             where n.next_try_at <= $1 and (o.plan_at is null or o.plan_at > $1)
                 and not exists (select 1 from dirty_skus d join lines l on l.sku = d.sku
@@ -192,21 +203,43 @@ impl Store {
         Ok(begun)
     }
 
-    /// Gives claimed notices back untried.
-    pub async fn release(&self, owner: &str, ids: &[String], now: Instant) -> Result<()> {
-        const RELEASE: &str =
-            "update notices set state = case when attempts > 1 then 'deferred' else 'queued' end,
-                owner = null, attempts = attempts - 1, next_try_at = $2, body_begun_at = null
-            where id in (select value from json_each($1)) and state = 'sending' and owner = $3";
+    /// Gives claimed notices back untried, each to be claimed again at its time; `words` say why, for who asks. Their
+    /// orders are planned first: what changed since the claim was not, for a notice was on its way. What was written
+    /// for a first try goes, so that the first mail is of the day it leaves.
+    pub async fn release(
+        &self,
+        owner: &str,
+        back: &[(String, Instant)],
+        words: Option<&str>,
+        now: Instant,
+    ) -> Result<()> {
+        const RELEASE: &str = concat!(
+            "update notices set state = ",
+            state_before!(),
+            ", owner = null, attempts = attempts - 1, next_try_at = back.at, body_begun_at = null,
+                reply = coalesce($3, reply)
+            from (select value ->> 0 as id, value ->> 1 as at from json_each($1)) as back
+            where notices.id = back.id and notices.state = 'sending' and notices.owner = $2 returning notices.id"
+        );
         const UNTRY: &str = "delete from attempts where ended_at is null and notice_id in
             (select value from json_each($1))";
-        if ids.is_empty() {
+        const UNWRITE: &str = "delete from messages where notice_id in (select value from json_each($1))
+            and not exists (select 1 from attempts where attempts.notice_id = messages.notice_id)";
+        if back.is_empty() {
             return Ok(());
         }
+        let back: Vec<(&str, i64)> = back.iter().map(|(id, at)| (id.as_str(), millis(*at))).collect();
         let mut tx = self.begin().await?;
-        let released = sqlx::query(RELEASE).bind(to_json(ids)).bind(millis(now)).bind(owner);
-        released.execute(&mut *tx).await?;
-        sqlx::query(UNTRY).bind(to_json(ids)).execute(&mut *tx).await?;
+        let released: Vec<String> = sqlx::query_scalar(RELEASE)
+            .bind(to_json(&back))
+            .bind(owner)
+            .bind(words)
+            .fetch_all(&mut *tx)
+            .await?;
+        let released = to_json(&released);
+        sqlx::query(UNTRY).bind(&released).execute(&mut *tx).await?;
+        sqlx::query(UNWRITE).bind(&released).execute(&mut *tx).await?;
+        sqlx::query(WAKE_ORDERS).bind(&released).bind(millis(now)).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -222,7 +255,7 @@ impl Store {
     /// Settles what has lost its use while it waited. Says how many.
     pub async fn expire(&self, now: Instant, policy: &Policy) -> Result<usize> {
         const EXPIRED: &str =
-            "select id from notices where next_try_at is not null and useful_until <= $1 limit 1000";
+            concat!("select id from notices where ", may_expire!(), " and useful_until <= $1 limit 1000");
         let expired: Vec<String> =
             sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_all(&self.readers).await?;
         if expired.is_empty() {
@@ -246,9 +279,11 @@ impl Store {
     /// Says how many of each.
     pub async fn recover(&self, now: Instant, policy: &Policy) -> Result<(usize, usize)> {
         const CLAIMED: &str = "select id, body_begun_at is not null from notices where owner is not null";
-        const BACK: &str = "update notices set owner = null, next_try_at = $2,
-                state = case when attempts > 1 then 'deferred' else 'queued' end
-            where id in (select value from json_each($1))";
+        const BACK: &str = concat!(
+            "update notices set owner = null, next_try_at = $2, state = ",
+            state_before!(),
+            " where id in (select value from json_each($1))"
+        );
         const CUT_SHORT: &str = "update attempts set ended_at = $2, outcome = 'interrupted'
             where ended_at is null and notice_id in (select value from json_each($1))";
         let mut tx = self.begin().await?;
@@ -259,6 +294,7 @@ impl Store {
         if !claimed.is_empty() {
             sqlx::query(BACK).bind(to_json(&claimed)).bind(millis(now)).execute(&mut *tx).await?;
             sqlx::query(CUT_SHORT).bind(to_json(&claimed)).bind(millis(now)).execute(&mut *tx).await?;
+            sqlx::query(WAKE_ORDERS).bind(to_json(&claimed)).bind(millis(now)).execute(&mut *tx).await?;
         }
         let doubt = Outcome::Doubtful { again: false };
         self.settle_all(&mut tx, &begun, doubt, "shipby stopped before the server answered", now, policy)
@@ -281,9 +317,7 @@ impl Store {
             return Ok(());
         }
         let rows = format!(
-            "select {NOTICE_COLUMNS}, attempts, owner, exists (select 1 from attempts a
-                where a.notice_id = notices.id and a.outcome = 'in_doubt') as again
-            from notices where id in (select value from json_each($1))"
+            "select {NOTICE_COLUMNS}, attempts, owner from notices where id in (select value from json_each($1))"
         );
         let rows: Vec<TriedNotice> =
             sqlx::query_as(AssertSqlSafe(rows)).bind(to_json(ids)).fetch_all(&mut *conn).await?;
@@ -293,9 +327,12 @@ impl Store {
         let mut by_owner: HashMap<String, Vec<Settlement>> = HashMap::new();
         for row in rows {
             let Some(mut order) = orders.remove(&row.notice.order_number) else { continue };
+            let again = row.notice.doubtful;
             let under_way = row.notice.into_under_way()?;
             let outcome = match outcome {
-                Outcome::Doubtful { .. } => Outcome::Doubtful { again: row.again },
+                Outcome::Doubtful { .. } => Outcome::Doubtful { again },
+                // Time does not resolve a doubt.
+                Outcome::Expired if again => Outcome::Doubtful { again },
                 other => other,
             };
             let settled = order.settle(&under_way.notice, &under_way.id, outcome, now, policy);
@@ -323,7 +360,6 @@ struct TriedNotice {
     notice: NoticeRow,
     attempts: u32,
     owner: Option<String>,
-    again: bool,
 }
 
 async fn messages(conn: &mut SqliteConnection, ids: &str) -> Result<HashMap<String, Vec<u8>>> {
@@ -375,18 +411,27 @@ struct LedgerRow<'a> {
     announced: bool,
 }
 
-/// Saves outcomes, whatever their number, with a few statements; wakes the orders.
+/// Saves outcomes, whatever their number, with a few statements; wakes the orders. What is not in the owner's hands
+/// any more changes nothing.
 async fn settle(conn: &mut SqliteConnection, owner: &str, settled: &[Settlement]) -> Result<()> {
     if settled.is_empty() {
         return Ok(());
     }
     let rows: Vec<SettledRow> = settled.iter().map(settled_row).collect();
+    let taken = sqlx::query_scalar(SETTLE_NOTICES).bind(to_json(&rows)).bind(owner).fetch_all(&mut *conn);
+    let taken: HashSet<String> = taken.await?.into_iter().collect();
+    let (settled, lost): (Vec<&Settlement>, Vec<&Settlement>) =
+        settled.iter().partition(|s| taken.contains(&s.id));
+    for s in lost {
+        tracing::error!(order = s.order.number, notice = s.id, state = %s.settled.state,
+            "an outcome came too late: the notice is not in our hands any more");
+    }
+    let rows: Vec<SettledRow> = settled.iter().map(|s| settled_row(s)).collect();
     let text = to_json(&rows);
-    sqlx::query(SETTLE_NOTICES).bind(&text).bind(owner).execute(&mut *conn).await?;
     sqlx::query(SETTLE_ATTEMPTS).bind(&text).execute(&mut *conn).await?;
     sqlx::query(SETTLE_ORDERS).bind(&text).execute(&mut *conn).await?;
     let over = || settled.iter().filter(|s| s.settled.next_try.is_none());
-    let ledger: Vec<LedgerRow> = over().flat_map(ledger_rows).collect();
+    let ledger: Vec<LedgerRow> = over().flat_map(|s| ledger_rows(s)).collect();
     if !ledger.is_empty() {
         sqlx::query(SETTLE_LINES).bind(to_json(&ledger)).execute(&mut *conn).await?;
     }
@@ -447,12 +492,12 @@ fn ledger_rows(s: &Settlement) -> impl Iterator<Item = LedgerRow<'_>> {
 }
 
 const SETTLE_NOTICES: &str = "update notices set state = new.state, next_try_at = new.next_try, owner = null,
-        body_begun_at = null, reply = new.reply, reason = new.reason,
+        body_begun_at = null, doubtful = doubtful or new.state = 'in_doubt', reply = new.reply, reason = new.reason,
         settled_at = case when new.over then new.at else null end
     from (select value ->> 'id' as id, value ->> 'state' as state, value ->> 'next_try' as next_try,
         value ->> 'reply' as reply, value ->> 'reason' as reason, value ->> 'over' as over, value ->> 'at' as at
         from json_each($1)) as new
-    where notices.id = new.id and coalesce(notices.owner, '') = $2";
+    where notices.id = new.id and coalesce(notices.owner, '') = $2 returning notices.id";
 
 const SETTLE_ATTEMPTS: &str = "update attempts set ended_at = new.at, outcome = new.state, phase = new.phase,
         reply = new.reply

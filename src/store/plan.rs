@@ -2,7 +2,7 @@
 //!
 //! Each method works on facts nobody else can change meanwhile: load, decide, save are one transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -70,10 +70,13 @@ struct CoverRow<'a> {
 impl Store {
     /// When the planner has to work next: at once for a dirty SKU, else when the first order is due.
     pub async fn next_plan(&self) -> Result<Option<Instant>> {
-        const NEXT: &str =
+        const NEXT: &str = concat!(
             "select min(at) from (select min(plan_at) as at from orders where plan_at is not null
-            union all select min(useful_until) from notices where next_try_at is not null
-            union all select min(first_at) from dirty_skus)";
+            union all select min(first_at) from dirty_skus
+            union all select min(useful_until) from notices where ",
+            may_expire!(),
+            ")"
+        );
         let next: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&self.readers).await?;
         Ok(next.map(instant))
     }
@@ -184,18 +187,14 @@ async fn cover_sku(
         .filter(|reason| *reason != to_json(&ChangeReason::default()));
     let arrivals: Vec<Arrival> = receipts
         .iter()
-        .map(|r| Arrival { on: day_of(instant(r.at), policy.zone), quantity: r.quantity })
-        .collect();
-    let received = |name: &str| {
-        receipts.iter().filter(|r| r.supply.as_deref() == Some(name)).map(|r| r.quantity).sum::<i64>()
-    };
-    let incoming = supplies
-        .into_iter()
-        .map(|supply| {
-            let received = received(&supply.supply);
-            supply.into_incoming(received)
+        .map(|r| Arrival {
+            on: day_of(instant(r.at), policy.zone),
+            quantity: r.quantity,
+            supply: r.supply.clone(),
         })
-        .collect::<Result<Vec<_>>>()?;
+        .collect();
+    let incoming =
+        supplies.into_iter().map(super::supply::SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
     let units: Vec<u32> = queue.iter().map(|row| row.open_units).collect();
     let covers = cover(&units, &arrivals, shipped, &incoming);
     let mut changed = Vec::new();
@@ -308,7 +307,7 @@ impl Batch {
         if let (Some(reason), Some(old)) = (plan.superseded, &order.under_way) {
             let by = plan.due.as_ref().map(|notice| notice.occasion.clone());
             self.superseded.push(SupersededRow { id: old.id.clone(), reason: reason.as_str(), by });
-            if old.state == NoticeState::InDoubt {
+            if old.doubtful {
                 let mut after = order.clone();
                 after.adopt(&plan, |_| String::new());
                 self.tried.extend(after.lines.iter().map(|line| TriedRow {
@@ -336,13 +335,26 @@ impl Batch {
         }
     }
 
-    async fn save(&self, conn: &mut SqliteConnection, now: Instant) -> Result<()> {
+    async fn save(&mut self, conn: &mut SqliteConnection, now: Instant) -> Result<()> {
         if !self.superseded.is_empty() {
             let supersede = sqlx::query(SUPERSEDE).bind(to_json(&self.superseded)).bind(millis(now));
             supersede.execute(&mut *conn).await?;
         }
         if !self.notices.is_empty() {
-            sqlx::query(INSERT_NOTICES).bind(to_json(&self.notices)).execute(&mut *conn).await?;
+            let insert = sqlx::query_scalar(INSERT_NOTICES).bind(to_json(&self.notices));
+            let inserted: HashSet<String> = insert.fetch_all(&mut *conn).await?.into_iter().collect();
+            self.planned.retain(|planned| {
+                let is_new = inserted.contains(&planned.id);
+                if !is_new {
+                    // Once mailed is mailed; but a rule that names an occasion twice keeps somebody waiting.
+                    tracing::error!(
+                        order = planned.order,
+                        occasion = planned.notice.occasion,
+                        "this notice is due, and its occasion is used up: it will not be mailed"
+                    );
+                }
+                is_new
+            });
         }
         if !self.tried.is_empty() {
             sqlx::query(SAVE_TRIED).bind(to_json(&self.tried)).execute(&mut *conn).await?;
@@ -394,7 +406,7 @@ const INSERT_NOTICES: &str = "insert into notices (id, order_number, kind, occas
     select value ->> 'id', value ->> 'order_number', value ->> 'kind', value ->> 'occasion', value ->> 'state',
         value ->> 'email', value ->> 'includes', value ->> 'lines', value ->> 'news', value ->> 'planned_at',
         value ->> 'useful_until', value ->> 'replaces_status', value ->> 'urgency', value ->> 'planned_at'
-    from json_each($1) where true on conflict do nothing";
+    from json_each($1) where true on conflict do nothing returning id";
 
 const SAVE_TRIED: &str = "update lines set tried = new.tried
     from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'tried' as tried

@@ -290,11 +290,12 @@ pub(super) struct NoticeRow {
     pub useful_until: i64,
     pub replaces_status: Option<String>,
     pub urgency: i64,
+    pub doubtful: bool,
 }
 
 pub(super) const NOTICE_COLUMNS: &str =
     "id, order_number, kind, occasion, state, email, includes, lines, news,
-    planned_at, useful_until, replaces_status, urgency";
+    planned_at, useful_until, replaces_status, urgency, doubtful";
 
 impl NoticeRow {
     pub fn from_notice(id: String, order: &str, notice: &Notice) -> Self {
@@ -312,12 +313,14 @@ impl NoticeRow {
             useful_until: millis(notice.useful_until),
             replaces_status: text_of(notice.replaces_status),
             urgency: if notice.kind.keeps_window() { 2 } else { 1 },
+            doubtful: false,
         }
     }
 
     pub fn into_under_way(self) -> Result<UnderWay> {
         let email = EmailAddress::parse(&self.email).map_err(|_| unknown("an address", "…"))?;
         Ok(UnderWay {
+            doubtful: self.doubtful,
             state: word("the state of a notice", &self.state, NoticeState::from_word)?,
             notice: Notice {
                 kind: word("the kind of a notice", &self.kind, NoticeKind::from_word)?,

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::rows::{date, to_json, word};
-use super::{Result, millis};
+use super::rows::{date, json, to_json, word};
+use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
-use crate::domain::fact::{ReceiptFact, SupplyFact};
+use crate::domain::fact::{ChangeReason, ReceiptFact, SupplyFact};
 use crate::domain::supply::{Eta, Incoming, SupplyState};
 
 /// A row of `supplies`.
@@ -44,6 +44,21 @@ impl SupplyRow {
         }
     }
 
+    fn into_fact(self) -> Result<SupplyFact> {
+        let eta = date(self.eta_from.as_deref())?.zip(date(self.eta_to.as_deref())?);
+        Ok(SupplyFact {
+            at: instant(self.at),
+            quantity: self.quantity,
+            eta: eta.map(|(from, to)| Eta { from, to }),
+            state: word("the state of a supply", &self.state, SupplyState::from_word)?,
+            confirmed: self.confirmed,
+            change: json::<ChangeReason>("the reason of a supply", &self.reason)?,
+            sku: self.sku,
+            supply: self.supply,
+            supplier: self.supplier,
+        })
+    }
+
     /// Whether it changes nothing for anybody: a fact that repeats a date is no change.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let says = |row: &Self| {
@@ -52,11 +67,10 @@ impl SupplyRow {
         says(self) == says(other)
     }
 
-    pub fn into_incoming(self, received: i64) -> Result<Incoming> {
+    pub fn into_incoming(self) -> Result<Incoming> {
         let eta = date(self.eta_from.as_deref())?.zip(date(self.eta_to.as_deref())?);
         Ok(Incoming {
             quantity: self.quantity,
-            received,
             eta: eta.map(|(from, to)| Eta { from, to }),
             state: word("the state of a supply", &self.state, SupplyState::from_word)?,
             confirmed: self.confirmed,
@@ -84,6 +98,24 @@ impl ReceiptRow {
             quantity: fact.quantity,
             at: millis(fact.at),
         }
+    }
+}
+
+impl Store {
+    /// What is known of a SKU's supplies, open or not, in the order of their names.
+    pub async fn supplies(&self, sku: &str) -> Result<Vec<SupplyFact>> {
+        let mut reader = self.readers.acquire().await?;
+        let mut rows = supplies_of(&mut reader, &BTreeSet::from([sku])).await?;
+        rows.sort_by(|a, b| a.supply.cmp(&b.supply));
+        rows.into_iter().map(SupplyRow::into_fact).collect()
+    }
+
+    /// How many orders wait for a SKU, and for how many units of it.
+    pub async fn waiting_for(&self, sku: &str) -> Result<(u32, u64)> {
+        const WAITING: &str = "select count(distinct order_number), coalesce(sum(open_units), 0) from lines
+            where sku = $1 and open_units > 0 and kind <> 'in_stock'";
+        let (orders, units): (u32, i64) = sqlx::query_as(WAITING).bind(sku).fetch_one(&self.readers).await?;
+        Ok((orders, u64::try_from(units).unwrap_or(0)))
     }
 }
 

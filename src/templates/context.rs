@@ -54,6 +54,10 @@ pub struct MailContext {
     pub in_house: usize,
     /// A date we missed and say so (the latest, if there are several); else null.
     pub missed: Option<NaiveDate>,
+    /// How many lines' dates we missed.
+    pub missed_lines: usize,
+    /// The title of the first of them; null where there is none.
+    pub missed_item: Option<String>,
     /// Lines whose date moved to a later one or was withdrawn.
     pub slip: Move,
     /// Lines whose date moved to an earlier one, or that have their first.
@@ -104,6 +108,8 @@ pub struct OrderVars {
     pub partial: String,
     /// What the customer calls it: `backorder`, `preorder`, or `order` where both are in it.
     pub wait: String,
+    /// What the whole is called beside its number: `preorder` where all that waits is one, else `order`.
+    pub word: String,
     /// Whether anything of it is still owed; what is not open cannot be cancelled.
     pub open: bool,
 }

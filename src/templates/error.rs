@@ -29,6 +29,12 @@ impl TemplateError {
                 column: report.span().start_col + 1,
                 message: tidy(report.message()),
             },
+            ErrorKind::MissingParent { current, parent } => {
+                Self::whole(current, format!("extends `{parent}`, which is not among the templates"))
+            }
+            ErrorKind::CircularExtend { tpl, .. } | ErrorKind::CircularInclude { tpl, .. } => {
+                Self::whole(tpl, "takes itself in")
+            }
             // Unknown filters, components and parents name their place in the text only.
             _ => Self::in_text(&error.to_string())
                 .unwrap_or_else(|| Self::whole(file, tidy(&error.to_string()))),

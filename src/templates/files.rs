@@ -61,15 +61,15 @@ pub fn has_html(kind: NoticeKind) -> bool {
     kind != NoticeKind::Update48h
 }
 
+/// The files a kind has.
+fn parts_of(kind: NoticeKind) -> &'static [&'static str] {
+    if has_html(kind) { &["subject.txt", "body.txt", "body.html"] } else { &["subject.txt", "body.txt"] }
+}
+
 /// The files every set must have.
 pub(super) fn required() -> impl Iterator<Item = String> {
     let of_kind = |kind: &NoticeKind| {
-        let parts: &[&str] = if has_html(*kind) {
-            &["subject.txt", "body.txt", "body.html"]
-        } else {
-            &["subject.txt", "body.txt"]
-        };
-        parts.iter().map(move |part| format!("{kind}/{part}")).collect::<Vec<_>>()
+        parts_of(*kind).iter().map(move |part| format!("{kind}/{part}")).collect::<Vec<_>>()
     };
     NoticeKind::ALL.iter().flat_map(of_kind)
 }
@@ -92,11 +92,7 @@ pub(super) fn read(dir: &Path) -> Result<Files, TemplateError> {
         };
         for part in names_in(&path, &name)? {
             let file = format!("{name}/{part}");
-            let known: &[&str] = if has_html(kind) {
-                &["subject.txt", "body.txt", "body.html"]
-            } else {
-                &["subject.txt", "body.txt"]
-            };
+            let known = parts_of(kind);
             if !known.contains(&part.as_str()) {
                 let said =
                     if part == "body.html" { "this kind is plain text only" } else { "is not a template" };

@@ -61,7 +61,9 @@ impl<'a> Gather<'a> {
             same_date: all_dated && dates.len() == 1,
             undated: self.stated.iter().filter(|line| !has_date(line) && !line.0.in_house).count(),
             in_house: self.stated.iter().filter(|(stated, _)| stated.in_house).count(),
-            missed: self.stated.iter().filter_map(|(stated, line)| missed_date(stated, line)).max(),
+            missed: self.missed().filter_map(|(stated, line)| missed_date(stated, line)).max(),
+            missed_lines: self.missed().count(),
+            missed_item: self.missed().next().map(|(_, line)| clean_or(&line.title, UNNAMED)),
             slip: self.moved(|stated, line| self.slipped(stated, line)),
             improvement: self.moved(|stated, line| self.improved(stated, line)),
             reasons: self.reasons(),
@@ -74,6 +76,10 @@ impl<'a> Gather<'a> {
             next_news: next_news.filter(|day| *day > self.today),
             links,
         }
+    }
+
+    fn missed(&self) -> impl Iterator<Item = &(&'a StatedLine, &'a Line)> {
+        self.stated.iter().filter(|(stated, _)| stated.missed)
     }
 
     fn order_vars(&self) -> OrderVars {
@@ -93,6 +99,7 @@ impl<'a> Gather<'a> {
             payment: self.order.payment.map(|payment| payment.to_string()),
             partial: self.order.partial(self.policy).to_string(),
             wait: wait.to_owned(),
+            word: if wait == "preorder" { "preorder" } else { "order" }.to_owned(),
             open: self.order.lines.iter().any(|line| line.open() > 0),
         }
     }

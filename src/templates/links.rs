@@ -4,10 +4,14 @@
 use super::context::{Links, Shop};
 use crate::domain::order::Order;
 
-/// `text` on one line, without control and invisible direction characters, trimmed; empty is None.
+/// The longest text that goes into a mail, in characters.
+const MAX_TEXT: usize = 1000;
+
+/// `text` on one line, without control and invisible direction characters, trimmed and cut at [`MAX_TEXT`]; empty is
+/// None.
 pub fn clean(text: &str) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut out = String::with_capacity(text.len().min(MAX_TEXT));
+    for c in text.chars().take(MAX_TEXT) {
         if c.is_whitespace() || c.is_control() {
             if !out.ends_with(' ') {
                 out.push(' ');
@@ -87,6 +91,7 @@ mod tests {
         assert_eq!(clean("نورة  ").as_deref(), Some("نورة"), "letters that run from right to left stay");
         assert_eq!(clean("👩\u{200d}🔧").as_deref(), Some("👩\u{200d}🔧"), "joiners belong to the letters");
         assert_eq!(clean(" \u{feff}\t"), None);
+        assert_eq!(clean(&"x".repeat(5000)).map(|text| text.len()), Some(MAX_TEXT));
     }
 
     #[test]

@@ -273,10 +273,7 @@ mod tests {
     fn an_unknown_name_is_found_where_tera_would_not_look() {
         let variable = "f:2:7 Variable `promisd` is not defined; the nearest known is `promise`";
         assert_eq!(check("é\n{% if promisd %}x{% endif %}"), Err(variable.to_owned()));
-        let field = "f:1:22 Field `titel` is not defined; the nearest known is `title`";
-        assert_eq!(
-            check("{% for l in lines %}{{l.titel}}{% endfor %}").unwrap_err().replace("1:24", "1:22"),
-            field
-        );
+        let field = "f:1:25 Field `titel` is not defined; the nearest known is `title`";
+        assert_eq!(check("{% for l in lines %}{{l.titel}}{% endfor %}"), Err(field.to_owned()));
     }
 }

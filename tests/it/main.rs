@@ -1,10 +1,20 @@
 //! Black-box tests, one binary. A test's name is a sentence about behaviour.
 
 mod cli_read;
+mod cli_write;
 mod compose;
 mod config;
+mod daemon;
+mod demo;
+mod dispatcher;
 mod intake_facts;
 mod intake_files;
+mod layers;
+mod recovery;
 mod smtp;
+mod store;
+mod story_dates;
+mod story_delivery;
+mod story_orders;
 mod support;
 mod templates;

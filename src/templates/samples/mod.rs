@@ -39,7 +39,8 @@ pub fn shops() -> [Shop; 2] {
 
 /// The default policy, in a zone that has summer time.
 pub fn policy() -> Policy {
-    Policy { zone: chrono_tz::Europe::Berlin, ..Policy::default() }
+    let default = Policy::default();
+    Policy { zone: "Europe/Berlin".parse().unwrap_or(default.zone), ..default }
 }
 
 /// Every sample, each kind at least once.
@@ -171,6 +172,7 @@ fn changes() -> Vec<Option<Sample>> {
                 line("Teapot, blue").promised(18).now_ships(27).because("The glaze failed our check."),
             ])
             .sample(),
+        made("date slip after a missed date", DateSlip).on(24).lines([late()]).paid().sample(),
         made("date withdrawn", DateSlip)
             .on(12)
             .lines([line("Kettle").withdrawn().because("Our supplier went out of business.")])

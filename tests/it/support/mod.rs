@@ -1,3 +1,6 @@
-//! What several tests share: servers that behave badly on purpose.
+//! What several tests share: a shop on a simulated clock, its facts, and servers that behave badly on purpose.
 
+pub mod app;
+pub mod daemon;
+pub mod facts;
 pub mod smtp;

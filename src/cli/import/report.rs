@@ -1,0 +1,204 @@
+//! What became of an import, in words and as one JSON document.
+
+use serde_json::{Value, json};
+
+use super::super::output;
+use super::super::single::{count, grouped};
+use super::{Answer, Args, Call, Exit, Whom};
+use crate::config::{Config, Mode};
+use crate::domain::apply::Refusal;
+use crate::intake::{MOST_REFUSALS, RowError, Spool, Spot};
+use crate::store::Recorded;
+
+pub(super) struct Report {
+    file: String,
+    rejects: Option<String>,
+    dry_run: bool,
+    skip_bad: bool,
+    notify: Whom,
+    mode: Mode,
+    facts: usize,
+    /// Facts that could not be read.
+    bad: usize,
+    /// New, changed, unchanged, refused by state.
+    counts: [usize; 4],
+    /// The first of all that were refused, in the order of the file.
+    refusals: Vec<RowError>,
+}
+
+impl Report {
+    pub fn new(args: &Args, config: &Config, file: String) -> Self {
+        Self {
+            file,
+            rejects: args.rejects.as_ref().map(|path| path.display().to_string()),
+            dry_run: args.dry_run,
+            skip_bad: args.skip_bad,
+            notify: args.notify,
+            mode: config.delivery.mode.clone(),
+            facts: 0,
+            bad: 0,
+            counts: [0; 4],
+            refusals: Vec::new(),
+        }
+    }
+
+    /// What was read.
+    pub fn take_stock(&mut self, spool: &Spool) {
+        self.facts = spool.len() + spool.refused();
+        self.bad = spool.refused();
+        spool.refusals().iter().cloned().for_each(|refusal| self.refuse(refusal));
+    }
+
+    /// Forgets what the check counted; the steps count anew.
+    pub fn start_over(&mut self) {
+        self.counts = [0; 4];
+    }
+
+    pub fn count(&mut self, recorded: &[Recorded]) {
+        self.counts.iter_mut().zip(Recorded::count(recorded)).for_each(|(sum, count)| *sum += count);
+    }
+
+    /// How many facts have been recorded so far.
+    pub fn recorded(&self) -> u64 {
+        self.counts.iter().sum::<usize>() as u64
+    }
+
+    pub fn state_refusals(&self) -> usize {
+        self.counts[3]
+    }
+
+    pub fn refuse(&mut self, refusal: RowError) {
+        let at = self.refusals.partition_point(|known| known.line <= refusal.line);
+        self.refusals.insert(at, refusal);
+        self.refusals.truncate(MOST_REFUSALS);
+    }
+
+    pub fn refuse_state(&mut self, line: u64, refusal: &Refusal) {
+        self.refuse(RowError { line, spot: Spot::Row, says: refusal.to_string() });
+    }
+
+    /// Nothing of the file was taken.
+    pub fn refused_whole(&self, call: &Call) -> Answer {
+        self.print_refusals(call);
+        if call.json {
+            self.document("refused")?;
+        } else if self.facts == 0 {
+            eprintln!("Nothing was written.");
+        } else {
+            eprintln!("{}", self.advice());
+        }
+        Ok(Exit::Failed)
+    }
+
+    /// The file was taken, perhaps without its bad rows, or would have been.
+    pub fn end(&self, call: &Call) -> Answer {
+        self.print_refusals(call);
+        if call.json {
+            self.document(if self.dry_run { "dry_run" } else { "imported" })?;
+        } else {
+            output::text(&self.words())?;
+        }
+        Ok(if self.refused() > 0 { Exit::Rejects } else { Exit::Done })
+    }
+
+    fn refused(&self) -> usize {
+        self.bad + self.counts[3]
+    }
+
+    /// The rejects file, if there is one by now.
+    fn written_rejects(&self) -> Option<&str> {
+        self.rejects.as_deref().filter(|_| self.refused() > 0 && !self.dry_run)
+    }
+
+    fn advice(&self) -> String {
+        let facts = count(self.facts as u64, "fact", "facts");
+        let refused = grouped(self.refused() as u64);
+        let those = if self.refused() == 1 { "it" } else { "them" };
+        format!(
+            "Nothing was written: {refused} of {facts} cannot be taken. Mend {those}, or take the rest with --skip-bad --rejects FILE."
+        )
+    }
+
+    fn words(&self) -> String {
+        let [new, changed, unchanged, _] = self.counts;
+        let parts =
+            [(new, "new"), (changed, "changed"), (unchanged, "unchanged"), (self.refused(), "rejected")];
+        let mut parts: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{} {word}", grouped(*count as u64)))
+            .collect();
+        if let (Some(file), Some(last)) = (self.written_rejects(), parts.last_mut()) {
+            last.push_str(&format!(" ({file})"));
+        }
+        let facts = count(self.facts as u64, "fact", "facts");
+        let mut words = match parts.is_empty() {
+            true => format!("{facts}.\n"),
+            false => format!("{facts}: {}.\n", parts.join(", ")),
+        };
+        if self.dry_run && self.refused() > 0 && !self.skip_bad {
+            words.push_str(&format!("{}\n", self.advice()));
+            return words;
+        }
+        if self.dry_run {
+            words.push_str("Nothing was written: this was a dry run.\n");
+        }
+        if new > 0 {
+            words.push_str(&self.mail());
+        }
+        words
+    }
+
+    fn mail(&self) -> String {
+        let news = match self.notify {
+            Whom::Future => "No mail about the past; the next news for each order comes as scheduled.",
+            Whom::All => "Each new order is confirmed by mail, as if it had come in now.",
+        };
+        match &self.mode {
+            Mode::Live => format!("{news}\n"),
+            mode => format!("{news}\nmode {}: customers get no mail\n", mode.as_str()),
+        }
+    }
+
+    /// With `--json` they stand in the document.
+    fn print_refusals(&self, call: &Call) {
+        if call.json {
+            return;
+        }
+        for refusal in &self.refusals {
+            eprintln!("{}:{refusal}", self.file);
+        }
+        let more = self.refused().saturating_sub(self.refusals.len());
+        if more > 0 {
+            eprintln!("and {} more", grouped(more as u64));
+        }
+    }
+
+    fn document(&self, result: &str) -> anyhow::Result<()> {
+        let [new, changed, unchanged, _] = self.counts;
+        let written = result == "imported";
+        output::json(
+            "shipby.import/1",
+            &json!({
+                "result": result, "file": self.file, "facts": self.facts,
+                "new": if written || self.dry_run { new } else { 0 },
+                "changed": if written || self.dry_run { changed } else { 0 },
+                "unchanged": if written || self.dry_run { unchanged } else { 0 },
+                "rejected": self.refused(), "rejects": self.written_rejects().filter(|_| written),
+                "mode": self.mode.as_str(),
+                "refusals": self.refusals.iter().map(refusal).collect::<Vec<_>>(),
+            }),
+        )
+    }
+}
+
+fn refusal(refusal: &RowError) -> Value {
+    let mut object = json!({ "line": refusal.line, "says": refusal.says });
+    match &refusal.spot {
+        Spot::Row => {}
+        Spot::Byte(byte) => object["byte"] = json!(byte),
+        Spot::Column(name) => object["column"] = json!(name),
+        Spot::Field(path) => object["field"] = json!(path),
+    }
+    object
+}

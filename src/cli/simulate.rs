@@ -1,0 +1,272 @@
+//! `shipby simulate`: dated facts replayed through the real planner and dispatcher on a simulated clock, on a
+//! database of its own. For rehearsing a policy or a template on last year's orders.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, IsTerminal, Write, stdin};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use chrono::{NaiveDate, TimeDelta};
+use serde_json::json;
+
+use super::{Answer, Call, Exit};
+use crate::clock::Clock;
+use crate::config::{Config, Mode};
+use crate::dispatcher::{Dispatcher, Settings, Transport};
+use crate::domain::calendar::{Instant, plus_days, start_of};
+use crate::domain::fact::Fact;
+use crate::intake::{Format, Spool, Spooled};
+use crate::parts;
+use crate::simulation::Simulation;
+use crate::store::{Counts, Durability, Recorded, Silence, Store};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Facts as JSON lines, each with its `at`; `-` reads standard input.
+    file: PathBuf,
+    /// Go on until the end of that day (default: the last fact).
+    #[arg(long, value_name = "DATE")]
+    until: Option<NaiveDate>,
+    /// Send the mails to this server on this machine instead of keeping them only.
+    #[arg(long, value_name = "HOST:PORT")]
+    smtp: Option<String>,
+    /// Write every notice and every decision as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    decisions: Option<PathBuf>,
+    /// Write every mail into this folder.
+    #[arg(long, value_name = "DIR")]
+    mails: Option<PathBuf>,
+}
+
+/// What a simulation came to.
+#[derive(Debug)]
+struct Outcome {
+    facts: usize,
+    /// What the orders did not take, with its line in the file.
+    refused: Vec<(u64, String)>,
+    end: Instant,
+    counts: Counts,
+    silence: Option<Silence>,
+}
+
+pub(super) async fn run(call: &Call, args: Args) -> Answer {
+    let config = call.config()?;
+    let spool = match read(&args.file)? {
+        Ok(spool) => spool,
+        Err(refusals) => {
+            refusals.iter().for_each(|refusal| eprintln!("{}:{refusal}", args.file.display()));
+            bail!("nothing was simulated; mend these rows first");
+        }
+    };
+    let place = tempfile::tempdir().context("no temporary folder for the simulation's database")?;
+    let mut simulation = start(&config, &spool, place.path(), args.smtp.as_deref()).await?;
+    let until =
+        args.until.map(|day| start_of(plus_days(day, 1), config.policy().zone) - TimeDelta::milliseconds(1));
+    let outcome = replay(&mut simulation, &spool, until).await?;
+    simulation.dispatcher.close().await;
+    if let Some(file) = &args.decisions {
+        write_decisions(&simulation.store, file).await.with_context(|| format!("{}", file.display()))?;
+    }
+    if let Some(folder) = &args.mails {
+        write_mails(&simulation.store, folder).await.with_context(|| format!("{}", folder.display()))?;
+    }
+    simulation.store.close().await;
+    if call.json {
+        println!("{}", to_json(&outcome));
+    } else {
+        report(&outcome, &args.file);
+    }
+    Ok(if outcome.refused.is_empty() { Exit::Done } else { Exit::Rejects })
+}
+
+/// The file's facts, or why its rows cannot be taken.
+fn read(file: &Path) -> anyhow::Result<Result<Spool, Vec<String>>> {
+    let (input, format): (Box<dyn std::io::Read>, _) = if file == Path::new("-") {
+        (Box::new(stdin()), Format::Jsonl)
+    } else {
+        let open = File::open(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        (Box::new(open), Format::Jsonl)
+    };
+    // Facts of a simulation may lie in the future, but each must say when it happened.
+    let spool = Spool::read(BufReader::new(input), format, Instant::MAX_UTC, || {})
+        .with_context(|| format!("{}", file.display()))?;
+    let mut refusals: Vec<String> = spool.refusals().iter().map(ToString::to_string).collect();
+    if spool.refused() > refusals.len() {
+        refusals.push(format!(" and {} more rows", spool.refused() - refusals.len()));
+    }
+    let dateless = spool.last_instant().is_some_and(|last| last.timestamp() > 10_000_000_000);
+    if refusals.is_empty() && dateless {
+        refusals.push(" a fact has no \"at\"; a simulation needs the time of each".to_owned());
+    }
+    Ok(if refusals.is_empty() { Ok(spool) } else { Err(refusals) })
+}
+
+async fn start(
+    config: &Config,
+    spool: &Spool,
+    place: &Path,
+    smtp: Option<&str>,
+) -> anyhow::Result<Simulation> {
+    let mut store = Store::open(&place.join("simulation.db"), Durability::None).await?;
+    store.set_instance("simulation").await?;
+    let first = spool.first_instant().unwrap_or_default();
+    let (clock, hand) = Clock::simulated(first);
+    let (transport, mode) = match smtp {
+        None => (Transport::Capture, Mode::Capture),
+        Some(server) => {
+            let (host, port) = server.rsplit_once(':').context("--smtp wants HOST:PORT")?;
+            let port = port.parse().context("--smtp wants HOST:PORT, the port a number")?;
+            (Transport::Smtp(Arc::new(parts::local_relay(host, port)?)), Mode::Live)
+        }
+    };
+    let settings = Settings {
+        owner: "simulation".to_owned(),
+        mode,
+        allowed: config.delivery.allowed.clone(),
+        concurrency: config.delivery.concurrency,
+        rate: None,
+        policy: config.policy(),
+    };
+    let dispatcher = Dispatcher::new(store.clone(), clock, transport, parts::desk(config)?, settings);
+    Ok(Simulation { store, dispatcher, policy: config.policy(), hand })
+}
+
+async fn replay(
+    simulation: &mut Simulation,
+    spool: &Spool,
+    until: Option<Instant>,
+) -> anyhow::Result<Outcome> {
+    let end = until.or(spool.last_instant()).unwrap_or_default();
+    let mut facts = spool.facts_in_order().peekable();
+    let mut refused = Vec::new();
+    let mut progress = Progress::new(spool.len());
+    let mut done = 0;
+    loop {
+        let next = match facts.peek() {
+            Some(Ok(fact)) => Some(fact.fact.at()),
+            Some(Err(_)) => None,
+            None => None,
+        };
+        let due = simulation.next_due().await?;
+        let Some(at) = due.into_iter().chain(next).min().filter(|at| *at <= end) else { break };
+        let mut now: Vec<Spooled> = Vec::new();
+        while let Some(fact) = facts.next_if(|fact| fact.as_ref().is_ok_and(|f| f.fact.at() <= at)) {
+            now.push(fact?);
+        }
+        let of_this_moment: Vec<Fact> = now.iter().map(|fact| fact.fact.clone()).collect();
+        let moment = simulation.step(at, &of_this_moment).await?;
+        for (fact, recorded) in now.iter().zip(&moment.recorded) {
+            if let Recorded::Refused(why) = recorded {
+                refused.push((fact.place.line, why.to_string()));
+            }
+        }
+        done += now.len();
+        progress.show(done, at);
+    }
+    if let Some(Err(error)) = facts.next() {
+        return Err(error.into());
+    }
+    simulation.hand.set(end);
+    progress.clear();
+    let counts = simulation.store.counts().await?;
+    let silence = simulation.store.longest_silence(end).await?;
+    Ok(Outcome { facts: done, refused, end, counts, silence })
+}
+
+async fn write_decisions(store: &Store, file: &Path) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(File::create(file)?);
+    let mut after = String::new();
+    loop {
+        let entries = store.entries_after(&after, 1_000).await?;
+        let Some(last) = entries.last() else { break };
+        after.clone_from(&last.order_number);
+        for entry in &entries {
+            serde_json::to_writer(&mut out, entry)?;
+            out.write_all(b"\n")?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+async fn write_mails(store: &Store, folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let mut after = String::new();
+    loop {
+        let mails = store.messages_after(&after, 500).await?;
+        let Some((last, _)) = mails.last() else { return Ok(()) };
+        after.clone_from(last);
+        for (id, bytes) in &mails {
+            std::fs::write(folder.join(format!("{id}.eml")), bytes)?;
+        }
+    }
+}
+
+fn to_json(outcome: &Outcome) -> serde_json::Value {
+    json!({
+        "schema": "shipby.simulation/1",
+        "facts": outcome.facts,
+        "refused": outcome.refused.iter()
+            .map(|(line, why)| json!({"line": line, "reason": why})).collect::<Vec<_>>(),
+        "end": outcome.end,
+        "orders": outcome.counts.orders,
+        "notices": outcome.counts.notices,
+        "decisions": outcome.counts.decisions,
+        "longest_silence": outcome.silence,
+    })
+}
+
+fn report(outcome: &Outcome, file: &Path) {
+    let Outcome { facts, refused, end, counts, silence } = outcome;
+    for (line, why) in refused {
+        eprintln!("{}:{line} refused: {why}", file.display());
+    }
+    println!("{facts} facts up to {}, {} refused", end.format("%Y-%m-%d %H:%M UTC"), refused.len());
+    let orders: Vec<_> = counts.orders.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    println!("Orders: {}", orders.join(", "));
+    println!("\nNotices");
+    for (kind, states) in &counts.notices {
+        let states: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        println!("  {kind:<14} {}", states.join(", "));
+    }
+    println!("\nDecided otherwise");
+    for (kind, reasons) in &counts.decisions {
+        let reasons: Vec<_> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        println!("  {kind:<14} {}", reasons.join(", "));
+    }
+    if let Some(silence) = silence {
+        let span = TimeDelta::seconds(silence.seconds);
+        let hours = span.num_hours() - 24 * span.num_days();
+        println!("\nLongest silence: {} days {hours} hours (order {})", span.num_days(), silence.order);
+    }
+}
+
+/// A line that shows how far it is, at a terminal only.
+struct Progress {
+    all: usize,
+    shown: Option<NaiveDate>,
+    terminal: bool,
+}
+
+impl Progress {
+    fn new(all: usize) -> Self {
+        Self { all, shown: None, terminal: std::io::stderr().is_terminal() }
+    }
+
+    /// Redrawn once a simulated day.
+    fn show(&mut self, done: usize, at: Instant) {
+        let day = at.date_naive();
+        if self.terminal && self.shown != Some(day) {
+            self.shown = Some(day);
+            let width = 30 * done / self.all.max(1);
+            eprint!("\r[{:<30}] {day}  {done} of {} facts", "█".repeat(width), self.all);
+        }
+    }
+
+    fn clear(&self) {
+        if self.terminal {
+            eprint!("\r{:80}\r", "");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What happens to an order: shipped, cancelled, sent again by the shop, given another address.
+
+use super::super::calendar::Instant;
+use super::super::fact::{LineKind, LineUnits};
+use super::super::notice::Reason;
+use super::super::order::Status;
+use super::super::world::{Server, line};
+use super::{confirmed, kettle, since, stated};
+
+#[test]
+fn a_closed_order_gets_nothing_but_its_own_closing_notices() {
+    let mut world = confirmed();
+    assert!(world.ship(None));
+    world.run_until("2026-03-10T12:00:00Z");
+    world.refund();
+    world.run_until("2026-05-01T00:00:00Z");
+    assert_eq!(since(&world), ["03-03 12:00 shipped/S-1", "03-10 12:00 refunded/F-2"]);
+    assert_eq!(world.order.status(), Status::Shipped);
+}
+
+#[test]
+fn what_was_queued_when_the_order_closes_is_superseded() {
+    let mut world = confirmed();
+    world.run_until("2026-03-11T09:00:00Z");
+    world.server = Server::Defers;
+    world.run_until("2026-03-11T11:00:00Z");
+    assert!(world.cancel(None));
+    world.server = Server::Accepts;
+    world.run_until("2026-05-01T00:00:00Z");
+    assert_eq!(since(&world)[1..], ["03-11 11:00 cancelled/C-1"]);
+    assert_eq!(
+        world.superseded.last().unwrap(),
+        &("weekly_status/2026-03-11".to_owned(), Reason::OrderClosed)
+    );
+}
+
+#[test]
+fn a_fact_that_the_order_s_state_refuses_changes_nothing_and_mails_nobody() {
+    let mut world = confirmed();
+    assert!(world.cancel(None));
+    world.run_until("2026-03-03T13:00:00Z");
+    let before = world.order.clone();
+    assert!(!world.ship(None) && !world.ship(Some(&["kettle"])) && !world.cancel(Some(&["nothing"])));
+    assert_eq!(world.order, before);
+}
+
+#[test]
+fn more_units_than_are_open_are_refused() {
+    let mut world = confirmed();
+    let lines = Some(vec![LineUnits { id: "kettle".into(), quantity: Some(2) }]);
+    let fact = super::super::fact::ShipmentFact {
+        at: world.now,
+        id: "S".into(),
+        order: "1042".into(),
+        lines,
+        carrier: None,
+        tracking: None,
+        url: None,
+        handed_over: true,
+    };
+    let refused = world.order.ship(&fact, world.now).unwrap_err();
+    assert_eq!(refused.to_string(), "line kettle of order 1042 has 1 open, not 2");
+}
+
+#[test]
+fn a_label_is_no_shipment() {
+    let mut world = confirmed();
+    let now = world.now;
+    let label = |handed_over| super::super::fact::ShipmentFact {
+        at: now,
+        id: "S".into(),
+        order: "1042".into(),
+        lines: None,
+        carrier: None,
+        tracking: None,
+        url: None,
+        handed_over,
+    };
+    world.order.ship(&label(false), now).unwrap();
+    assert_eq!((world.order.status(), world.order.news.len()), (Status::Waiting, 0));
+    world.order.ship(&label(true), now).unwrap();
+    assert_eq!((world.order.status(), world.order.news.len()), (Status::Shipped, 1));
+}
+
+#[test]
+fn a_changed_address_supersedes_what_is_not_accepted_and_one_mail_goes_to_the_new_one() {
+    let mut world = confirmed();
+    world.server = Server::Defers;
+    world.eta("kettle", "2026-03-27");
+    world.run_until("2026-03-03T12:30:00Z");
+    world.readdress(Some("ana@example.org"));
+    world.server = Server::Accepts;
+    world.run_until("2026-03-04T12:00:00Z");
+    assert_eq!(since(&world), ["03-03 12:30 date_slip/2"]);
+    assert_eq!(world.superseded, [("date_slip/1".to_owned(), Reason::AddressChanged)]);
+    assert_eq!(world.last().content.email.as_str(), "ana@example.org");
+}
+
+#[test]
+fn what_the_old_address_refused_is_told_at_the_new_one() {
+    let mut world = kettle();
+    world.server = Server::Refuses;
+    world.run_until("2026-03-02T09:00:00Z");
+    world.server = Server::Accepts;
+    world.run_until("2026-03-02T10:00:00Z");
+    assert_eq!(world.mails(), [""; 0]);
+    world.readdress(Some("ana@example.org"));
+    world.run_until("2026-03-02T11:00:00Z");
+    assert_eq!(world.mails(), ["03-02 10:00 confirmation.2"]);
+}
+
+#[test]
+fn an_older_order_fact_or_one_of_the_same_moment_changes_nothing() {
+    let mut world = confirmed();
+    let before = world.order.clone();
+    let older: Instant = before.at;
+    world.upsert(|fact| {
+        fact.at = older;
+        fact.lines[0].quantity = 5;
+    });
+    assert_eq!(world.order, before);
+}
+
+#[test]
+fn a_line_left_out_or_lessened_is_cancelled_for_the_shop_s_part() {
+    let mut world = confirmed();
+    world.upsert(|fact| fact.lines[0].quantity = 3);
+    world.run_until("2026-03-03T12:30:00Z");
+    world.upsert(|fact| fact.lines[0].quantity = 2);
+    world.run_until("2026-03-03T12:30:00Z");
+    assert_eq!(world.mails().last().unwrap(), "03-03 12:30 cancelled/order@2026-03-03T12:30:00.000Z");
+    world.upsert(|fact| fact.lines[0].id = "other".into());
+    assert_eq!(world.order.lines[0].open(), 0);
+    assert_eq!(world.order.status(), Status::Waiting);
+}
+
+#[test]
+fn a_date_changed_at_the_checkout_counts_as_told() {
+    let mut world = confirmed();
+    world.upsert(|fact| fact.lines[0].promised = "2026-03-22".parse().ok());
+    world.run_until("2026-03-11T12:00:00Z");
+    assert_eq!(since(&world)[1..], ["03-11 10:00 weekly_status/2026-03-11"]);
+    assert_eq!(world.order.lines[0].told, "2026-03-22".parse().ok());
+    assert_eq!(stated(&world), ["2026-03-22"]);
+}
+
+#[test]
+fn a_line_that_is_added_later_is_told_with_its_first_date() {
+    let mut world = confirmed();
+    world.upsert(|fact| fact.lines.push(line("pot", LineKind::Backorder, None)));
+    world.eta("pot", "2026-04-01");
+    world.run_until("2026-03-03T13:00:00Z");
+    assert_eq!(since(&world), ["03-03 12:15 date_improved/1"]);
+    assert_eq!(stated(&world), ["2026-03-20", "2026-04-05"]);
+}
+
+#[test]
+fn an_order_that_is_opened_again_after_closing_is_kept_informed() {
+    let mut world = confirmed();
+    assert!(world.ship(None));
+    world.run_until("2026-03-05T12:00:00Z");
+    world.upsert(|fact| fact.lines[0].quantity = 2);
+    world.run_until("2026-03-13T00:00:00Z");
+    let expected = ["03-05 12:00 date_improved/1", "03-12 10:00 weekly_status/2026-03-12"];
+    assert_eq!(since(&world)[1..], expected);
+}
+
+#[test]
+fn a_line_opened_again_after_its_date_has_not_missed_it() {
+    let mut world = confirmed();
+    world.run_until("2026-03-17T12:00:00Z");
+    assert!(world.ship(None));
+    world.run_until("2026-04-01T12:00:00Z");
+    let before = world.mails().len();
+    world.upsert(|fact| fact.lines[0].quantity = 2);
+    world.eta("kettle", "2026-04-10");
+    world.run_until("2026-04-02T12:00:00Z");
+    assert_eq!(world.mails()[before..], ["04-01 12:15 date_improved/1"], "and no overdue for 20 March");
+    assert_eq!(stated(&world), ["2026-04-14"]);
+}
+
+#[test]
+fn an_in_stock_order_that_comes_to_wait_is_confirmed() {
+    let mut world =
+        super::super::world::World::new("2026-03-02T08:14:00Z", vec![line("cup", LineKind::InStock, None)]);
+    world.run_until("2026-03-12T12:00:00Z");
+    world.upsert(|fact| fact.lines[0].kind = LineKind::Backorder);
+    world.run_until("2026-03-14T12:00:00Z");
+    assert_eq!(world.mails(), ["03-12 12:00 confirmation"]);
+}

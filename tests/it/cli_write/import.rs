@@ -1,0 +1,231 @@
+//! `shipby import`: whole or not at all, in the order of `at`, as often as one likes.
+
+use std::time::{Duration, Instant};
+
+use super::{ORDER, Shop, bytes_of, came};
+
+const HEADER: &str = "order,placed_at,email,name,line,sku,title,quantity,kind,promised\n";
+const GOOD: &str =
+    "1042,2026-03-02T08:14:00Z,ana@example.com,Ana,1,KETTLE-01,Kettle,1,backorder,2026-12-20\n";
+const BAD: &str = "1043,2026-03-02T09:14:00Z,ben@,Ben,1,KETTLE-01,Kettle,1,backorder,\n";
+const WORSE: &str = "1044,2026-03-02T09:15:00Z,cy@example.com,Cy,1,KETTLE-01,Kettle,3,backorder,03/04/26\n";
+const SILENT: &str = "No mail about the past; the next news for each order comes as scheduled.\n\
+    mode capture: customers get no mail\n";
+
+const REFUSALS: &str = "open.csv:3 column email: \"ben@\" cannot be mailed: no domain stands after the @\n\
+    open.csv:4 column promised: \"03/04/26\" can be read two ways; write 2026-04-03\n";
+
+fn shop() -> Shop {
+    let shop = Shop::new();
+    shop.write("open.csv", &[HEADER, GOOD, BAD, WORSE].concat());
+    shop
+}
+
+#[test]
+fn a_bad_row_refuses_the_file_with_the_place_and_the_mend_and_nothing_is_written() {
+    let shop = shop();
+    let advice = "Nothing was written: 2 of 3 facts cannot be taken. Mend them, or take the rest with --skip-bad \
+        --rejects FILE.\n";
+    let (exit, stdout, stderr) = shop.run(&["import", "orders", "open.csv"]);
+    assert_eq!((exit, stdout.as_str(), stderr), (1, "", [REFUSALS, advice].concat()));
+    assert!(!shop.path("shipby.db").exists());
+    let document = shop.json(&["import", "orders", "open.csv"]);
+    assert_eq!((&document["result"], &document["rejected"]), (&"refused".into(), &2.into()));
+    assert_eq!(
+        (&document["refusals"][1]["line"], &document["refusals"][1]["column"]),
+        (&4.into(), &"promised".into())
+    );
+}
+
+#[test]
+fn the_rest_can_be_taken_and_the_rejects_file_is_importable_once_it_is_mended() {
+    let shop = shop();
+    let skip = ["import", "orders", "open.csv", "--skip-bad", "--rejects", "rejects.csv"];
+    let said = format!("3 facts: 1 new, 2 rejected (rejects.csv).\n{SILENT}");
+    assert_eq!(shop.run(&skip), (3, said, REFUSALS.into()));
+    let rejects = shop.read("rejects.csv");
+    assert_eq!(rejects, [HEADER, BAD, WORSE].concat());
+    let again = "shipby: --rejects rejects.csv is there already; name a new file\n";
+    assert_eq!(shop.run(&skip), (2, String::new(), again.into()));
+
+    shop.write("rejects.csv", &rejects.replace("ben@", "ben@example.com").replace("03/04/26", "2026-04-03"));
+    let mended = ["import", "orders", "rejects.csv", "--skip-bad", "--rejects", "none.csv"];
+    assert_eq!(shop.run(&mended), (0, format!("2 facts: 2 new.\n{SILENT}"), String::new()));
+    assert!(!shop.path("none.csv").exists(), "no rejects, no file");
+    assert!(shop.order("1043").is_some() && shop.order("1044").is_some());
+}
+
+#[test]
+fn the_same_file_again_changes_nothing() {
+    let shop = Shop::new();
+    let label = r#"{"fact":"shipment","id":"S-1","order":"1042","tracking":"JD01","handed_over":false}"#;
+    let supply = r#"{"fact":"supply","sku":"KETTLE-01","eta":"2026-12-20","state":"in_transit"}"#;
+    let receipt = r#"{"fact":"receipt","id":"R-1","sku":"KETTLE-01","quantity":2}"#;
+    shop.write("all.jsonl", &[ORDER, label, supply, receipt].join("\n"));
+    let (exit, stdout, stderr) = shop.run(&["import", "all.jsonl"]);
+    assert_eq!((exit, stderr.as_str()), (0, ""));
+    assert!(stdout.starts_with("4 facts: 1 new, 2 changed, 1 unchanged.\n"), "{stdout}");
+    let counts =
+        |shop: &Shop| ["order", "label", "supply", "receipt"].map(|kind| shop.read_facts(kind).len());
+    assert_eq!(counts(&shop), [1; 4]);
+    assert_eq!(shop.run(&["import", "all.jsonl"]), (0, "4 facts: 4 unchanged.\n".into(), String::new()));
+    assert_eq!(counts(&shop), [1; 4]);
+}
+
+#[test]
+fn facts_are_applied_in_the_order_of_at_whatever_their_order_in_the_file() {
+    let shop = Shop::new();
+    let at = |at: &str, rest: &str| format!(r#"{{"at":"2026-03-0{at}:00:00Z",{rest}}}"#);
+    let ship = at("4T08", r#""fact":"shipment","id":"S-1","order":"1042","lines":[{"id":"2"}]"#);
+    let cancel = at("3T08", r#""fact":"cancel","id":"C-1","order":"1042","lines":["1"]"#);
+    shop.write("all.jsonl", &[&ship, &cancel, ORDER].map(String::from).join("\n"));
+    let (exit, _, stderr) = shop.run(&["import", "all.jsonl"]);
+    assert_eq!((exit, stderr.as_str()), (0, ""));
+    let order = shop.order("1042").unwrap();
+    let open: Vec<u32> = order.lines.iter().map(shipby::domain::order::Line::open).collect();
+    assert_eq!(open, [0, 0, 3]);
+}
+
+#[test]
+fn what_the_orders_state_refuses_is_part_of_the_check_and_a_reject() {
+    let shop = Shop::new();
+    let ship = r#"{"fact":"shipment","id":"S-1","order":"1042"}"#;
+    let again = r#"{"fact":"shipment","id":"S-2","order":"1042"}"#;
+    let unknown = r#"{"fact":"refund","id":"F-1","order":"77","amount":"1 EUR"}"#;
+    shop.write("all.jsonl", &[unknown, ORDER, ship, again].join("\n"));
+    let refusals = "all.jsonl:1 there is no order 77; record the order first\n\
+        all.jsonl:4 order 1042 is already shipped; nothing of it is open\n";
+    let advice = "Nothing was written: 2 of 4 facts cannot be taken. Mend them, or take the rest with --skip-bad \
+        --rejects FILE.\n";
+    let whole = shop.run(&["import", "all.jsonl"]);
+    assert_eq!(whole, (1, String::new(), [refusals, advice].concat()));
+    assert!(!shop.path("shipby.db").exists());
+    let dry = format!("4 facts: 1 new, 1 changed, 2 rejected.\n{advice}");
+    assert_eq!(shop.run(&["import", "all.jsonl", "--dry-run"]), (3, dry, refusals.into()));
+    let said = format!("4 facts: 1 new, 1 changed, 2 rejected (no.jsonl).\n{SILENT}");
+    let taken = shop.run(&["import", "all.jsonl", "--skip-bad", "--rejects", "no.jsonl"]);
+    assert_eq!(taken, (3, said, refusals.into()));
+    assert_eq!(shop.read("no.jsonl"), format!("{unknown}\n{again}\n"));
+    assert_eq!(shop.read_facts("shipment").len(), 1);
+}
+
+#[test]
+fn a_dry_run_writes_nothing_whether_there_is_a_database_or_not() {
+    let shop = Shop::new();
+    shop.write("all.jsonl", ORDER);
+    let dry = ["import", "all.jsonl", "--dry-run"];
+    let said = format!("1 fact: 1 new.\nNothing was written: this was a dry run.\n{SILENT}");
+    assert_eq!(shop.run(&dry), (0, said, String::new()));
+    assert!(!shop.path("shipby.db").exists());
+    assert_eq!(shop.run(&["import", "all.jsonl"]).0, 0);
+    let before = bytes_of(shop.dir.path());
+    shop.write("all.jsonl", &ORDER.replace("\"quantity\":2", "\"quantity\":7").replace("03-02", "03-03"));
+    let said = "1 fact: 1 changed.\nNothing was written: this was a dry run.\n";
+    assert_eq!(shop.run(&dry), (0, said.into(), String::new()));
+    assert_eq!(bytes_of(shop.dir.path()), before);
+}
+
+#[test]
+fn standard_input_is_checked_whole_too() {
+    let shop = Shop::new();
+    let (exit, _, stderr) = shop.run_on(&["import", "orders", "-"], &[HEADER, GOOD, BAD].concat());
+    assert_eq!(exit, 1);
+    assert!(stderr.starts_with("<stdin>:3 column email: \"ben@\""), "{stderr}");
+    assert!(!shop.path("shipby.db").exists());
+    assert_eq!(shop.run_on(&["import", "orders", "-"], &[HEADER, GOOD].concat()).0, 0);
+    assert_eq!(shop.run_on(&["import", "-"], ORDER).0, 0);
+    assert!(shop.order("1042").is_some());
+}
+
+#[test]
+fn at_most_twenty_refusals_are_shown_and_the_others_counted() {
+    let shop = Shop::new();
+    shop.write("bad.jsonl", &"nonsense\n".repeat(1_250));
+    let (exit, _, stderr) = shop.run(&["import", "bad.jsonl"]);
+    assert_eq!(exit, 1);
+    assert_eq!(stderr.lines().filter(|line| line.starts_with("bad.jsonl:")).count(), 20);
+    assert!(stderr.contains("\nand 1,230 more\n"), "{stderr}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_at_all_is_refused_by_its_name_or_its_header() {
+    let shop = Shop::new();
+    shop.write("open.csv", "order,placed,email\n");
+    shop.write("open.txt", "");
+    let cases: &[(&[&str], i32, &str)] = &[
+        (
+            &["import", "open.csv"],
+            2,
+            "shipby: open.csv: a CSV holds one kind of facts; say which: orders, supply, receipts or shipments\n",
+        ),
+        (
+            &["import", "open.txt"],
+            2,
+            "shipby: open.txt: its name does not say how it is written; name it .csv or .jsonl\n",
+        ),
+        (
+            &["import", "letters", "open.csv"],
+            2,
+            "shipby: letters: write orders, supply, receipts or shipments\n",
+        ),
+        (
+            &["import", "orders", "open.csv"],
+            1,
+            "open.csv:1 column placed: is not known; did you mean placed_at?\nNothing was written.\n",
+        ),
+        (&["import", "none.jsonl"], 1, "shipby: none.jsonl: No such file or directory (os error 2)\n"),
+    ];
+    for (args, exit, stderr) in cases {
+        assert_eq!(shop.run(args), (*exit, String::new(), (*stderr).to_owned()));
+    }
+}
+
+#[test]
+fn a_new_order_is_confirmed_only_where_all_is_to_be_told() {
+    let shop = Shop::new();
+    shop.write("a.jsonl", ORDER);
+    shop.write("b.jsonl", &ORDER.replace("1042", "1043"));
+    assert_eq!(shop.run(&["import", "a.jsonl"]).0, 0);
+    let (exit, stdout, _) = shop.run(&["import", "b.jsonl", "--notify", "all"]);
+    assert_eq!(exit, 0);
+    assert!(stdout.contains("Each new order is confirmed by mail"), "{stdout}");
+    assert!(shop.order("1042").unwrap().heard.confirmed);
+    assert!(!shop.order("1043").unwrap().heard.confirmed);
+}
+
+#[test]
+fn an_import_waits_for_another_process_that_is_writing() {
+    let shop = Shop::with(&[ORDER]);
+    shop.write("more.jsonl", &ORDER.replace("1042", "1043"));
+    let begun = Instant::now();
+    let child = shop.on_database(async |mut conn| {
+        sqlx::query("begin immediate").execute(&mut conn).await.unwrap();
+        let child = shop.command(&["import", "more.jsonl"]).spawn().unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        sqlx::query("commit").execute(&mut conn).await.unwrap();
+        child
+    });
+    let (exit, _, stderr) = came(child.wait_with_output().unwrap());
+    assert_eq!((exit, stderr.as_str()), (0, ""));
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert!(shop.order("1043").is_some());
+}
+
+#[test]
+fn two_imports_at_once_lose_nothing() {
+    let shop = Shop::with(&[ORDER]);
+    let facts = |prefix: &str| {
+        let order = |n| ORDER.replace("1042", &format!("{prefix}{n}"));
+        (0..1_500).map(order).collect::<Vec<_>>().join("\n")
+    };
+    let children = ["a", "b"].map(|name| {
+        shop.write(&format!("{name}.jsonl"), &facts(name));
+        shop.command(&["import", &format!("{name}.jsonl")]).spawn().unwrap()
+    });
+    for child in children {
+        let (exit, stdout, stderr) = came(child.wait_with_output().unwrap());
+        assert_eq!((exit, stderr.as_str()), (0, ""));
+        assert!(stdout.starts_with("1,500 facts: 1,500 new.\n"), "{stdout}");
+    }
+    assert_eq!(shop.read_facts("order").len(), 3_001);
+}

@@ -1,0 +1,146 @@
+//! The built binary: one owner per database, told to stop, killed, and a fact that another process recorded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shipby::clock::{Clock, Simulated};
+use shipby::config::Config;
+use shipby::domain::reply::Phase;
+use shipby::mail::{Answer, Catcher, Script};
+use shipby::parts;
+use shipby::simulation::Simulation;
+use shipby::store::{Lock, StoreError};
+use tokio::sync::Notify;
+
+use crate::support::daemon::{House, record, until};
+use crate::support::facts::{order, order_of};
+
+const LONG: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_database_has_one_owner_until_it_dies() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shipby.db");
+    let lock = Lock::take(&path).unwrap();
+    let error = Lock::take(&path).unwrap_err();
+    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+    drop(lock);
+    Lock::take(&path).unwrap();
+}
+
+#[test]
+fn a_second_daemon_refuses_with_one_clear_line_and_the_first_goes_on() {
+    let house = House::quiet();
+    let mut first = house.serve();
+    let second = house.command().output().unwrap();
+    assert_eq!(second.status.code(), Some(69));
+    let said = String::from_utf8(second.stderr).unwrap();
+    let errors: Vec<_> = said.lines().filter(|line| line.starts_with("shipby: ")).collect();
+    let path = house.database();
+    assert_eq!(
+        errors,
+        [format!("shipby: {} is in use by another shipby daemon; stop that one first", path.display())]
+    );
+    first.signal("KILL");
+    first.ended();
+    // The lock went with the process.
+    let mut third = house.serve();
+    third.signal("TERM");
+    assert_eq!(third.ended().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_records_is_acted_on_within_two_seconds() {
+    let house = House::quiet();
+    let mut daemon = house.serve();
+    let store = house.store().await;
+    record(&store, [order("1")]).await;
+    let confirmed = until(Duration::from_secs(2), async || store.timeline("1").await.unwrap().pop()).await;
+    assert_eq!(confirmed.kind, "confirmation");
+    let settled = async || store.timeline("1").await.unwrap().pop().filter(|e| e.state == "accepted");
+    let accepted = until(Duration::from_secs(2), settled).await;
+    assert_eq!(accepted.mode.as_deref(), Some("capture"));
+    assert!(store.kept(&accepted.notice.unwrap()).await.unwrap()[0].bytes.is_some());
+    daemon.signal("TERM");
+    house.hear("STOPPING=1");
+    assert_eq!(daemon.ended().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_it_finishes_the_mail_in_flight() {
+    let at_the_dot = Arc::new(Notify::new());
+    let reached = at_the_dot.clone();
+    let script = Script::new(move |dialogue| match dialogue.phase {
+        Phase::Body => {
+            reached.notify_one();
+            Answer::After(Duration::from_millis(700), Box::new(Answer::Usual))
+        }
+        _ => Answer::Usual,
+    });
+    let catcher = Catcher::start(script).await.unwrap();
+    let house = House::live(catcher.addr().port());
+    let mut daemon = house.serve();
+    let store = house.store().await;
+    record(&store, [order("1")]).await;
+    tokio::time::timeout(LONG, at_the_dot.notified()).await.unwrap();
+    daemon.signal("TERM");
+    house.hear("STOPPING=1");
+    assert_eq!(daemon.ended().code(), Some(0));
+    let timeline = store.timeline("1").await.unwrap();
+    assert_eq!((timeline[0].state.as_str(), timeline[0].attempts), ("accepted", 1));
+    assert_eq!(catcher.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_under_load_it_loses_nothing_and_doubles_at_most_what_was_in_doubt() {
+    const ORDERS: u64 = 400;
+    const CONNECTIONS: usize = 8;
+    let slow = Script::at(Phase::Body, Answer::After(Duration::from_millis(3), Box::new(Answer::Usual)));
+    let catcher = Catcher::start(slow).await.unwrap();
+    let house = House::live(catcher.addr().port());
+    let mut daemon = house.serve();
+    let store = house.store().await;
+    let orders = (0..ORDERS).map(|n| order_of(&format!("{n}"), &format!("c{n}@example.com")));
+    record(&store, orders).await;
+    tokio::time::timeout(LONG, catcher.wait_for(100)).await.unwrap();
+    daemon.signal("KILL");
+    daemon.ended();
+    let mut daemon = house.serve();
+    let state = async |wanted: &str| -> usize {
+        let counts = store.counts().await.unwrap().notices;
+        let count = counts.get("confirmation").and_then(|states| states.get(wanted)).copied();
+        usize::try_from(count.unwrap_or(0)).unwrap()
+    };
+    let orders = usize::try_from(ORDERS).unwrap();
+    until(LONG, async || (state("accepted").await + state("in_doubt").await == orders).then_some(())).await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    let doubtful = state("in_doubt").await;
+    assert!(doubtful <= CONNECTIONS, "{doubtful}");
+    // Until the doubt has lasted its quarter of an hour, nothing came twice.
+    assert!(copies(&catcher).values().all(|copies| *copies == 1));
+
+    let config =
+        Config::parse(&house.config(), &std::fs::read_to_string(house.config()).unwrap(), std::iter::empty());
+    let config = config.unwrap();
+    let hand = Simulated::at(Clock::System.now() + chrono::TimeDelta::minutes(16));
+    let clock = Clock::Simulated(hand.clone());
+    let dispatcher = parts::dispatcher(&config, store.clone(), clock, "later".to_owned()).unwrap();
+    let mut later =
+        Simulation { store: store.clone(), dispatcher, policy: config.policy(), hand: hand.clone() };
+    later.step(hand.now(), &[]).await.unwrap();
+    assert_eq!(state("accepted").await, orders);
+    let copies = copies(&catcher);
+    assert_eq!(copies.len(), orders);
+    assert!(copies.values().sum::<usize>() <= orders + doubtful);
+}
+
+/// How often each mail was taken. The same mail is the same bytes.
+fn copies(catcher: &Catcher) -> BTreeMap<Vec<u8>, usize> {
+    let mut copies = BTreeMap::new();
+    for mail in catcher.mails() {
+        *copies.entry(mail.bytes).or_insert(0) += 1;
+    }
+    copies
+}

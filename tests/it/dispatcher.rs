@@ -1,0 +1,168 @@
+//! What several connections send at once: everything once, whatever the relay does in between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use shipby::domain::apply::Notify as Tell;
+use shipby::domain::reply::Phase;
+use shipby::intake::{self, Recording};
+use shipby::mail::{Answer, Dialogue, Script};
+use shipby::store::Attempt;
+
+use crate::support::app::{Differs, TestApp};
+use crate::support::facts::order_of;
+
+const START: &str = "2026-03-02T08:00:00Z";
+
+/// A shop with so many orders to be confirmed, `connections` at a time.
+async fn busy(orders: usize, connections: &str, script: Script) -> TestApp {
+    let keys = [("DELIVERY__CONCURRENCY", connections)];
+    let shop = TestApp::with(START, Differs { script, keys: &keys }).await;
+    let facts: Vec<_> = (0..orders)
+        .map(|n| {
+            intake::fact(order_of(&format!("{n:04}"), &format!("c{n}@example.com")), shop.now()).unwrap()
+        })
+        .collect();
+    let how = Recording { at: shop.now(), source: "test", notify: Tell::All, dry_run: false };
+    intake::record(shop.store(), &facts, how).await.unwrap();
+    shop
+}
+
+/// How many confirmations are in which state.
+async fn states(shop: &TestApp) -> BTreeMap<String, i64> {
+    shop.store().counts().await.unwrap().notices.remove("confirmation").unwrap_or_default()
+}
+
+fn is(expected: &[(&str, i64)]) -> BTreeMap<String, i64> {
+    expected.iter().map(|(state, count)| ((*state).to_owned(), *count)).collect()
+}
+
+/// The number in `c17@example.com`.
+fn number(to: &str) -> usize {
+    to.trim_start_matches('c').split('@').next().and_then(|n| n.parse().ok()).unwrap_or(usize::MAX)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_mails_over_eight_connections_arrive_once_each() {
+    let mut shop = busy(2_000, "8", Script::usual()).await;
+    assert_eq!(shop.settle().await, 2_000);
+    let ids: BTreeSet<_> = shop.mails().into_iter().map(|mail| mail.message_id).collect();
+    assert_eq!((shop.catcher.count(), ids.len()), (2_000, 2_000));
+    assert_eq!(states(&shop).await, is(&[("accepted", 2_000)]));
+    assert!(shop.catcher.connections() <= 8, "{}", shop.catcher.connections());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_moody_relay_does_to_one_mail_is_that_mails_alone() {
+    let first = |d: &Dialogue<'_>| d.attempt == 1;
+    let moody = Script::new(move |d| match (d.phase, number(d.to) % 10) {
+        (Phase::Rcpt, 1) => Answer::reply("550 5.1.1 no such mailbox"),
+        (Phase::Rcpt, 2) if first(d) => Answer::reply("450 4.2.0 greylisted"),
+        (Phase::Rcpt, 3) if first(d) => Answer::reply("421 4.3.2 too many mails here"),
+        (Phase::Data, 4) if first(d) => Answer::Close(Vec::new()),
+        (Phase::Body, 5) if first(d) => Answer::TakeAndClose,
+        (Phase::Body, 6) if first(d) => Answer::Close(Vec::new()),
+        (Phase::Body, 7) if first(d) => Answer::reply("421 4.3.2 closing down"),
+        (Phase::Body, 8) => Answer::reply("554 5.6.0 not this content"),
+        _ => Answer::Usual,
+    });
+    let mut shop = busy(500, "8", moody).await;
+    shop.settle().await;
+    // 421 and a drop before the body cost a kept connection, not the mail; on a fresh one they are a delay.
+    let now = states(&shop).await;
+    assert_eq!((now["failed"], now["in_doubt"]), (100, 100), "{now:?}");
+    assert!(now["accepted"] >= 100 && now["deferred"] >= 100, "{now:?}");
+    shop.travel(TimeDelta::minutes(20)).await;
+    assert_eq!(states(&shop).await, is(&[("accepted", 400), ("failed", 100)]));
+    let mut copies = BTreeMap::new();
+    for mail in shop.catcher.mails() {
+        *copies.entry((number(&mail.to[0]) % 10, mail.bytes)).or_insert(0) += 1;
+    }
+    assert_eq!(copies.len(), 400);
+    for ((rest, _), copies) in copies {
+        // Only what was taken without a word comes twice, under one Message-ID.
+        assert_eq!(copies, if rest == 5 { 2 } else { 1 }, "{rest}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_takes_two_connections_gets_two_and_nothing_fails() {
+    let open = Mutex::new(BTreeSet::new());
+    let narrow = Script::new(move |d| match d.phase {
+        Phase::Greeting if d.connection > 2 => Answer::reply("421 4.7.0 too many connections"),
+        Phase::Body => {
+            open.lock().unwrap().insert(d.connection);
+            Answer::After(Duration::from_millis(1), Box::new(Answer::Usual))
+        }
+        _ => Answer::Usual,
+    });
+    let mut shop = busy(200, "8", narrow).await;
+    shop.settle().await;
+    assert_eq!(states(&shop).await, is(&[("accepted", 200)]));
+    let tries = attempts(&shop, "0000").await;
+    assert_eq!(tries.len(), 1, "{tries:?}");
+}
+
+#[tokio::test]
+async fn a_relay_that_ends_each_connection_after_three_mails_is_no_failure() {
+    let short = Script::new(|d| match d.phase {
+        Phase::Mail if d.mail > 3 => Answer::Close(b"421 4.7.0 three are enough\r\n".to_vec()),
+        _ => Answer::Usual,
+    });
+    let mut shop = busy(20, "1", short).await;
+    shop.settle().await;
+    assert_eq!(states(&shop).await, is(&[("accepted", 20)]));
+    for order in ["0003", "0006", "0019"] {
+        assert_eq!(attempts(&shop, order).await.len(), 1);
+    }
+    assert_eq!(shop.catcher.connections(), 7);
+}
+
+#[tokio::test]
+async fn a_relay_that_refuses_our_credentials_is_probed_and_nothing_is_counted() {
+    let script = Script::new(|d| match d.phase {
+        Phase::Mail if d.connection <= 2 => Answer::reply("530 5.7.0 authentication required"),
+        _ => Answer::Usual,
+    });
+    let mut shop = busy(20, "1", script).await;
+    assert_eq!(shop.settle().await, 0);
+    assert_eq!(states(&shop).await, is(&[("queued", 20)]));
+    let waiting = shop.kept("0000", "confirmation").await;
+    let why = waiting.entry.reply.unwrap();
+    assert!(why.contains("the relay cannot be used") && why.contains("530 5.7.0"), "{why}");
+    shop.travel(TimeDelta::seconds(50)).await;
+    assert_eq!(shop.catcher.connections(), 1, "one probe per backoff");
+    shop.sim.dispatcher.close().await;
+    shop.travel(TimeDelta::minutes(2)).await;
+    assert_eq!((shop.catcher.connections(), shop.catcher.count()), (2, 0));
+    shop.sim.dispatcher.close().await;
+    shop.travel(TimeDelta::minutes(10)).await;
+    assert_eq!(states(&shop).await, is(&[("accepted", 20)]));
+    assert!(shop.kept("0007", "confirmation").await.attempts.iter().all(|a| a.number == 1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_mailed_by_our_own_rules_is_said_and_the_others_go() {
+    let keys = [("DELIVERY__ALLOW_RECIPIENTS", "@example.com")];
+    let mut shop = TestApp::with(START, Differs { keys: &keys, ..Differs::default() }).await;
+    shop.facts([order_of("1", "ana@example.com"), order_of("2", "bo@elsewhere.example")]).await;
+    assert_eq!(shop.kinds(), ["1 confirmation"]);
+    assert_eq!(shop.otherwise("2").await, ["Mon 02 Mar 09:00 confirmation skipped not_allowed"]);
+}
+
+#[tokio::test]
+async fn redirected_mail_goes_to_one_address_and_names_the_real_one() {
+    let keys = [("DELIVERY__MODE", "redirect"), ("DELIVERY__REDIRECT_TO", "us@tableware.example")];
+    let mut shop = TestApp::with(START, Differs { keys: &keys, ..Differs::default() }).await;
+    shop.fact(order_of("1", "ana@example.com")).await;
+    let mail = shop.last_mail();
+    assert_eq!(mail.to, "us@tableware.example");
+    assert!(mail.subject.starts_with("[for ana@example.com] "), "{}", mail.subject);
+    assert_eq!(shop.timeline("1").await[0].mode.as_deref(), Some("redirect"));
+}
+
+async fn attempts(shop: &TestApp, order: &str) -> Vec<Attempt> {
+    shop.kept(order, "confirmation").await.attempts
+}

@@ -1,0 +1,85 @@
+//! The house has walls: a module uses only those it is drawn above. A `use crate::` that is not in the table fails.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who may use whom (beside themselves). `cli` and `daemon` may use anything.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("clock", &["domain"]),
+    ("config", &["domain"]),
+    ("bell", &["domain"]),
+    ("telemetry", &["config"]),
+    ("unit", &[]),
+    ("store", &["domain"]),
+    ("templates", &["domain"]),
+    ("mail", &["domain"]),
+    ("intake", &["domain", "store"]),
+    ("planner", &["domain", "store"]),
+    ("dispatcher", &["domain", "store", "templates", "mail", "clock", "config"]),
+    ("parts", &["clock", "config", "dispatcher", "mail", "store", "templates"]),
+    ("simulation", &["clock", "dispatcher", "domain", "intake", "planner", "store"]),
+];
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The room a file belongs to: the first part of its path below `src`.
+fn room(path: &Path, src: &Path) -> String {
+    let first = path.strip_prefix(src).unwrap().components().next().unwrap();
+    first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn every_use_of_another_room_is_an_arrow_that_is_drawn() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&src, &mut found);
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for path in found {
+        let room = room(&path, &src);
+        if ["lib", "main", "cli", "daemon"].contains(&room.as_str()) {
+            continue;
+        }
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("{room} is not drawn"));
+            continue;
+        };
+        for (at, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            for used in line.split("crate::").skip(1) {
+                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                seen += 1;
+                if used != room && !used.is_empty() && !allowed.contains(&used.as_str()) {
+                    wrong.push(format!("{}:{}: {room} uses {used}", path.display(), at + 1));
+                }
+            }
+        }
+    }
+    assert!(seen > 50, "the test reads the wrong folder");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_the_store_names_sqlx_only_templates_name_tera_only_mail_names_lettre() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&src, &mut found);
+    for path in found {
+        let room = room(&path, &src);
+        let text = fs::read_to_string(&path).unwrap();
+        for (library, home) in [("sqlx::", "store"), ("tera::", "templates"), ("lettre::", "mail")] {
+            // In quotes it is a name in a log.
+            let names = |line: &&str| line.contains(library) && !line.contains(&format!("\"{library}"));
+            let found = text.lines().find(names);
+            assert!(room == home || found.is_none(), "{} names {library}: {found:?}", path.display());
+        }
+    }
+}

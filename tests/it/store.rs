@@ -1,0 +1,439 @@
+//! The database: what it refuses by itself, and every method used in a way that would fail if it did nothing.
+
+use chrono::TimeDelta;
+use serde_json::json;
+use shipby::domain::apply::Notify as Tell;
+use shipby::domain::order::Status;
+use shipby::domain::policy::Policy;
+use shipby::domain::reply::Phase;
+use shipby::domain::settle::Outcome;
+use shipby::mail::{Answer, Script};
+use shipby::planner;
+use shipby::store::{Claimed, Durability, Limits, Outcomes, Recorded, Settlement, Staged, Store, StoreError};
+use sqlx::{Connection, SqliteConnection};
+
+use crate::support::app::{Differs, TestApp, at};
+use crate::support::facts::{cancel, order, order_of, receipt, shipment, supply};
+
+const START: &str = "2026-03-02T08:00:00Z";
+const OWNER: &str = "me";
+
+/// A shop whose orders are planned and not yet claimed.
+async fn planned(numbers: &[&str]) -> TestApp {
+    let shop = TestApp::start(START).await;
+    shop.only_record(supply("2026-03-16"), Tell::All).await;
+    for number in numbers {
+        shop.only_record(order_of(number, &format!("{number}@example.com")), Tell::All).await;
+    }
+    plan(&shop).await;
+    shop
+}
+
+async fn plan(shop: &TestApp) -> usize {
+    planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap().queued.len()
+}
+
+async fn claim(shop: &TestApp) -> Vec<Claimed> {
+    let limits = Limits { owner: OWNER, most: 100, mode: "live" };
+    shop.store().claim(shop.now(), &limits).await.unwrap()
+}
+
+fn settlement(claimed: &Claimed, outcome: Outcome, shop: &TestApp) -> Settlement {
+    let Claimed { id, mut order, notice, attempt, .. } = claimed.clone();
+    let at = shop.now();
+    let settled = order.settle(&notice, &id, outcome, at, &shop.sim.policy);
+    Settlement {
+        id,
+        order,
+        notice,
+        settled,
+        attempt,
+        at,
+        phase: Some("body"),
+        reply: Some("250 ok".to_owned()),
+    }
+}
+
+async fn raw(shop: &TestApp) -> SqliteConnection {
+    SqliteConnection::connect(&format!("sqlite://{}", shop.database().display())).await.unwrap()
+}
+
+async fn refused(raw: &mut SqliteConnection, sql: &'static str) -> String {
+    sqlx::query(sql).execute(raw).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn the_database_itself_refuses_what_must_never_be() {
+    let shop = planned(&["1"]).await;
+    let mut raw = raw(&shop).await;
+    sqlx::raw_sql("create temp table copy as select * from notices; update copy set id = 'copy'")
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    let twice = refused(&mut raw, "insert into notices select * from copy").await;
+    assert!(twice.contains("UNIQUE") && twice.contains("order_number"), "{twice}");
+    sqlx::query("update copy set occasion = 'update_48h'").execute(&mut raw).await.unwrap();
+    let two_under_way = refused(&mut raw, "insert into notices select * from copy").await;
+    assert!(two_under_way.contains("UNIQUE"), "{two_under_way}");
+    for sql in [
+        "update notices set state = 'sending'",
+        "update notices set owner = 'nobody'",
+        "update notices set next_try_at = null",
+        "update notices set state = 'accepted', next_try_at = null",
+        "update notices set body_begun_at = 1",
+        "update notices set state = 'sent'",
+        "update lines set open_units = 5",
+        "update orders set settling_first = null",
+        "insert into attempts (notice_id, number, started_at) values ('nothing', 1, 1)",
+        "delete from orders",
+    ] {
+        let error = refused(&mut raw, sql).await;
+        assert!(error.contains("constraint failed"), "{sql}: {error}");
+    }
+    // Two that are settled stand side by side.
+    sqlx::query("update copy set next_try_at = null, state = 'skipped'").execute(&mut raw).await.unwrap();
+    sqlx::query("insert into notices select * from copy").execute(&mut raw).await.unwrap();
+}
+
+#[tokio::test]
+async fn facts_are_new_changed_known_or_refused_and_a_dry_run_is_none() {
+    let mut shop = TestApp::start(START).await;
+    let dry = shipby::intake::Recording { at: shop.now(), source: "test", notify: Tell::All, dry_run: true };
+    let fact = shipby::intake::fact(order("1"), shop.now()).unwrap();
+    let said = shipby::intake::record(shop.store(), &[fact], dry).await.unwrap();
+    assert_eq!((said, shop.store().order("1").await.unwrap().is_none()), (vec![Recorded::New], true));
+    let said =
+        shop.facts([supply("2026-03-16"), order("1"), order("1"), receipt("R", 2), receipt("R", 2)]).await;
+    use Recorded::{Changed, New, Unchanged};
+    assert_eq!(said, [Changed, New, Unchanged, Changed, Unchanged]);
+    assert_eq!(Recorded::count(&said), [1, 2, 2, 0]);
+    let label = json!({"fact": "shipment", "id": "S", "order": "1", "handed_over": false});
+    let said =
+        shop.facts([label, shipment("S", "1"), shipment("S", "1"), cancel("C", "1"), cancel("D", "2")]).await;
+    assert_eq!(said[..3], [Unchanged, Changed, Unchanged]);
+    assert!(said[3..].iter().all(|said| matches!(said, Recorded::Refused(_))), "{said:?}");
+    assert_eq!(shop.order("1").await.status(), Status::Shipped);
+}
+
+#[tokio::test]
+async fn planning_covers_schedules_and_says_when_it_is_needed_next() {
+    let shop = TestApp::start(START).await;
+    let store = shop.store();
+    let (policy, now) = (&shop.sim.policy, shop.now());
+    assert_eq!(store.next_plan().await.unwrap(), None);
+    shop.only_record(supply("2026-03-16"), Tell::All).await;
+    shop.only_record(order("1"), Tell::All).await;
+    assert_eq!(store.next_plan().await.unwrap(), Some(now));
+    assert_eq!(store.cover_dirty(now, policy).await.unwrap(), 1);
+    assert_eq!(store.cover_dirty(now, policy).await.unwrap(), 0);
+    assert_eq!(shop.order("1").await.lines[0].cover.date(), Some("2026-03-16".parse().unwrap()));
+    assert_eq!(store.next_try().await.unwrap(), None);
+    let counts = store.plan_due(now, policy, 10).await.unwrap();
+    assert_eq!((counts.orders, counts.queued.len()), (1, 1));
+    let planned = &counts.queued[0];
+    assert_eq!(planned.id, store.notice_id("1", &planned.notice));
+    assert_eq!(store.plan_due(now, policy, 10).await.unwrap().orders, 0);
+    assert_eq!(store.next_try().await.unwrap(), Some(now));
+    // Its date came with the supply, and may still move.
+    assert_eq!(store.next_plan().await.unwrap(), Some(now + TimeDelta::minutes(15)));
+}
+
+#[tokio::test]
+async fn an_order_is_claimed_only_when_its_plan_is_up_to_date() {
+    let shop = planned(&["1", "2"]).await;
+    shop.only_record(cancel("C", "2"), Tell::All).await;
+    // The SKU's queue changed with it, so not even the first is claimed.
+    assert!(claim(&shop).await.is_empty());
+    plan(&shop).await;
+    let claims = claim(&shop).await;
+    let kinds: Vec<_> = claims.iter().map(|c| (c.order.number.as_str(), c.notice.kind.as_str())).collect();
+    assert_eq!(kinds, [("1", "confirmation"), ("2", "cancelled")]);
+    assert_eq!((claims[0].attempt, claims[0].again, &claims[0].message), (1, false, &None));
+    assert!(claim(&shop).await.is_empty(), "nothing is claimed twice");
+    assert_eq!(shop.store().next_try().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_staged_is_kept_and_comes_with_the_next_claim() {
+    let shop = planned(&["1"]).await;
+    let claimed = claim(&shop).await.remove(0);
+    let bytes = b"Subject: news\r\n\r\nnews\r\n".to_vec();
+    let staged = Staged { id: claimed.id.clone(), subject: "news".to_owned(), bytes: bytes.clone() };
+    shop.store().stage(&[staged], "hash").await.unwrap();
+    let later = settlement(&claimed, Outcome::Deferred { attempt: 1 }, &shop);
+    let next = later.settled.next_try.unwrap();
+    shop.store().commit(OWNER, shop.now(), &Outcomes { settled: vec![later], begin: vec![] }).await.unwrap();
+    shop.sim.hand.set(next);
+    plan(&shop).await;
+    let again = claim(&shop).await.remove(0);
+    assert_eq!((again.attempt, again.message), (2, Some(bytes.clone())));
+    let kept = shop.store().kept(&claimed.id[..6]).await.unwrap().remove(0);
+    assert_eq!(
+        (kept.entry.subject.as_deref(), kept.bytes, kept.attempts.len()),
+        (Some("news"), Some(bytes), 2)
+    );
+}
+
+#[tokio::test]
+async fn one_commit_settles_many_and_lets_a_body_begin() {
+    let shop = planned(&["1", "2", "3"]).await;
+    let claims = claim(&shop).await;
+    let outcomes = Outcomes {
+        settled: vec![
+            settlement(&claims[0], Outcome::Accepted, &shop),
+            settlement(&claims[1], Outcome::Failed, &shop),
+        ],
+        begin: vec![(claims[2].id.clone(), claims[2].revision)],
+    };
+    let begun = shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
+    assert_eq!(begun, [claims[2].id.clone()]);
+    let mut states = Vec::new();
+    for number in ["1", "2", "3"] {
+        states.push((shop.state(number, "confirmation").await, shop.told(number).await));
+    }
+    let expected = [("accepted", "2026-03-20"), ("failed", "none"), ("sending", "none")];
+    assert_eq!(states, expected.map(|(state, told)| (state.to_owned(), told.to_owned())));
+    let (tries, decided) = shop.store().moment(shop.now()).await.unwrap();
+    assert_eq!((tries.len(), decided.len()), (2, 0));
+    assert_eq!(shop.store().recover(shop.now(), &shop.sim.policy).await.unwrap(), (0, 1));
+}
+
+#[tokio::test]
+async fn an_outcome_of_somebody_elses_notice_changes_nothing() {
+    let shop = planned(&["1"]).await;
+    let claimed = claim(&shop).await.remove(0);
+    let before = (shop.timeline("1").await, shop.order("1").await);
+    let outcomes = Outcomes {
+        settled: vec![settlement(&claimed, Outcome::Accepted, &shop)],
+        begin: vec![(claimed.id.clone(), claimed.revision)],
+    };
+    assert!(shop.store().commit("another", shop.now(), &outcomes).await.unwrap().is_empty());
+    assert_eq!((shop.timeline("1").await, shop.order("1").await), before);
+    let back = [(claimed.id, shop.now())];
+    shop.store().release("another", &back, None, shop.now()).await.unwrap();
+    assert_eq!(shop.state("1", "confirmation").await, "sending");
+}
+
+#[tokio::test]
+async fn no_body_begins_once_the_order_has_changed_and_the_notice_is_replaced() {
+    let mut shop = planned(&["1"]).await;
+    let claimed = claim(&shop).await.remove(0);
+    let staged = Staged { id: claimed.id.clone(), subject: "old".to_owned(), bytes: b"old".to_vec() };
+    shop.store().stage(&[staged], "hash").await.unwrap();
+    shop.sim.hand.advance(TimeDelta::seconds(1));
+    shop.only_record(supply("2026-04-10"), Tell::All).await;
+    assert_eq!(plan(&shop).await, 0, "it is on its way");
+    let begin = vec![(claimed.id.clone(), claimed.revision)];
+    let outcomes = Outcomes { settled: vec![], begin };
+    assert!(shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap().is_empty());
+    shop.store().release(OWNER, &[(claimed.id.clone(), shop.now())], None, shop.now()).await.unwrap();
+    assert!(claim(&shop).await.is_empty(), "it is planned before it is claimed again");
+    let kept = shop.store().kept(&claimed.id).await.unwrap().remove(0);
+    assert_eq!((kept.bytes, kept.attempts.len()), (None, 0), "nothing of it was ever tried");
+    shop.travel(TimeDelta::hours(1)).await;
+    let subjects: Vec<_> = shop.mails().into_iter().map(|mail| mail.subject).collect();
+    assert_eq!(subjects, ["Order 1 confirmed: ships by 14 April"]);
+    assert_eq!(shop.state("1", "confirmation").await, "superseded");
+}
+
+#[tokio::test]
+async fn what_lost_its_use_is_settled_and_the_order_goes_on() {
+    let shop = planned(&["1"]).await;
+    let (store, policy) = (shop.store(), &shop.sim.policy);
+    assert_eq!(store.expire(shop.now(), policy).await.unwrap(), 0);
+    let later = shop.now() + TimeDelta::days(5);
+    assert_eq!(store.expire(later, policy).await.unwrap(), 1);
+    let entry = &shop.timeline("1").await[0];
+    assert_eq!((entry.state.as_str(), entry.reason.as_deref()), ("skipped", Some("expired")));
+    assert_eq!(store.next_plan().await.unwrap(), Some(later));
+}
+
+#[tokio::test]
+async fn going_live_takes_open_orders_as_they_stand() {
+    let mut shop = TestApp::start(START).await;
+    shop.fact(supply("2026-03-16")).await;
+    let mut promised = order("1");
+    promised["lines"][0]["promised"] = json!("2026-03-21");
+    shop.facts([promised, order("2")]).await;
+    assert_eq!((shop.told("1").await, shop.told("2").await), ("2026-03-21".into(), "2026-03-20".into()));
+    shop.travel_to("2026-03-03T08:00:00Z").await;
+    assert_eq!(shop.store().go_live(shop.now()).await.unwrap(), 2);
+    assert_eq!((shop.told("1").await, shop.told("2").await), ("2026-03-21".into(), "none".into()));
+    let before = shop.mails().len();
+    shop.travel_to("2026-03-10T12:00:00Z").await;
+    let mut kinds = shop.kinds()[before..].to_vec();
+    kinds.sort();
+    // The seven days run from the change; the update was still to come then.
+    assert_eq!(kinds, ["1 update_48h", "2 update_48h"]);
+}
+
+#[tokio::test]
+async fn texts_of_old_mails_go_and_everything_else_stays() {
+    let mut shop = TestApp::start(START).await;
+    shop.fact(order("1")).await;
+    assert_eq!(shop.store().forget_bodies(shop.now()).await.unwrap(), 0);
+    let later = shop.now() + TimeDelta::seconds(1);
+    assert_eq!(shop.store().forget_bodies(later).await.unwrap(), 1);
+    let kept = shop.kept("1", "confirmation").await;
+    assert_eq!((kept.bytes, kept.attempts.len()), (None, 1));
+    assert_eq!(kept.entry.subject.as_deref(), Some("Order 1 confirmed: ships when restocked"));
+}
+
+#[tokio::test]
+async fn everything_can_be_read_back() {
+    let mut shop = TestApp::start(START).await;
+    shop.fact(supply("2026-03-16")).await;
+    shop.facts([order("1"), order("2"), order_of("3", "bo@example.com")]).await;
+    shop.travel_to("2026-03-05T08:00:00Z").await;
+    shop.fact(supply("2026-04-10")).await;
+    shop.travel(TimeDelta::minutes(5)).await;
+    shop.fact(supply("2026-03-16")).await;
+    shop.travel_to("2026-03-06T08:00:00Z").await;
+    shop.fact(shipment("S", "2")).await;
+    let store = shop.store();
+    let numbers = |orders: &[shipby::domain::order::Order]| {
+        orders.iter().map(|order| order.number.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(store.orders_of("ana@example.com").await.unwrap(), ["1", "2"]);
+    assert_eq!(numbers(&store.orders(&["1".into(), "3".into(), "9".into()]).await.unwrap()), ["1", "3"]);
+    assert_eq!(store.open_orders("1", 10).await.unwrap(), ["3"]);
+    let place = shop.order("3").await.lines[0].place.unwrap();
+    assert_eq!((place.at, place.of), (2, 2));
+    assert_eq!(store.order("9").await.unwrap(), None);
+    let listed = store.list_orders(Some("waiting"), Some("KETTLE"), 10).await.unwrap();
+    let shown: Vec<_> = listed.iter().map(|l| (l.number.as_str(), l.waits_for.as_deref())).collect();
+    assert_eq!(shown, [("1", Some("KETTLE")), ("3", Some("KETTLE"))]);
+    assert_eq!((listed[0].placed(), listed[0].heard()), (at(START), Some(at("2026-03-04T08:00:00Z"))));
+    assert_eq!(store.list_orders(Some("shipped"), None, 10).await.unwrap()[0].number, "2");
+    assert_eq!(store.open_supplies("KETTLE").await.unwrap()[0].supply, "PO-77");
+    assert!(store.open_supplies("CUP").await.unwrap().is_empty());
+    let counts = store.counts().await.unwrap();
+    assert_eq!((counts.orders["waiting"], counts.orders["shipped"]), (2, 1));
+    assert_eq!(counts.notices["confirmation"]["accepted"], 3);
+    assert_eq!(counts.decisions["date_slip"]["still_holds"], 3);
+    assert!(store.queue(10).await.unwrap().is_empty());
+    let silence = store.longest_silence(shop.now()).await.unwrap().unwrap();
+    assert_eq!(silence.seconds, 48 * 3600);
+}
+
+#[tokio::test]
+async fn a_database_keeps_its_own_values_and_its_notices_their_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shipby.db");
+    let missing = Store::open_existing(&path).await.unwrap_err();
+    assert!(matches!(missing, StoreError::Missing { .. }), "{missing}");
+    let mut store = Store::open(&path, Durability::Full).await.unwrap();
+    assert_eq!(store.path(), path);
+    store.set_meta("key", "old").await.unwrap();
+    store.set_meta("key", "value").await.unwrap();
+    let shop = planned(&["1"]).await;
+    let notice = claim(&shop).await.remove(0).notice;
+    let first = store.notice_id("1", &notice);
+    assert_ne!(first, store.notice_id("2", &notice));
+    store.set_instance("another").await.unwrap();
+    let id = store.notice_id("1", &notice);
+    assert_ne!(id, first);
+    store.close().await;
+    assert!(!folder.path().join("shipby.db-wal").exists());
+    let store = Store::open_existing(&path).await.unwrap();
+    assert_eq!(store.meta("key").await.unwrap().as_deref(), Some("value"));
+    assert_eq!(store.meta("none").await.unwrap(), None);
+    assert_eq!(store.notice_id("1", &notice), id);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_with_both_versions_and_left_alone() {
+    let shop = planned(&[]).await;
+    let mut raw = raw(&shop).await;
+    sqlx::query(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+        values (7, 'later', true, x'00', 0)",
+    )
+    .execute(&mut raw)
+    .await
+    .unwrap();
+    let error = Store::open(shop.database(), Durability::Full).await.unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 7, known: 1, .. }), "{error:?}");
+    let path = shop.database().display();
+    assert_eq!(
+        error.to_string(),
+        format!("{path} was written by a newer shipby (schema 7, this one knows 1); nothing was touched")
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_is_refused_by_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shipby.db");
+    Store::open(&path, Durability::Full).await.unwrap().close().await;
+    // What a read-only file is to others, this is to root as well: a version that may be read only.
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[18] = 3;
+    std::fs::write(&path, bytes).unwrap();
+    let error = Store::open(&path, Durability::Full).await.unwrap_err();
+    assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("{}: attempt to write a readonly database", path.display()));
+    let nowhere = folder.path().join("no/such/folder/shipby.db");
+    let error = Store::open(&nowhere, Durability::Full).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{}: unable to open database file", nowhere.display()));
+}
+
+#[tokio::test]
+async fn a_changed_policy_wakes_every_open_order_once() {
+    let mut shop = TestApp::start(START).await;
+    shop.facts([order("1"), order("2"), order("3"), order("4")]).await;
+    shop.fact(cancel("C", "4")).await;
+    let store = shop.store();
+    let old = shop.sim.policy.clone();
+    let wake = async |policy: &Policy| planner::wake_after_change(store, policy, shop.now()).await.unwrap();
+    let woken = async || store.plan_due(shop.now(), &old, 100).await.unwrap().orders;
+    assert!(!wake(&old).await);
+    assert_eq!(woken().await, 0, "a new database knows no other policy");
+    let new = Policy { buffer_days: 9, ..old.clone() };
+    assert!(wake(&new).await, "there may be more");
+    assert_eq!(woken().await, 3);
+    assert!(!wake(&new).await);
+    assert!(!wake(&new).await);
+    assert_eq!(woken().await, 0);
+    // A start that finds the work half done goes on where the last one stopped.
+    store.set_meta("policy_cursor", "1").await.unwrap();
+    assert!(wake(&new).await);
+    assert_eq!(woken().await, 2);
+    assert_eq!(store.wake_open("", shop.now(), 2).await.unwrap().as_deref(), Some("2"));
+    assert_eq!(woken().await, 2);
+    assert_eq!(store.wake_open("3", shop.now(), 2).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_order_that_changes_between_claim_and_body_gets_the_new_mail_only() {
+    let reached = std::sync::Arc::new(tokio::sync::Notify::new());
+    let (signal, slow) = (reached.clone(), std::time::Duration::from_millis(200));
+    let script = Script::new(move |dialogue| match (dialogue.phase, dialogue.attempt) {
+        (Phase::Data, 1) => {
+            signal.notify_one();
+            Answer::After(slow, Box::new(Answer::Usual))
+        }
+        _ => Answer::Usual,
+    });
+    let mut shop = TestApp::with(START, Differs { script, ..Differs::default() }).await;
+    shop.only_record(supply("2026-03-16"), Tell::All).await;
+    shop.only_record(order("1"), Tell::All).await;
+    plan(&shop).await;
+    let (store, policy, now) = (shop.store().clone(), shop.sim.policy.clone(), shop.now());
+    let change = async {
+        reached.notified().await;
+        let how = shipby::intake::Recording { at: now, source: "test", notify: Tell::All, dry_run: false };
+        let mut new = supply("2026-04-10");
+        new["at"] = json!("2026-03-02T08:00:01Z");
+        let fact = shipby::intake::fact(new, now).unwrap();
+        shipby::intake::record(&store, &[fact], how).await.unwrap();
+        planner::turn(&store, &policy, now).await.unwrap();
+    };
+    let stop = tokio_util::sync::CancellationToken::new();
+    let (sent, ()) = tokio::join!(shop.sim.dispatcher.drain(&stop), change);
+    assert_eq!(sent.unwrap().settled, 0);
+    assert!(shop.mails().is_empty());
+    shop.travel(TimeDelta::hours(1)).await;
+    let subjects: Vec<_> = shop.mails().into_iter().map(|mail| mail.subject).collect();
+    assert_eq!(subjects, ["Order 1 confirmed: ships by 14 April"]);
+}

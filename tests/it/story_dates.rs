@@ -1,0 +1,185 @@
+//! Whole lives: an order on time, one whose date slips, one without a date.
+
+use chrono::TimeDelta;
+use serde_json::json;
+use shipby::domain::reply::Phase;
+use shipby::mail::{Answer, Script};
+
+use crate::support::app::{Differs, TestApp};
+use crate::support::facts::{line, order, receipt, shipment, supply};
+
+#[tokio::test]
+async fn a_backorder_that_comes_on_time_hears_from_us_five_times_and_never_again() {
+    let mut shop = TestApp::start("2026-03-02T08:00:00Z").await;
+    shop.fact(supply("2026-03-16")).await;
+    shop.travel(TimeDelta::minutes(14)).await;
+    shop.fact(order("1042")).await;
+    assert_eq!(shop.last_mail().subject, "Order 1042 confirmed: ships by 20 March");
+    assert_eq!(shop.told("1042").await, "2026-03-20");
+    shop.travel_to("2026-03-16T13:30:00Z").await;
+    shop.fact(receipt("R-1", 60)).await;
+    shop.travel_to("2026-03-17T21:05:00Z").await;
+    shop.fact(shipment("S-1", "1042")).await;
+    shop.travel(TimeDelta::days(60)).await;
+    assert_eq!(
+        shop.accepted("1042").await,
+        [
+            "Mon 02 Mar 09:14 confirmation",
+            "Wed 04 Mar 09:14 update_48h",
+            "Wed 11 Mar 10:00 weekly_status",
+            "Mon 16 Mar 14:30 restock",
+            "Tue 17 Mar 22:05 shipped",
+        ]
+    );
+    let subjects: Vec<_> = shop.mails().into_iter().map(|mail| mail.subject).collect();
+    assert_eq!(
+        subjects[1..],
+        [
+            "Your order 1042: scheduled to ship by 20 March",
+            "Update on your backorder: Kettle, still 20 March",
+            "Your order 1042 is being prepared for shipment",
+            "Your order 1042 is on its way",
+        ]
+    );
+    assert_eq!(
+        shop.otherwise("1042").await,
+        ["Mon 16 Mar 14:30 weekly_status/2026-03-18 superseded clock_restarted"]
+    );
+}
+
+#[tokio::test]
+async fn the_update_after_48_hours_waits_for_the_window_and_the_clock_change_for_nobody() {
+    let mut shop = TestApp::start("2026-03-20T02:30:00Z").await;
+    shop.fact(supply("2026-05-01")).await;
+    shop.fact(order("1")).await;
+    shop.travel_to("2026-03-31T00:00:00Z").await;
+    // Summer time begins on 29 March.
+    assert_eq!(
+        shop.accepted("1").await,
+        ["Fri 20 Mar 03:30 confirmation", "Sun 22 Mar 08:00 update_48h", "Sun 29 Mar 10:00 weekly_status"]
+    );
+}
+
+#[tokio::test]
+async fn a_slip_says_both_dates_and_why_and_restarts_the_seven_days() {
+    let mut shop = TestApp::start("2026-03-02T08:14:00Z").await;
+    shop.fact(supply("2026-03-16")).await;
+    shop.fact(order("1042")).await;
+    shop.travel_to("2026-03-12T14:16:00Z").await;
+    let mut late = supply("2026-03-27");
+    late["reason"] = json!("The factory needs two more weeks.");
+    shop.fact(late).await;
+    shop.travel_to("2026-03-20T00:00:00Z").await;
+    let mail = &shop.mails()[3];
+    assert_eq!(mail.subject, "New date for your order 1042: 31 March");
+    for words in [
+        "would ship by Friday 20 March 2026",
+        "The new date is Tuesday 31 March 2026",
+        "The factory needs two more weeks.",
+        "We're sorry",
+        "Our next update comes on Thursday 19 March 2026",
+    ] {
+        assert!(mail.text.contains(words), "{words:?} is not in {}", mail.text);
+    }
+    assert_eq!(
+        shop.accepted("1042").await[2..],
+        ["Wed 11 Mar 10:00 weekly_status", "Thu 12 Mar 15:31 date_slip", "Thu 19 Mar 10:00 weekly_status"]
+    );
+    assert_eq!(
+        shop.otherwise("1042").await,
+        ["Thu 12 Mar 15:31 weekly_status/2026-03-18 superseded clock_restarted"]
+    );
+}
+
+#[tokio::test]
+async fn told_changes_only_when_the_relay_has_taken_the_mail() {
+    let slow = |d: &shipby::mail::Dialogue<'_>| match (d.phase, d.attempt) {
+        (Phase::Rcpt, 2 | 3) => Answer::reply("451 4.3.0 come back later"),
+        _ => Answer::Usual,
+    };
+    let mut shop =
+        TestApp::with("2026-03-02T08:14:00Z", Differs { script: Script::new(slow), ..Differs::default() })
+            .await;
+    shop.fact(supply("2026-03-16")).await;
+    shop.fact(order("1042")).await;
+    shop.fact(supply_at("2026-03-27", "2026-03-02T08:14:01Z")).await;
+    shop.travel(TimeDelta::minutes(15)).await;
+    assert_eq!(shop.state("1042", "date_slip/1").await, "deferred");
+    assert_eq!(shop.told("1042").await, "2026-03-20");
+    shop.travel(TimeDelta::minutes(10)).await;
+    assert_eq!(shop.state("1042", "date_slip/1").await, "accepted");
+    assert_eq!(shop.told("1042").await, "2026-03-31");
+    assert_eq!(shop.kept("1042", "date_slip/1").await.entry.attempts, 3);
+}
+
+fn supply_at(eta: &str, at: &str) -> serde_json::Value {
+    let mut supply = supply(eta);
+    supply["at"] = json!(at);
+    supply
+}
+
+#[tokio::test]
+async fn a_preorder_without_a_date_is_told_so_every_week_until_there_is_one() {
+    let mut shop = TestApp::start("2026-03-02T08:14:00Z").await;
+    let mut preorder = order("7");
+    preorder["lines"] = json!([line("1", "KETTLE")]);
+    preorder["lines"][0]["kind"] = json!("preorder");
+    shop.fact(preorder).await;
+    let first = shop.last_mail();
+    assert_eq!(first.subject, "Preorder 7 confirmed: ships when released");
+    assert!(first.text.contains("there is no date yet"), "{}", first.text);
+    assert!(
+        first.text.contains("Ships when released. We'll email you when it's on the way."),
+        "{}",
+        first.text
+    );
+    shop.travel_to("2026-03-19T12:00:00Z").await;
+    let weekly = shop.last_mail();
+    assert_eq!(weekly.subject, "Update on your preorder: Kettle, no date yet");
+    assert!(weekly.text.contains("there is still no date"), "{}", weekly.text);
+    shop.fact(supply("2026-04-10")).await;
+    shop.travel_to("2026-03-20T00:00:00Z").await;
+    assert_eq!(shop.last_mail().subject, "Good news: your preorder 7 ships by 14 April");
+    assert_eq!(
+        shop.accepted("7").await,
+        [
+            "Mon 02 Mar 09:14 confirmation",
+            "Wed 04 Mar 09:14 update_48h",
+            "Wed 11 Mar 10:00 weekly_status",
+            "Wed 18 Mar 10:00 weekly_status",
+            "Thu 19 Mar 13:15 date_improved",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn twenty_changes_in_an_hour_make_one_notice_with_the_last_date() {
+    let mut shop = TestApp::start("2026-03-02T08:00:00Z").await;
+    shop.fact(supply("2026-03-16")).await;
+    shop.fact(order("1")).await;
+    shop.travel_to("2026-03-05T09:00:00Z").await;
+    for minute in 0..20 {
+        shop.fact(supply(&format!("2026-04-{:02}", minute + 1))).await;
+        shop.travel(TimeDelta::minutes(3)).await;
+    }
+    shop.travel_to("2026-03-06T00:00:00Z").await;
+    assert_eq!(shop.last_mail().subject, "New date for your order 1: 24 April");
+    assert_eq!(
+        shop.accepted("1").await,
+        ["Mon 02 Mar 09:00 confirmation", "Wed 04 Mar 09:00 update_48h", "Thu 05 Mar 11:00 date_slip"]
+    );
+}
+
+#[tokio::test]
+async fn a_date_that_comes_back_to_what_was_told_is_no_news() {
+    let mut shop = TestApp::start("2026-03-02T08:00:00Z").await;
+    shop.fact(supply("2026-03-16")).await;
+    shop.fact(order("1")).await;
+    shop.travel_to("2026-03-05T09:00:00Z").await;
+    shop.fact(supply("2026-04-10")).await;
+    shop.travel(TimeDelta::minutes(10)).await;
+    shop.fact(supply("2026-03-16")).await;
+    shop.travel_to("2026-03-06T00:00:00Z").await;
+    assert_eq!(shop.accepted("1").await, ["Mon 02 Mar 09:00 confirmation", "Wed 04 Mar 09:00 update_48h"]);
+    assert_eq!(shop.otherwise("1").await, ["Thu 05 Mar 10:25 date_slip/1 skipped still_holds"]);
+}

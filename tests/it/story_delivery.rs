@@ -1,0 +1,220 @@
+//! Whole lives where the relay has its moods: greylisting, refusals, weeks of silence, an address that changed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use shipby::domain::apply::Notify;
+use shipby::domain::reply::Phase;
+use shipby::mail::{Answer, Script};
+
+use crate::support::app::{Differs, TestApp};
+use crate::support::facts::{order, order_of, shipment, supply};
+
+const START: &str = "2026-03-02T08:00:00Z";
+
+async fn shop_with(script: Script) -> TestApp {
+    let mut shop = TestApp::with(START, Differs { script, ..Differs::default() }).await;
+    shop.fact(supply("2026-03-16")).await;
+    shop
+}
+
+#[tokio::test]
+async fn a_greylisted_mail_is_tried_again_with_the_same_bytes() {
+    let script = Script::first(1, Phase::Body, Answer::reply("451 4.7.1 greylisted"));
+    let mut shop = shop_with(script).await;
+    shop.fact(order("1")).await;
+    let first = shop.kept("1", "confirmation").await;
+    assert_eq!((first.entry.state.as_str(), first.attempts.len()), ("deferred", 1));
+    assert_eq!(first.attempts[0].outcome.as_deref(), Some("deferred"));
+    assert_eq!(first.attempts[0].reply.as_deref(), Some("451 4.7.1 greylisted"));
+    let wait = first.entry.next_try().unwrap() - shop.now();
+    assert!((54..=66).contains(&wait.num_seconds()), "{wait}");
+    shop.travel(TimeDelta::minutes(5)).await;
+    let kept = shop.kept("1", "confirmation").await;
+    assert_eq!((kept.entry.state.as_str(), kept.attempts.len()), ("accepted", 2));
+    let mails = shop.mails();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(Some(&mails[0].bytes), first.bytes.as_ref());
+    assert_eq!(mails[0].message_id, format!("{}@tableware.example", first.entry.notice.unwrap()));
+}
+
+#[tokio::test]
+async fn a_refused_mail_has_failed_and_nothing_loops() {
+    let script = Script::at(Phase::Rcpt, Answer::reply("550 5.1.1 no such mailbox"));
+    let mut shop = shop_with(script).await;
+    shop.fact(order("1")).await;
+    let failed = shop.kept("1", "confirmation").await;
+    assert_eq!((failed.entry.state.as_str(), failed.entry.next_try_at), ("failed", None));
+    assert_eq!(failed.entry.reply.as_deref(), Some("550 5.1.1 no such mailbox"));
+    assert_eq!(failed.attempts[0].phase.as_deref(), Some("rcpt"));
+    shop.travel_to("2026-03-16T12:00:00Z").await;
+    // Each occasion once; the weekly status anew on the next two days, then a person is asked.
+    assert_eq!(
+        shop.otherwise("1").await,
+        [
+            "Mon 02 Mar 09:00 confirmation failed",
+            "Wed 04 Mar 09:00 update_48h failed",
+            "Mon 09 Mar 10:00 weekly_status/2026-03-09 failed",
+            "Tue 10 Mar 10:00 weekly_status/2026-03-10 failed",
+            "Wed 11 Mar 10:00 weekly_status/2026-03-11 failed",
+        ]
+    );
+    assert!(shop.mails().is_empty());
+    assert_eq!(shop.told("1").await, "none");
+}
+
+/// A relay that turns everybody away while it is down.
+fn moody() -> (Arc<AtomicBool>, Script) {
+    let down = Arc::new(AtomicBool::new(false));
+    let mood = down.clone();
+    let script = Script::new(move |dialogue| match dialogue.phase {
+        Phase::Greeting if mood.load(Ordering::SeqCst) => Answer::reply("421 4.3.2 down for repairs"),
+        _ => Answer::Usual,
+    });
+    (down, script)
+}
+
+/// One order on track, one whose date slips, one whose date passes, and one placed in the meantime.
+async fn three_weeks_away(shop: &mut TestApp, away: impl AsyncFn(&mut TestApp, &str)) {
+    let eta = |sku: &str, eta: &str| {
+        let mut supply = supply(eta);
+        supply["sku"] = json!(sku);
+        supply
+    };
+    let order = |number: &str, sku: &str| {
+        let mut order = order(number);
+        order["lines"][0]["sku"] = json!(sku);
+        order
+    };
+    shop.facts([eta("ON-TIME", "2026-05-01"), eta("SLIPS", "2026-04-10"), eta("MISSED", "2026-03-06")]).await;
+    shop.facts([order("on-time", "ON-TIME"), order("slips", "SLIPS"), order("missed", "MISSED")]).await;
+    shop.travel_to("2026-03-05T12:00:00Z").await;
+    assert_eq!(shop.mails().len(), 6);
+    away(shop, "2026-03-15T12:00:00Z").await;
+    shop.only_record(eta("SLIPS", "2026-04-30"), Notify::All).await;
+    shop.only_record(order("new", "ON-TIME"), Notify::All).await;
+    away(shop, "2026-03-26T09:00:00Z").await;
+}
+
+#[tokio::test]
+async fn after_three_weeks_asleep_each_order_gets_one_notice_the_newest_true_one() {
+    let mut shop = TestApp::start(START).await;
+    three_weeks_away(&mut shop, async |shop: &mut TestApp, to: &str| {
+        shop.sim.hand.set(crate::support::app::at(to));
+    })
+    .await;
+    shop.restart().await;
+    shop.travel(TimeDelta::hours(1)).await;
+    let mut kinds = shop.kinds()[6..].to_vec();
+    kinds.sort();
+    assert_eq!(kinds, ["missed overdue", "new confirmation", "on-time weekly_status", "slips date_slip"]);
+}
+
+#[tokio::test]
+async fn after_three_weeks_without_a_relay_each_order_gets_one_notice_and_it_is_true() {
+    let (down, script) = moody();
+    let mut shop = TestApp::with(START, Differs { script, ..Differs::default() }).await;
+    let mood = down.clone();
+    three_weeks_away(&mut shop, async |shop: &mut TestApp, to: &str| {
+        // A connection of before would still be served.
+        shop.sim.dispatcher.close().await;
+        mood.store(true, Ordering::SeqCst);
+        shop.settle().await;
+        shop.travel_to(to).await;
+    })
+    .await;
+    // One probe a backoff, at most half an hour apart, however many wait.
+    let probes = shop.catcher.connections();
+    assert!(probes < 1_100, "{probes}");
+    down.store(false, Ordering::SeqCst);
+    shop.travel(TimeDelta::hours(2)).await;
+    // What was due in the meantime had five days; the weekly status of the day says what is true now.
+    let mut mails = shop.mails()[6..].to_vec();
+    mails.sort_by_key(|mail| mail.order.clone());
+    let subjects: Vec<_> = mails.iter().map(|mail| format!("{} {}", mail.order, mail.subject)).collect();
+    assert_eq!(
+        subjects,
+        [
+            "missed Update on your backorder: Kettle, no date yet",
+            "new Update on your backorder: Kettle, still 5 May",
+            "on-time Update on your backorder: Kettle, still 5 May",
+            "slips Update on your backorder: Kettle, now 4 May",
+        ]
+    );
+    assert!(
+        mails[0].text.contains("We missed Tuesday 10 March 2026. There is no new date yet."),
+        "{}",
+        mails[0].text
+    );
+    // No try was counted against anything while the relay was away.
+    for mail in mails {
+        let timeline = shop.timeline(&mail.order).await;
+        let accepted = timeline.iter().rfind(|entry| entry.state == "accepted").unwrap();
+        assert_eq!((accepted.kind.as_str(), accepted.attempts), ("weekly_status", 1), "{timeline:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_missed_its_window_in_an_outage_waits_for_the_next() {
+    let (down, script) = moody();
+    let mut shop = shop_with(script).await;
+    shop.fact(order("1")).await;
+    shop.sim.dispatcher.close().await;
+    down.store(true, Ordering::SeqCst);
+    shop.travel_to("2026-03-04T22:00:00Z").await;
+    down.store(false, Ordering::SeqCst);
+    shop.travel_to("2026-03-05T12:00:00Z").await;
+    assert_eq!(shop.accepted("1").await, ["Mon 02 Mar 09:00 confirmation", "Thu 05 Mar 08:00 update_48h"]);
+    assert_eq!(shop.kept("1", "update_48h").await.entry.attempts, 1);
+}
+
+fn with_email(number: &str, email: &str) -> Value {
+    let mut order = order_of(number, email);
+    order["placed_at"] = json!(START);
+    order
+}
+
+#[tokio::test]
+async fn a_new_address_takes_over_what_the_old_one_never_got() {
+    let script = Script::new(|dialogue| match dialogue.phase {
+        Phase::Rcpt if dialogue.to == "old@example.com" => Answer::reply("452 4.2.2 mailbox full"),
+        _ => Answer::Usual,
+    });
+    let mut shop = shop_with(script).await;
+    shop.fact(with_email("1", "old@example.com")).await;
+    assert_eq!(shop.state("1", "confirmation").await, "deferred");
+    shop.travel(TimeDelta::seconds(20)).await;
+    shop.fact(with_email("1", "new@example.com")).await;
+    shop.travel(TimeDelta::hours(24)).await;
+    let mails = shop.mails();
+    let sent: Vec<_> = mails.iter().map(|mail| (mail.to.as_str(), mail.kind.as_str())).collect();
+    assert_eq!(sent, [("new@example.com", "confirmation")]);
+    assert_eq!(shop.otherwise("1").await, ["Mon 02 Mar 09:00 confirmation superseded address_changed"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_retry_is_replaced_when_it_is_no_longer_true() {
+    let script = Script::first(2, Phase::Body, Answer::reply("451 4.3.0 later"));
+    let mut shop = shop_with(script).await;
+    shop.fact(order("1")).await;
+    shop.travel(TimeDelta::seconds(10)).await;
+    shop.fact(supply("2026-04-10")).await;
+    shop.travel(TimeDelta::hours(2)).await;
+    let mails = shop.mails();
+    assert_eq!(shop.kinds(), ["1 confirmation"]);
+    assert_eq!(mails[0].subject, "Order 1 confirmed: ships by 14 April");
+    assert_eq!(shop.otherwise("1").await, ["Mon 02 Mar 09:00 confirmation superseded facts_changed"]);
+}
+
+#[tokio::test]
+async fn what_was_to_be_tried_again_is_not_once_the_order_has_shipped() {
+    let script = Script::first(1, Phase::Body, Answer::reply("451 4.3.0 later"));
+    let mut shop = shop_with(script).await;
+    shop.fact(order("1")).await;
+    shop.fact(shipment("S-1", "1")).await;
+    shop.travel(TimeDelta::days(30)).await;
+    assert_eq!(shop.kinds(), ["1 shipped"]);
+    assert_eq!(shop.state("1", "confirmation").await, "superseded");
+}

@@ -1,0 +1,139 @@
+//! The built binary as a daemon, with the test for its service manager. It is killed when the test ends.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use shipby::clock::Clock;
+use shipby::domain::apply::Notify;
+use shipby::intake::{self, Recording};
+use shipby::store::{Durability, Recorded, Store};
+use tempfile::TempDir;
+
+/// No healthy daemon takes as long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder with a configuration, a database and a manager's socket.
+pub struct House {
+    folder: TempDir,
+    manager: UnixDatagram,
+}
+
+pub struct Daemon {
+    child: Child,
+}
+
+impl House {
+    /// A house in capture mode.
+    pub fn quiet() -> Self {
+        Self::with("mode = \"capture\"", "")
+    }
+
+    /// A house that mails for real, to a catcher.
+    pub fn live(port: u16) -> Self {
+        Self::with("mode = \"live\"\nrate = \"unlimited\"\nconcurrency = 8", &format!("port = {port}"))
+    }
+
+    fn with(delivery: &str, smtp: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "[shop]\nfrom = \"Fine Tableware <orders@tableware.example>\"\ntimezone = \"Europe/Berlin\"\n\
+             [delivery]\n{delivery}\n[smtp]\n{smtp}\n"
+        );
+        std::fs::write(folder.path().join("config.toml"), config).unwrap();
+        let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        manager.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { folder, manager }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("shipby.db")
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shipby"));
+        command.arg("--config").arg(self.config()).arg("serve");
+        command.env("NOTIFY_SOCKET", self.folder.path().join("notify")).env_remove("RUST_LOG");
+        command
+    }
+
+    /// Starts the daemon and waits until it says that it is ready.
+    pub fn serve(&self) -> Daemon {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let daemon = Daemon { child };
+        self.hear("READY=1");
+        daemon
+    }
+
+    /// Waits until the manager was told this; what comes before is passed over.
+    pub fn hear(&self, word: &str) {
+        let mut buffer = [0; 512];
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            let Ok(length) = self.manager.recv(&mut buffer) else { break };
+            if String::from_utf8_lossy(&buffer[..length]).lines().any(|line| line == word) {
+                return;
+            }
+        }
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        panic!("the daemon never said {word}; its log:\n{log}");
+    }
+
+    pub async fn store(&self) -> Store {
+        Store::open(&self.database(), Durability::Full).await.unwrap()
+    }
+}
+
+impl Daemon {
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn ended(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the daemon does not end");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Records facts as another process would.
+pub async fn record(store: &Store, facts: impl IntoIterator<Item = Value>) -> Vec<Recorded> {
+    let now = Clock::System.now();
+    let facts: Vec<_> = facts.into_iter().map(|fact| intake::fact(fact, now).unwrap()).collect();
+    let how = Recording { at: now, source: "test", notify: Notify::All, dry_run: false };
+    intake::record(store, &facts, how).await.unwrap()
+}
+
+/// Asks again and again until the answer is there.
+pub async fn until<T>(limit: Duration, ask: impl AsyncFn() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(limit, found).await.expect("it did not happen in time")
+}
