@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::words::Local;
-use crate::domain::calendar::{Instant, day_of};
+use crate::domain::calendar::Instant;
 use crate::domain::forecast::forecast;
-use crate::domain::notice::NoticeKind;
+use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::order::{Order, Status};
 use crate::domain::policy::Policy;
 
@@ -29,7 +29,7 @@ pub(super) fn coming(order: &Order, local: Local, policy: &Policy, most: usize) 
         .filter(|coming| Some(&coming.notice.occasion) != under_way)
         .take(most)
         .map(|coming| Next {
-            unless: unless(coming.notice.kind, order, coming.at, local),
+            unless: unless(&coming.notice, local),
             at: coming.at,
             order: order.number.clone(),
             kind: coming.notice.kind,
@@ -38,15 +38,14 @@ pub(super) fn coming(order: &Order, local: Local, policy: &Policy, most: usize) 
         .collect()
 }
 
-fn unless(kind: NoticeKind, order: &Order, at: Instant, local: Local) -> String {
-    match kind {
+fn unless(notice: &Notice, local: Local) -> String {
+    match notice.kind {
         NoticeKind::WeeklyStatus | NoticeKind::Update48h => {
             "unless shipped, cancelled or the date moves".to_owned()
         }
         NoticeKind::Overdue => {
-            let day = day_of(at, local.zone);
-            let missed = order.waiting().filter_map(|line| line.told).filter(|told| *told < day).max();
-            missed.map_or_else(String::new, |told| {
+            let missed = notice.content.lines.iter().filter(|line| line.missed).filter_map(|line| line.told);
+            missed.max().map_or_else(String::new, |told| {
                 format!("if {} passes without shipment and without a new date", local.day(told))
             })
         }
@@ -60,14 +59,14 @@ fn unless(kind: NoticeKind, order: &Order, at: Instant, local: Local) -> String 
 pub(super) fn silence(order: &Order) -> String {
     let status = order.status();
     if order.under_way.is_some() {
-        "what is under way, first".to_owned()
+        "what is under way comes first".to_owned()
     } else if order.customer.email.is_none() {
-        "nothing: there is no address to write to; a person must reach the customer".to_owned()
+        "there is no address to write to; a person must reach the customer".to_owned()
     } else if !order.is_tracked() {
-        "nothing: no line of it ever waited".to_owned()
+        "no line of it ever waited".to_owned()
     } else if status == Status::Open {
-        "nothing until it ships: only lines in stock are open".to_owned()
+        "only lines in stock are open, until it ships".to_owned()
     } else {
-        format!("nothing: the order is {status}")
+        format!("the order is {status}")
     }
 }

@@ -5,12 +5,13 @@ use serde_json::json;
 
 use super::coming::{coming, silence};
 use super::output::{self, Stop};
-use super::past::{Past, short};
+use super::past::{Past, Told, short};
 use super::table::Table;
-use super::words::{AsOf, Local, count, mode_line};
+use super::words::{AsOf, Local, count, mode_line, plain};
 use super::{Answer, Call, Exit};
 use crate::domain::customer::EmailAddress;
 use crate::domain::order::Order;
+use crate::domain::policy::Policy;
 use crate::store::Store;
 
 #[derive(Debug, Args)]
@@ -51,8 +52,20 @@ pub(super) async fn run(call: &Call, history: &History) -> Answer {
         return Ok(Exit::Done);
     }
     let mut text = mode_line(&config);
-    let shown: Vec<_> = told.iter().filter(|told| history.verbose || told.is_mail()).collect();
+    text.push_str(&rows(&told, history, local));
+    text.push_str(&next(&orders, local, &policy));
+    let seen = told.iter().rev().find(|told| told.entry.subject.is_some());
+    if let Some(id) = seen.and_then(|told| told.entry.notice.as_deref()) {
+        text.push_str(&format!("A mail as sent: shipby show {}\n", short(id)));
+    }
+    output::text(&text)?;
+    Ok(Exit::Done)
+}
+
+/// What was told, a row each, and how much is left out.
+fn rows(told: &[&Told], history: &History, local: Local) -> String {
     let mut table = Table::new();
+    let shown: Vec<_> = told.iter().filter(|told| history.verbose || told.is_mail()).collect();
     for told in &shown {
         let entry = &told.entry;
         table.row([
@@ -65,40 +78,29 @@ pub(super) async fn run(call: &Call, history: &History) -> Answer {
             told.words(local),
         ]);
     }
+    let mut text = table.text();
     if shown.is_empty() {
         text.push_str("Nothing was told yet.\n");
     }
-    text.push_str(&table.text());
     let hidden = told.len() - shown.len();
     if hidden > 0 {
-        text.push_str(&format!(
-            "{} not sent: shipby history -v {}\n",
-            count(hidden, "more was", "more were"),
-            history.of
-        ));
+        let hidden = count(hidden, "more was", "more were");
+        text.push_str(&format!("{hidden} not sent: shipby history -v {}\n", plain(&history.of)));
     }
-    text.push_str("Next\n");
+    text
+}
+
+/// The next notice of each order, or why there is none.
+fn next(orders: &[Order], local: Local, policy: &Policy) -> String {
     let mut table = Table::new();
-    for order in &orders {
-        match coming(order, local, &policy, 1).first() {
-            Some(next) => {
-                table.row([
-                    local.time(next.at),
-                    order.number.clone(),
-                    next.kind.to_string(),
-                    next.unless.clone(),
-                ]);
-            }
-            None => table.row(["-".to_owned(), order.number.clone(), silence(order)]),
+    for order in orders {
+        let number = order.number.clone();
+        match coming(order, local, policy, 1).pop() {
+            Some(next) => table.row([local.time(next.at), number, next.kind.to_string(), next.unless]),
+            None => table.row(["-".to_owned(), number, "nothing".to_owned(), silence(order)]),
         }
     }
-    text.push_str(&table.text());
-    let written = shown.iter().rev().find(|told| told.entry.subject.is_some());
-    if let Some(id) = written.and_then(|told| told.entry.notice.as_deref()) {
-        text.push_str(&format!("A mail as sent: shipby show {}\n", short(id)));
-    }
-    output::text(&text)?;
-    Ok(Exit::Done)
+    format!("Next\n{}", table.text())
 }
 
 /// The order of that number, or all orders of that address.

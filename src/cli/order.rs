@@ -103,7 +103,13 @@ fn for_people(order: &Order, local: Local, policy: &Policy) -> String {
     let heard = order.heard.last_at.map_or_else(|| "nothing yet".to_owned(), |at| local.time(at));
     fact("last heard", heard);
     let next = coming(order, local, policy, 1);
-    fact("next", next.first().map_or_else(|| silence(order), |n| format!("{} {}", local.time(n.at), n.kind)));
+    fact(
+        "next",
+        next.first().map_or_else(
+            || format!("nothing: {}", silence(order)),
+            |n| format!("{} {}", local.time(n.at), n.kind),
+        ),
+    );
     let mut table =
         Table::headed(["line", "sku", "title", "kind", "open", "shipped", "cancelled", "place", "told"])
             .right(4)

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::words::{self, Local};
 use crate::domain::calendar::Instant;
-use crate::domain::notice::{NoticeState, StatedLine};
+use crate::domain::notice::{NoticeState, Reason, StatedLine};
 use crate::domain::order::Order;
-use crate::store::{Attempt, HistoryEntry, Store, StoreError};
+use crate::domain::supply::iso_date;
+use crate::store::{Attempt, HistoryEntry, Store, StoreError, Word};
 
 /// A notice or a decision, with all that can be said of it.
 pub(super) struct Told {
@@ -19,7 +20,7 @@ pub(super) struct Told {
     /// The dates that it moved, where the mail server took it.
     pub moved: Vec<Moved>,
     /// Who said the date that it tells of.
-    pub source: Option<String>,
+    pub source: Option<Word>,
 }
 
 /// A date that a notice told in place of another.
@@ -41,37 +42,38 @@ impl Past {
         let mut tries = store.tries_of(&order.number).await?;
         let start = |line: &crate::domain::order::Line| (line.id.clone(), vec![line.promised]);
         let mut past = Self { told: Vec::new(), dates: order.lines.iter().map(start).collect() };
-        let skus: Vec<&str> = order.lines.iter().map(|line| line.sku.as_str()).collect();
+        let mut heard = None;
         for entry in store.timeline(&order.number).await? {
             let tries = entry.notice.as_ref().and_then(|id| tries.remove(id)).unwrap_or_default();
             let moved = if entry.state == "accepted" { past.take(&entry) } else { Vec::new() };
+            let skus: Vec<&str> =
+                moved.iter().filter_map(|(id, _)| order.line(id)).map(|line| line.sku.as_str()).collect();
+            let moved: Vec<Moved> = moved.into_iter().map(|(_, moved)| moved).collect();
             let mut source = None;
-            if !moved.is_empty() && matches!(entry.kind.as_str(), "date_slip" | "date_improved") {
+            if !moved.is_empty() && entry.kind != "restock" {
+                // A date that moved without a new word of the supplier was moved by the queue.
                 let word = store.last_word(&skus, entry.instant()).await?;
-                source = word.map(|word| match word.supply.as_str() {
-                    "" => format!("set by {}", word.source),
-                    supply => format!("set by {}, {supply}", word.source),
-                });
+                source = word.filter(|word| heard.is_none_or(|heard| word.recorded() > heard));
+            }
+            if entry.state == "accepted" {
+                heard = Some(entry.instant());
             }
             past.told.push(Told { entry, tries, moved, source });
         }
         Ok(past)
     }
 
-    /// Notes the dates an accepted notice stated; says which of them were new.
-    fn take(&mut self, entry: &HistoryEntry) -> Vec<Moved> {
+    /// Notes the dates an accepted notice stated; says of which lines they were new.
+    fn take(&mut self, entry: &HistoryEntry) -> Vec<(String, Moved)> {
         let stated: Vec<StatedLine> =
             entry.lines.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let mut moved = Vec::new();
         for line in stated {
-            let dates = self.dates.entry(line.line).or_default();
+            let dates = self.dates.entry(line.line.clone()).or_default();
             let from = dates.last().copied().flatten();
             if from != line.told {
                 dates.push(line.told);
-                let change = Moved { from, to: line.told };
-                if !moved.contains(&change) {
-                    moved.push(change);
-                }
+                moved.push((line.line, Moved { from, to: line.told }));
             }
         }
         moved
@@ -101,7 +103,10 @@ impl Told {
         let entry = &self.entry;
         let reply = entry.reply.clone().unwrap_or_default();
         if let Some(reason) = &entry.reason {
-            let reason = words::reason(reason, entry.by_occasion.as_deref());
+            let mut reason = words::reason(reason, entry.by_occasion.as_deref());
+            if let Some(day) = self.put_off() {
+                reason.push_str(&format!("; it was due on {}", local.day(day)));
+            }
             return if reply.is_empty() || !self.is_mail() { reason } else { format!("{reply} ({reason})") };
         }
         match NoticeState::from_word(&entry.state) {
@@ -122,19 +127,31 @@ impl Told {
         }
     }
 
-    /// The news it carried where it moved a date, else [`Told::words`].
+    /// The day of a weekly status that another notice put off.
+    fn put_off(&self) -> Option<NaiveDate> {
+        let restarted = self.entry.reason.as_deref() == Some(Reason::ClockRestarted.as_str());
+        self.entry.occasion.split_once('/').and_then(|(_, day)| iso_date(day)).filter(|_| restarted)
+    }
+
+    /// The news it carried where it moved a date, and [`Told::words`] where those are no news.
     pub fn news(&self, local: Local) -> String {
-        let (Some(moved), "date_slip" | "date_improved") = (self.moved.first(), self.entry.kind.as_str())
-        else {
+        let is_change = matches!(self.entry.kind.as_str(), "date_slip" | "date_improved");
+        // Every confirmation of an order without a date at the checkout tells a first one.
+        let Some(moved) = self.moved.iter().find(|moved| is_change || moved.from.is_some()) else {
             return self.words(local);
         };
-        let news = match (moved.from, moved.to) {
+        let mut news = match (moved.from, moved.to) {
             (Some(from), to) => format!("{} in place of {}", local.day_or_none(to), local.day(from)),
             (None, to) => format!("{}, the first date", local.day_or_none(to)),
         };
-        let more = if self.moved.len() > 1 { ", and other lines" } else { "" };
-        let source = self.source.as_ref().map(|source| format!(", {source}")).unwrap_or_default();
-        format!("{news}{more}{source}")
+        if self.moved.iter().any(|other| other != moved) {
+            news.push_str(", and other lines");
+        }
+        if let Some(Word { supply, source, .. }) = &self.source {
+            let supply = if supply.is_empty() { String::new() } else { format!(", {supply}") };
+            news.push_str(&format!(", set by {source}{supply}"));
+        }
+        news
     }
 
     /// As `--json` shows it.

@@ -1,5 +1,7 @@
 //! `shipby show`: a mail exactly as it was sent, its parts, and every try to send it.
 
+use std::io::IsTerminal;
+
 use clap::Args;
 use mail_parser::{Message, MessageParser, PartType};
 use serde_json::json;
@@ -62,7 +64,9 @@ pub(super) async fn run(call: &Call, show: &Show) -> Answer {
             let name = if show.text { "text" } else { "HTML" };
             return Err(Stop::not_found(format!("this {} has no {name} part", kept.entry.kind)));
         };
-        output::text(&plain_lines(&part))?;
+        // Into a file or a pipe it goes as it is; a terminal would act on what it holds.
+        let shown = if std::io::stdout().is_terminal() { plain_lines(&part) } else { part };
+        output::text(&shown)?;
     } else {
         output::text(&(mode_line(&config) + &for_people(&kept, parsed.as_ref(), local)))?;
     }
@@ -96,14 +100,14 @@ fn unwritten(kept: &Kept) -> anyhow::Error {
 
 fn text_part(mail: &Message<'_>) -> Option<String> {
     mail.text_bodies().find_map(|part| match &part.body {
-        PartType::Text(text) => Some(text.to_string()),
+        PartType::Text(text) => Some(text.replace("\r\n", "\n")),
         _ => None,
     })
 }
 
 fn html_part(mail: &Message<'_>) -> Option<String> {
     mail.html_bodies().find_map(|part| match &part.body {
-        PartType::Html(html) => Some(html.to_string()),
+        PartType::Html(html) => Some(html.replace("\r\n", "\n")),
         _ => None,
     })
 }

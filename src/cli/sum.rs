@@ -13,6 +13,7 @@ use crate::domain::supply::Cover;
 /// How the promise of a line comes about.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Sum {
+    #[serde(rename = "date")]
     pub promise: Option<NaiveDate>,
     pub told: Option<NaiveDate>,
     /// What was told before that.
@@ -44,14 +45,15 @@ impl Sum {
             handling_days: policy.handling_days,
             buffer_days: policy.buffer_days,
             stated: reckoned.map(|r| r.stated),
-            words: format!("{because} ({})", told(line, before, local)),
+            words: format!("{because} ({})", told(order, line, before, local)),
         }
     }
 }
 
-fn told(line: &Line, before: Option<NaiveDate>, local: Local) -> String {
+fn told(order: &Order, line: &Line, before: Option<NaiveDate>, local: Local) -> String {
     match (line.told, before) {
-        (None, None) => "nothing told yet".to_owned(),
+        (None, None) if order.heard.last_at.is_none() => "nothing told yet".to_owned(),
+        (None, None) => "told that there is no date yet".to_owned(),
         (None, Some(before)) => format!("told that there is no date, before that {}", local.day(before)),
         (Some(told), Some(before)) => format!("told {}, before that {}", local.day(told), local.day(before)),
         (Some(told), None) if line.promised == Some(told) => {
@@ -70,7 +72,7 @@ fn without_sum(line: &Line, promise: Option<NaiveDate>, local: Local) -> String 
     };
     match promise {
         Some(day) => format!("{}, from the checkout: {why}", local.day(day)),
-        None => format!("no date: {why}"),
+        None => format!("none: {why}"),
     }
 }
 
@@ -93,9 +95,9 @@ fn with_sum(
     }
     let Some(promise) = promise else {
         return match line.told {
-            _ if reckoned.has_passed => format!("no date: {sum}, but that day passed without the goods"),
-            Some(told) => format!("no date: {} was told and has passed", local.day(told)),
-            None => format!("no date: {sum} has passed"),
+            _ if reckoned.has_passed => format!("none: {sum}, but that day passed without the goods"),
+            Some(told) => format!("none: {} was told and has passed", local.day(told)),
+            None => format!("none: {sum} has passed"),
         };
     };
     let day = local.day(promise);

@@ -69,6 +69,9 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
 
 /// What follows once goods are there; no day can be named for it.
 fn goods(order: &Order, needed: &[Needed], policy: &Policy) -> Vec<Goods> {
+    if order.customer.email.is_none() {
+        return Vec::new();
+    }
     let missing: Vec<String> = needed
         .iter()
         .filter(|needed| needed.units > 0)
@@ -111,10 +114,9 @@ impl Reasons {
         table.row([head.join(" · ")]);
         for (index, sum) in &self.sums {
             let Some(line) = order.lines.get(*index) else { continue };
-            let which = if self.sums.len() == 1 {
-                String::new()
-            } else {
-                format!(", line {} ({})", line.id, line.sku)
+            let which = match self.sums.len() {
+                1 => String::new(),
+                _ => format!(" of line {} ({}):", line.id, line.sku),
             };
             table.row([format!("Promise{which} {}", sum.words)]);
         }
@@ -136,8 +138,7 @@ impl Reasons {
         }
         text.push_str(&table.text());
         if self.next.is_empty() {
-            text.push_str(&silence(order));
-            text.push('\n');
+            text.push_str(&format!("nothing: {}\n", silence(order)));
         }
         text
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::history::{Attempt, ENTRY, Entry};
@@ -10,13 +11,22 @@ use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
 
 /// The last supplier's word on some SKUs at a moment.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct Word {
     pub sku: String,
     /// The purchase order or container; empty where the SKU has only one.
     pub supply: String,
     /// Who recorded it.
     pub source: String,
+    #[serde(skip)]
+    recorded_at: i64,
+}
+
+impl Word {
+    /// When we heard it.
+    pub fn recorded(&self) -> Instant {
+        instant(self.recorded_at)
+    }
 }
 
 /// What a waiting line still needs until it is its turn.
@@ -87,7 +97,8 @@ impl Store {
 
     /// The last word on any of these SKUs that was recorded no later than `at`.
     pub async fn last_word(&self, skus: &[&str], at: Instant) -> Result<Option<Word>> {
-        const WORD: &str = "select sku, coalesce(body ->> 'supply', '') as supply, source from facts
+        const WORD: &str = "select sku, coalesce(body ->> 'supply', '') as supply, source, recorded_at
+            from facts
             where kind = 'supply' and refused is null and recorded_at <= $2
                 and sku in (select value from json_each($1))
             order by seq desc limit 1";
