@@ -84,7 +84,7 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
     if spool.refused() > 0 && !args.skip_bad && !args.dry_run {
         return report.refused_whole(call);
     }
-    if args.dry_run || !args.skip_bad {
+    if args.dry_run || (!args.skip_bad && spool.asks_orders()) {
         check(&config, &spool, args, &mut report, call.json).await?;
         if args.dry_run {
             return report.end(call);

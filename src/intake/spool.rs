@@ -42,6 +42,8 @@ pub struct Spool {
     facts: Vec<Place>,
     bad: Vec<Place>,
     refusals: Vec<RowError>,
+    /// Whether it holds facts that an order's state may refuse.
+    asks_orders: bool,
 }
 
 /// Where a fact stands: in the file, and in the temporary one its JSON and behind it its rows as they were.
@@ -91,7 +93,7 @@ impl Spool {
         let header = rows.header().map(str::to_owned);
         let mut into = BufWriter::new(tempfile::tempfile()?);
         let (mut facts, mut bad, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut offset, mut line) = (0, 0);
+        let (mut offset, mut line, mut asks_orders) = (0, 0, false);
         for row in rows {
             let row = row.map_err(|error| SpoolError::Input { after: line, error })?;
             line = row.line;
@@ -104,7 +106,10 @@ impl Spool {
             let place = Place { line, at, subject, offset, json: length(&json)?, raw: length(&row.raw)? };
             offset += u64::from(place.json) + u64::from(place.raw);
             match row.result {
-                Ok(_) => facts.push(place),
+                Ok(fact) => {
+                    asks_orders |= matches!(fact, Fact::Shipment(_) | Fact::Cancel(_) | Fact::Refund(_));
+                    facts.push(place);
+                }
                 Err(refusal) => {
                     bad.push(place);
                     if refusals.len() < MOST_REFUSALS {
@@ -116,7 +121,7 @@ impl Spool {
         }
         let file = into.into_inner().map_err(io::IntoInnerError::into_error)?;
         facts.sort_by_key(|place| place.at);
-        Ok(Self { file, header, facts, bad, refusals })
+        Ok(Self { file, header, facts, bad, refusals, asks_orders })
     }
 
     /// How many facts can be taken.
@@ -137,6 +142,11 @@ impl Spool {
     /// Whether no fact can be taken.
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty()
+    }
+
+    /// Whether it holds facts that an order's state may refuse: orders, supplies and receipts are always taken.
+    pub fn asks_orders(&self) -> bool {
+        self.asks_orders
     }
 
     /// How many could not be taken.
