@@ -15,12 +15,17 @@ const WAKE: u32 = 10_000;
 pub async fn turn(store: &Store, policy: &Policy, now: Instant) -> Result<PlanCounts> {
     let mut counts = PlanCounts::default();
     loop {
-        let expired = store.expire(now, policy).await?;
-        let covered = store.cover_dirty(now, policy).await?;
-        let batch = store.plan_due(now, policy, BATCH).await?;
-        let idle = expired == 0 && covered == 0 && batch.orders == 0;
-        counts.add(batch);
-        if idle {
+        let work = store.work(now).await?;
+        if work.expire {
+            store.expire(now, policy).await?;
+        }
+        if work.cover {
+            store.cover_dirty(now, policy).await?;
+        }
+        // Covering wakes orders.
+        if work.plan || work.cover {
+            counts.add(store.plan_due(now, policy, BATCH).await?);
+        } else if !work.expire {
             return Ok(counts);
         }
     }

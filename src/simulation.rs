@@ -58,10 +58,11 @@ impl Simulation {
         }
         let stop = CancellationToken::new();
         loop {
-            let planned = planner::turn(&self.store, &self.policy, now).await?;
+            planner::turn(&self.store, &self.policy, now).await?;
             let sent = self.dispatcher.drain(&stop).await?;
             moment.settled += sent.settled;
-            if planned.orders == 0 && sent.settled == 0 {
+            // What was settled may have made something else due.
+            if sent.settled == 0 {
                 return Ok(moment);
             }
         }

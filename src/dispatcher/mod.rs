@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Allowed, Mode, Rate};
 use crate::domain::calendar::Instant;
 use crate::domain::policy::Policy;
+use crate::domain::schedule::next_look;
 use crate::domain::settle::Outcome;
 use crate::mail::{Connection, Failure, Relay};
 use crate::store::{Claimed, Claims, Limits, Outcomes, Settlement, Staged, Store, StoreError};
@@ -127,13 +128,11 @@ impl Dispatcher {
             tracing::warn!(back, doubtful, "what had stayed in our hands is taken back, or in doubt");
             self.unsure = false;
         }
-        if self.relay.probe_at.is_some_and(|probe| probe > now)
-            || self.store.next_try().await?.is_none_or(|next| next > now)
-        {
-            return Ok(Report::default());
-        }
         let done = match self.transport.clone() {
             Transport::Capture => self.capture(stop).await,
+            Transport::Smtp(_) if self.next_due().await?.is_none_or(|next| next > now) => {
+                Ok(Report::default())
+            }
             Transport::Smtp(relay) => self.send(relay, stop).await,
         };
         self.unsure |= done.is_err();
@@ -153,12 +152,12 @@ impl Dispatcher {
         let mut report = Report::default();
         while !stop.is_cancelled() {
             let now = self.clock.now();
-            let (parcels, mut settled) = self.prepare(now).await?;
-            if parcels.is_empty() && settled.is_empty() {
+            let (parcels, mut outcomes) = self.prepare(now).await?;
+            if parcels.is_empty() && outcomes.settled.is_empty() {
                 break;
             }
             let words = "kept; nothing left this machine (delivery.mode is capture)";
-            settled.extend(parcels.into_iter().map(|parcel| {
+            outcomes.settled.extend(parcels.into_iter().map(|parcel| {
                 settlement(
                     parcel.claimed,
                     Outcome::Accepted,
@@ -168,8 +167,7 @@ impl Dispatcher {
                     &self.settings.policy,
                 )
             }));
-            report.settled += settled.len();
-            let outcomes = Outcomes { settled, begin: Vec::new() };
+            report.settled += outcomes.settled.len();
             self.store.commit(&self.settings.owner, now, &outcomes).await?;
         }
         Ok(report)
@@ -266,12 +264,12 @@ impl Dispatcher {
     ) -> Result<(), StoreError> {
         while !halt.is_cancelled() {
             let now = self.clock.now();
-            let (ready, settled) = self.prepare(now).await?;
-            if ready.is_empty() && settled.is_empty() {
+            let (ready, outcomes) = self.prepare(now).await?;
+            if ready.is_empty() && outcomes.settled.is_empty() {
                 break;
             }
-            report.settled += settled.len();
-            let outcomes = Outcomes { settled, begin: Vec::new() };
+            report.settled += outcomes.settled.len();
+            // The bytes are kept here, before any line gets them.
             self.store.commit(&self.settings.owner, now, &outcomes).await?;
             let mut untried = Vec::new();
             for parcel in ready {
@@ -294,12 +292,13 @@ impl Dispatcher {
         (rate.per_second() * AHEAD).ceil().clamp(1.0, f64::from(CLAIM)) as u32
     }
 
-    /// Claims a batch, renders what has no bytes yet and keeps it; what cannot or may not be mailed is settled.
-    async fn prepare(&self, now: Instant) -> Result<(Vec<Parcel>, Vec<Settlement>), StoreError> {
+    /// Claims a batch and renders what has no bytes yet. What is to be kept before anything leaves, and what cannot or
+    /// may not be mailed, is for the caller to commit.
+    async fn prepare(&self, now: Instant) -> Result<(Vec<Parcel>, Outcomes), StoreError> {
         let limits =
             Limits { owner: &self.settings.owner, most: self.ahead(), mode: self.settings.mode.as_str() };
         let claims = self.store.claim(now, &limits).await?;
-        let (mut parcels, mut settled, mut staged) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut parcels, mut outcomes) = (Vec::new(), Outcomes::default());
         let policy = &self.settings.policy;
         let may_go_at = |claimed: &Claimed| claimed.order.may_go_at(claimed.notice.kind, now, policy);
         let (claims, early): (Claims, Claims) = claims.into_iter().partition(|c| may_go_at(c) <= now);
@@ -313,20 +312,21 @@ impl Dispatcher {
             };
             if !self.settings.allowed.allows(&claimed.notice.content.email) {
                 let words = Some("the address is not in delivery.allow_recipients".to_owned());
-                settled.push(settlement(claimed, Outcome::NotAllowed, now, None, words, policy));
+                outcomes.settled.push(settlement(claimed, Outcome::NotAllowed, now, None, words, policy));
                 continue;
             }
             let bytes = match claimed.message.take() {
                 Some(bytes) => bytes,
                 None => match self.desk.write(&claimed, &self.settings, now) {
                     Ok((subject, bytes)) => {
-                        staged.push(Staged { id: claimed.id.clone(), subject, bytes: bytes.clone() });
+                        let (id, template_hash) = (claimed.id.clone(), self.desk.template_hash().to_owned());
+                        outcomes.staged.push(Staged { id, subject, template_hash, bytes: bytes.clone() });
                         bytes
                     }
                     Err(error) => {
                         tracing::error!(order = claimed.order.number, notice = claimed.id, kind = %claimed.notice.kind,
                             %error, "this notice cannot be written and is held");
-                        settled.push(settlement(
+                        outcomes.settled.push(settlement(
                             claimed,
                             Outcome::Held,
                             now,
@@ -340,8 +340,7 @@ impl Dispatcher {
             };
             parcels.push(Parcel { claimed, to, bytes });
         }
-        self.store.stage(&staged, self.desk.template_hash()).await?;
-        Ok((parcels, settled))
+        Ok((parcels, outcomes))
     }
 
     fn note_relay(&mut self, down: bool) {
@@ -365,7 +364,8 @@ fn settlement(
     reply: Option<String>,
     policy: &Policy,
 ) -> Settlement {
-    let Claimed { id, mut order, notice, attempt, .. } = claimed;
+    let Claimed { id, mut order, notice, attempt, revision, .. } = claimed;
     let settled = order.settle(&notice, &id, outcome, at, policy);
-    Settlement { id, order, notice, settled, attempt, at, phase, reply }
+    let look = (revision, next_look(&order, at, policy));
+    Settlement { id, order, notice, settled, attempt, at, phase, reply, look }
 }

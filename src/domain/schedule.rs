@@ -95,6 +95,17 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     plan
 }
 
+/// When a planner is to look at an order that was just settled: at once if there is anything to plan.
+pub fn next_look(order: &Order, now: Instant, policy: &Policy) -> Option<Instant> {
+    let plan = schedule(order, now, policy);
+    let nothing_new = plan.due.is_none()
+        && plan.superseded.is_none()
+        && plan.dropped.is_empty()
+        && plan.silent.is_empty()
+        && plan.heard == order.heard;
+    if nothing_new { plan.plan_at } else { Some(now) }
+}
+
 /// News about what lies before the import, or of an order that never waited, is told to nobody.
 fn silent_news(order: &Order) -> Vec<NewsKey> {
     let mute = !order.is_tracked();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::rows::{
-    LINE_COLUMNS, LineRow, NOTICE_COLUMNS, NewsRow, NoticeRow, ORDER_COLUMNS, OrderRow, by_order, to_json,
+    LINE_COLUMNS, LineRow, NewsRow, NoticeRow, ORDER_COLUMNS, OrderRow, by_order, json, to_json,
 };
 use super::{Result, Store};
 use crate::domain::order::{Order, Place};
@@ -42,41 +42,39 @@ impl Store {
     }
 }
 
+/// What hangs on orders, each as JSON: untold news, the notice under way, names that are used up.
+const HANGS_ON: &str = "with wanted as materialized (select value as number from json_each($1))
+    select order_number, 1 as what, json_object('order_number', order_number, 'kind', kind, 'id', id, 'at', at,
+            'recorded_at', recorded_at, 'body', body) as it
+        from news where not told and order_number in (select number from wanted)
+    union all select order_number, 2, json_object('id', id, 'order_number', order_number, 'kind', kind,
+            'occasion', occasion, 'state', state, 'email', email, 'includes', includes, 'lines', lines, 'news', news,
+            'planned_at', planned_at, 'useful_until', useful_until, 'replaces_status', replaces_status,
+            'urgency', urgency, 'doubtful', json(iif(doubtful, 'true', 'false')))
+        from notices where (next_try_at is not null or state = 'sending')
+            and order_number in (select number from wanted)
+    union all select order_number, 3, occasion
+        from notices where (state = 'superseded' or kind in ('overdue', 'confirmation')) and next_try_at is null
+            and state <> 'sending' and order_number in (select number from wanted)";
+
 /// Loads orders with lines, untold news, the notice under way and superseded occasions.
 pub(super) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Result<Vec<Loaded>> {
-    const NEWS: &str = "select order_number, kind, id, at, recorded_at, body from news
-        where not told and order_number in (select value from json_each($1)) order by at, id";
-    const USED: &str = "select order_number, occasion from notices
-        where (state = 'superseded' or kind in ('overdue', 'confirmation')) and next_try_at is null
-            and state <> 'sending' and order_number in (select value from json_each($1))";
     let wanted = to_json(numbers);
     let mut loaded = load_plain(conn, &wanted).await?;
-    let mut index: HashMap<String, usize> = HashMap::with_capacity(loaded.len());
-    for (at, some) in loaded.iter().enumerate() {
-        index.insert(some.order.number.clone(), at);
-    }
-    let news: Vec<NewsRow> = sqlx::query_as(NEWS).bind(&wanted).fetch_all(&mut *conn).await?;
-    for row in news {
-        if let Some(some) = index.get(&row.order_number).and_then(|at| loaded.get_mut(*at)) {
-            some.order.news.push(row.into_news()?);
+    let index: HashMap<String, usize> =
+        loaded.iter().enumerate().map(|(at, some)| (some.order.number.clone(), at)).collect();
+    let hangs: Vec<(String, i64, String)> = sqlx::query_as(HANGS_ON).bind(&wanted).fetch_all(conn).await?;
+    for (number, what, it) in hangs {
+        let Some(some) = index.get(&number).and_then(|at| loaded.get_mut(*at)) else { continue };
+        let order = &mut some.order;
+        match what {
+            1 => order.news.push(json::<NewsRow>("news", &it)?.into_news()?),
+            2 => order.under_way = Some(json::<NoticeRow>("a notice", &it)?.into_under_way()?),
+            _ => order.superseded.push(it),
         }
     }
-    let under_way = format!(
-        "select {NOTICE_COLUMNS} from notices where (next_try_at is not null or state = 'sending')
-            and order_number in (select value from json_each($1))"
-    );
-    let notices: Vec<NoticeRow> =
-        sqlx::query_as(AssertSqlSafe(under_way)).bind(&wanted).fetch_all(&mut *conn).await?;
-    for row in notices {
-        if let Some(some) = index.get(&row.order_number).and_then(|at| loaded.get_mut(*at)) {
-            some.order.under_way = Some(row.into_under_way()?);
-        }
-    }
-    let superseded: Vec<(String, String)> = sqlx::query_as(USED).bind(&wanted).fetch_all(&mut *conn).await?;
-    for (number, occasion) in superseded {
-        if let Some(some) = index.get(&number).and_then(|at| loaded.get_mut(*at)) {
-            some.order.superseded.push(occasion);
-        }
+    for some in &mut loaded {
+        some.order.news.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
     }
     Ok(loaded)
 }

@@ -37,7 +37,7 @@ pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence,
 pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
 pub use outbox::{Claimed, Claims, Limits, Outcomes, Settlement, Staged};
-pub use plan::{PlanCounts, Planned};
+pub use plan::{PlanCounts, Planned, Work};
 pub use questions::{Found, Needed, NoticeFilter, Word};
 
 use crate::domain::notice::Notice;

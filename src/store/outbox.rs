@@ -62,21 +62,27 @@ pub struct Settlement {
     pub phase: Option<&'static str>,
     /// The server's words, or ours where it had none.
     pub reply: Option<String>,
+    /// When the planner looks at the order next, if it is still at this revision; else at once.
+    pub look: (i64, Option<Instant>),
 }
 
 /// What is to be made durable in one commit.
 #[derive(Debug, Default)]
 pub struct Outcomes {
+    /// What first tries will send, kept before the first octet leaves.
+    pub staged: Vec<Staged>,
     pub settled: Vec<Settlement>,
     /// Bodies about to leave: notice and the revision it was claimed at.
     pub begin: Vec<(String, i64)>,
 }
 
-/// What a first try will send, kept before the first octet leaves.
+/// A mail as it will go out.
 #[derive(Debug)]
 pub struct Staged {
     pub id: String,
     pub subject: String,
+    /// The hash of the template set it was made with.
+    pub template_hash: String,
     pub bytes: Vec<u8>,
 }
 
@@ -136,7 +142,8 @@ impl Store {
             })
             .collect();
         place(&mut tx, &mut with_place).await?;
-        let mut messages = messages(&mut tx, &ids).await?;
+        let retries = taken.iter().any(|(_, _, attempt)| *attempt > 1);
+        let mut messages = if retries { messages(&mut tx, &ids).await? } else { HashMap::new() };
         let mut earlier = earlier(&mut tx, &numbers).await?;
         tx.commit().await?;
         let mut taken: HashMap<String, (String, u32)> =
@@ -160,28 +167,6 @@ impl Store {
         Ok(claims)
     }
 
-    /// Keeps the bytes of first tries, made by the template set of that hash.
-    pub async fn stage(&self, staged: &[Staged], template_hash: &str) -> Result<()> {
-        const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = $2
-            from (select value ->> 0 as id, value ->> 1 as subject from json_each($1)) as new
-            where notices.id = new.id";
-        if staged.is_empty() {
-            return Ok(());
-        }
-        let packed: Vec<(&str, Vec<u8>)> = staged.iter().map(|s| (s.id.as_str(), pack(&s.bytes))).collect();
-        let subjects: Vec<(&str, &str)> =
-            staged.iter().map(|s| (s.id.as_str(), s.subject.as_str())).collect();
-        let mut tx = self.begin().await?;
-        let mut insert = sqlx::QueryBuilder::new("insert into messages (notice_id, bytes) ");
-        insert.push_values(packed, |mut row, (id, bytes)| {
-            row.push_bind(id.to_owned()).push_bind(bytes);
-        });
-        insert.push(" on conflict do nothing").build().execute(&mut *tx).await?;
-        sqlx::query(SUBJECTS).bind(to_json(&subjects)).bind(template_hash).execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
     /// Makes outcomes durable and lets bodies begin, in one commit. Says which bodies may leave: not those whose
     /// order changed since the claim.
     pub async fn commit(&self, owner: &str, now: Instant, outcomes: &Outcomes) -> Result<Vec<String>> {
@@ -192,6 +177,7 @@ impl Store {
                     where o.number = notices.order_number and o.revision = new.revision)
             returning notices.id";
         let mut tx = self.begin().await?;
+        stage(&mut tx, &outcomes.staged).await?;
         settle(&mut tx, owner, &outcomes.settled).await?;
         let begun = if outcomes.begin.is_empty() {
             Vec::new()
@@ -347,6 +333,7 @@ impl Store {
                 at: now,
                 phase: None,
                 reply: Some(words.to_owned()),
+                look: (ANY_REVISION, Some(now)),
             });
         }
         for (owner, settlements) in by_owner {
@@ -356,12 +343,32 @@ impl Store {
     }
 }
 
+/// No order has it: the planner looks at once.
+const ANY_REVISION: i64 = -1;
+
 #[derive(sqlx::FromRow)]
 struct TriedNotice {
     #[sqlx(flatten)]
     notice: NoticeRow,
     attempts: u32,
     owner: Option<String>,
+}
+
+async fn stage(conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
+    const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = new.hash
+        from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from json_each($1)) as new
+        where notices.id = new.id";
+    if staged.is_empty() {
+        return Ok(());
+    }
+    let mut insert = sqlx::QueryBuilder::new("insert into messages (notice_id, bytes) ");
+    insert.push_values(staged, |mut row, mail| {
+        row.push_bind(mail.id.clone()).push_bind(pack(&mail.bytes));
+    });
+    insert.push(" on conflict do nothing").build().execute(&mut *conn).await?;
+    let subjects: Vec<_> = staged.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
+    sqlx::query(SUBJECTS).bind(to_json(&subjects)).execute(conn).await?;
+    Ok(())
 }
 
 async fn messages(conn: &mut SqliteConnection, ids: &str) -> Result<HashMap<String, Vec<u8>>> {
@@ -396,6 +403,8 @@ struct SettledRow<'a> {
     attempt: u32,
     phase: Option<&'static str>,
     planned_at: i64,
+    revision: i64,
+    look_at: Option<i64>,
     heard_at: Option<i64>,
     confirmed: bool,
     updated: bool,
@@ -472,6 +481,8 @@ fn settled_row(s: &Settlement) -> SettledRow<'_> {
         attempt: s.attempt,
         phase: s.phase,
         planned_at: millis(s.notice.planned_at),
+        revision: s.look.0,
+        look_at: stamp(s.look.1),
         heard_at: stamp(heard.last_at),
         confirmed: heard.confirmed,
         updated: heard.updated,
@@ -509,12 +520,13 @@ const SETTLE_ATTEMPTS: &str = "update attempts set ended_at = new.at, outcome = 
     where attempts.notice_id = new.id and attempts.number = new.attempt and attempts.ended_at is null";
 
 /// A change that came in after the notice was planned goes on settling.
-const SETTLE_ORDERS: &str = "update orders set plan_at = new.at, heard_at = new.heard_at, confirmed = new.confirmed,
+const SETTLE_ORDERS: &str = "update orders set
+        plan_at = case when orders.revision = new.revision then new.look_at else new.at end, heard_at = new.heard_at, confirmed = new.confirmed,
         updated = new.updated, status_tried_on = new.status_tried_on, status_failures = new.status_failures,
         settling_first = case when new.over and settling_last <= new.planned_at then null else settling_first end,
         settling_last = case when new.over and settling_last <= new.planned_at then null else settling_last end
     from (select value ->> 'order' as number, value ->> 'at' as at, value ->> 'over' as over,
-        value ->> 'planned_at' as planned_at, value ->> 'heard_at' as heard_at, value ->> 'confirmed' as confirmed,
+        value ->> 'revision' as revision, value ->> 'look_at' as look_at, value ->> 'planned_at' as planned_at, value ->> 'heard_at' as heard_at, value ->> 'confirmed' as confirmed,
         value ->> 'updated' as updated, value ->> 'status_tried_on' as status_tried_on,
         value ->> 'status_failures' as status_failures
         from json_each($1)) as new

@@ -27,6 +27,17 @@ pub struct Planned {
     pub notice: Notice,
 }
 
+/// What there is to do for a planner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Work {
+    /// Notices have lost their use.
+    pub expire: bool,
+    /// Queues are to be walked again.
+    pub cover: bool,
+    /// Orders are due.
+    pub plan: bool,
+}
+
 /// What a turn of planning did.
 #[derive(Debug, Clone, Default)]
 pub struct PlanCounts {
@@ -81,6 +92,17 @@ impl Store {
         Ok(next.map(instant))
     }
 
+    /// What a planner has to do now, in one question.
+    pub async fn work(&self, now: Instant) -> Result<Work> {
+        const WORK: &str = concat!(
+            "select exists (select 1 from notices where ",
+            may_expire!(),
+            " and useful_until <= $1) as expire, exists (select 1 from dirty_skus) as cover,
+                exists (select 1 from orders where plan_at <= $1) as plan"
+        );
+        Ok(sqlx::query_as(WORK).bind(millis(now)).fetch_one(&self.readers).await?)
+    }
+
     /// Walks the queue of every dirty SKU once; wakes the orders whose cover truly changed. Says how many SKUs.
     pub async fn cover_dirty(&self, now: Instant, policy: &Policy) -> Result<usize> {
         const DIRTY: &str = "select sku, first_at, last_at from dirty_skus order by sku limit 500";
@@ -106,13 +128,6 @@ impl Store {
         const DUE: &str = "select number from orders o where plan_at <= $1
                 and not exists (select 1 from dirty_skus d join lines l on l.sku = d.sku where l.order_number = o.number)
             order by plan_at, number limit $2";
-        let due: Option<i64> = sqlx::query_scalar("select 1 from orders where plan_at <= $1 limit 1")
-            .bind(millis(now))
-            .fetch_optional(&self.readers)
-            .await?;
-        if due.is_none() {
-            return Ok(PlanCounts::default());
-        }
         let mut tx = self.begin().await?;
         let numbers: Vec<String> =
             sqlx::query_scalar(DUE).bind(millis(now)).bind(most).fetch_all(&mut *tx).await?;

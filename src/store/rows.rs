@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::{Result, StoreError, instant, millis};
 use crate::domain::customer::{Customer, EmailAddress};
@@ -246,7 +246,7 @@ impl LineRow {
 }
 
 /// A row of `news`.
-#[derive(Debug, sqlx::FromRow, Serialize)]
+#[derive(Debug, sqlx::FromRow, Serialize, Deserialize)]
 pub(super) struct NewsRow {
     pub order_number: String,
     pub kind: String,
@@ -275,7 +275,7 @@ impl NewsRow {
 }
 
 /// The columns of `notices` that make a [`Notice`].
-#[derive(Debug, sqlx::FromRow, Serialize)]
+#[derive(Debug, sqlx::FromRow, Serialize, Deserialize)]
 pub(super) struct NoticeRow {
     pub id: String,
     pub order_number: String,
