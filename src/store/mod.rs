@@ -218,13 +218,8 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<()> {
 async fn instance(writer: &SqlitePool) -> Result<String, sqlx::Error> {
     const MAKE: &str = "insert into meta (key, value) values ('instance', lower(hex(randomblob(16))))
         on conflict (key) do nothing";
-    const READ: &str = "select value from meta where key = 'instance'";
-    // Whoever only reads shall not have to wait for a writer.
-    if let Some(made) = sqlx::query_scalar(READ).fetch_optional(writer).await? {
-        return Ok(made);
-    }
     sqlx::query(MAKE).execute(writer).await?;
-    sqlx::query_scalar(READ).fetch_one(writer).await
+    sqlx::query_scalar("select value from meta where key = 'instance'").fetch_one(writer).await
 }
 
 fn plain(error: &sqlx::Error) -> String {
