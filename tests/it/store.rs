@@ -423,16 +423,18 @@ async fn a_changed_policy_wakes_every_open_order_once() {
     assert_eq!(store.wake_open("3", shop.now(), 2).await.unwrap(), None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_order_that_changes_between_claim_and_body_gets_the_new_mail_only() {
+    // The relay keeps its 354 back until the change is planned.
     let reached = std::sync::Arc::new(tokio::sync::Notify::new());
-    let (signal, slow) = (reached.clone(), std::time::Duration::from_millis(200));
-    let script = Script::new(move |dialogue| match (dialogue.phase, dialogue.attempt) {
-        (Phase::Data, 1) => {
+    let (open, gate) = std::sync::mpsc::channel();
+    let (signal, gate) = (reached.clone(), std::sync::Mutex::new(gate));
+    let script = Script::new(move |dialogue| {
+        if (dialogue.phase, dialogue.attempt) == (Phase::Data, 1) {
             signal.notify_one();
-            Answer::After(slow, Box::new(Answer::Usual))
+            let _ = gate.lock().unwrap().recv_timeout(std::time::Duration::from_secs(20));
         }
-        _ => Answer::Usual,
+        Answer::Usual
     });
     let mut shop = TestApp::with(START, Differs { script, ..Differs::default() }).await;
     shop.only_record(supply("2026-03-16"), Tell::All).await;
@@ -447,6 +449,7 @@ async fn an_order_that_changes_between_claim_and_body_gets_the_new_mail_only() {
         let fact = shipby::intake::fact(new, now).unwrap();
         shipby::intake::record(&store, &[fact], how).await.unwrap();
         planner::turn(&store, &policy, now).await.unwrap();
+        open.send(()).unwrap();
     };
     let stop = tokio_util::sync::CancellationToken::new();
     let (sent, ()) = tokio::join!(shop.sim.dispatcher.drain(&stop), change);
