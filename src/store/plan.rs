@@ -142,16 +142,22 @@ impl Store {
         Ok(PlanCounts { orders: numbers.len(), queued: batch.planned, decided: batch.decided })
     }
 
-    /// Takes open orders as they stand, as if imported now: told is what the checkout promised, and nothing about
-    /// the past is mailed. What was captured or redirected is not counted any more. Says how many orders.
+    /// Takes open orders as they stand, as if imported now: nothing about the past is mailed, and what was captured or
+    /// redirected is not counted any more. Told is what the last live mail said, else what the checkout promised.
+    /// Says how many orders.
     pub async fn go_live(&self, now: Instant) -> Result<u64> {
         const DROP: &str = "update notices set state = 'superseded', next_try_at = null, settled_at = $1,
             reason = 'imported' where next_try_at is not null";
         const NEWS: &str = "update news set told = true where not told";
         const LINES: &str =
-            "update lines set told = promised, tried = null, overdue_for = null, announced = false
+            "update lines set tried = null, overdue_for = null, announced = false, told = coalesce(
+                (select stated.value ->> 'told' from notices n, json_each(n.lines) stated
+                    where n.order_number = lines.order_number and n.state = 'accepted' and n.mode = 'live'
+                        and stated.value ->> 'line' = lines.id order by n.settled_at desc limit 1), promised)
             where order_number in (select number from orders where status in ('waiting', 'open'))";
-        const ORDERS: &str = "update orders set silent_before = $1, heard_at = null, confirmed = true,
+        const ORDERS: &str = "update orders set silent_before = $1, confirmed = true,
+            heard_at = (select max(settled_at) from notices
+                where order_number = number and state = 'accepted' and mode = 'live'),
             status_tried_on = null, status_failures = 0, settling_first = null, settling_last = null, plan_at = $1,
             revision = revision + 1 where status in ('waiting', 'open')";
         let mut tx = self.begin().await?;

@@ -51,6 +51,7 @@ fn settlement(claimed: &Claimed, outcome: Outcome, shop: &TestApp) -> Settlement
         at,
         phase: Some("body"),
         reply: Some("250 ok".to_owned()),
+        look: (claimed.revision, Some(at)),
     }
 }
 
@@ -174,11 +175,16 @@ async fn what_is_staged_is_kept_and_comes_with_the_next_claim() {
     let shop = planned(&["1"]).await;
     let claimed = claim(&shop).await.remove(0);
     let bytes = b"Subject: news\r\n\r\nnews\r\n".to_vec();
-    let staged = Staged { id: claimed.id.clone(), subject: "news".to_owned(), bytes: bytes.clone() };
-    shop.store().stage(&[staged], "hash").await.unwrap();
+    let staged = Staged {
+        id: claimed.id.clone(),
+        subject: "news".to_owned(),
+        template_hash: "hash".to_owned(),
+        bytes: bytes.clone(),
+    };
     let later = settlement(&claimed, Outcome::Deferred { attempt: 1 }, &shop);
     let next = later.settled.next_try.unwrap();
-    shop.store().commit(OWNER, shop.now(), &Outcomes { settled: vec![later], begin: vec![] }).await.unwrap();
+    let outcomes = Outcomes { staged: vec![staged], settled: vec![later], ..Outcomes::default() };
+    shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
     shop.sim.hand.set(next);
     plan(&shop).await;
     let again = claim(&shop).await.remove(0);
@@ -200,6 +206,7 @@ async fn one_commit_settles_many_and_lets_a_body_begin() {
             settlement(&claims[1], Outcome::Failed, &shop),
         ],
         begin: vec![(claims[2].id.clone(), claims[2].revision)],
+        ..Outcomes::default()
     };
     let begun = shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
     assert_eq!(begun, [claims[2].id.clone()]);
@@ -222,6 +229,7 @@ async fn an_outcome_of_somebody_elses_notice_changes_nothing() {
     let outcomes = Outcomes {
         settled: vec![settlement(&claimed, Outcome::Accepted, &shop)],
         begin: vec![(claimed.id.clone(), claimed.revision)],
+        ..Outcomes::default()
     };
     assert!(shop.store().commit("another", shop.now(), &outcomes).await.unwrap().is_empty());
     assert_eq!((shop.timeline("1").await, shop.order("1").await), before);
@@ -234,13 +242,15 @@ async fn an_outcome_of_somebody_elses_notice_changes_nothing() {
 async fn no_body_begins_once_the_order_has_changed_and_the_notice_is_replaced() {
     let mut shop = planned(&["1"]).await;
     let claimed = claim(&shop).await.remove(0);
-    let staged = Staged { id: claimed.id.clone(), subject: "old".to_owned(), bytes: b"old".to_vec() };
-    shop.store().stage(&[staged], "hash").await.unwrap();
+    let (id, template_hash) = (claimed.id.clone(), "hash".to_owned());
+    let staged = Staged { id, subject: "old".to_owned(), template_hash, bytes: b"old".to_vec() };
+    let outcomes = Outcomes { staged: vec![staged], ..Outcomes::default() };
+    shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
     shop.sim.hand.advance(TimeDelta::seconds(1));
     shop.only_record(supply("2026-04-10"), Tell::All).await;
     assert_eq!(plan(&shop).await, 0, "it is on its way");
     let begin = vec![(claimed.id.clone(), claimed.revision)];
-    let outcomes = Outcomes { settled: vec![], begin };
+    let outcomes = Outcomes { begin, ..Outcomes::default() };
     assert!(shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap().is_empty());
     shop.store().release(OWNER, &[(claimed.id.clone(), shop.now())], None, shop.now()).await.unwrap();
     assert!(claim(&shop).await.is_empty(), "it is planned before it is claimed again");
@@ -259,7 +269,7 @@ async fn what_was_tried_in_vain_for_five_days_is_settled_and_the_order_goes_on()
     let later = shop.now() + TimeDelta::days(5);
     assert_eq!(store.expire(later, policy).await.unwrap(), 0, "it must be known, and was never tried");
     let tried = settlement(&claim(&shop).await[0], Outcome::Deferred { attempt: 1 }, &shop);
-    store.commit(OWNER, shop.now(), &Outcomes { settled: vec![tried], begin: vec![] }).await.unwrap();
+    store.commit(OWNER, shop.now(), &Outcomes { settled: vec![tried], ..Outcomes::default() }).await.unwrap();
     assert_eq!(store.expire(shop.now(), policy).await.unwrap(), 0);
     assert_eq!(store.expire(later, policy).await.unwrap(), 1);
     let entry = &shop.timeline("1").await[0];
@@ -276,6 +286,11 @@ async fn going_live_takes_open_orders_as_they_stand() {
     shop.facts([promised, order("2")]).await;
     assert_eq!((shop.told("1").await, shop.told("2").await), ("2026-03-21".into(), "2026-03-20".into()));
     shop.travel_to("2026-03-03T08:00:00Z").await;
+    // They were live mails, and count as such.
+    assert_eq!(shop.store().go_live(shop.now()).await.unwrap(), 2);
+    assert_eq!((shop.told("1").await, shop.told("2").await), ("2026-03-21".into(), "2026-03-20".into()));
+    let mut raw = shop.raw().await;
+    sqlx::query("update notices set mode = 'capture'").execute(&mut raw).await.unwrap();
     assert_eq!(shop.store().go_live(shop.now()).await.unwrap(), 2);
     assert_eq!((shop.told("1").await, shop.told("2").await), ("2026-03-21".into(), "none".into()));
     let before = shop.mails().len();
