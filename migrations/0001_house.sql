@@ -54,7 +54,7 @@ create table orders (
     settling_last bigint,
     check ((settling_first is null) = (settling_last is null))
 );
-create index orders_plan on orders (plan_at) where plan_at is not null;
+create index orders_plan on orders (plan_at, number) where plan_at is not null;
 create index orders_email on orders (email) where email is not null;
 
 create table lines (
@@ -172,7 +172,8 @@ create table notices (
 create unique index notices_occasion on notices (order_number, occasion);
 -- One notice per order is under way at a time.
 create unique index notices_under_way on notices (order_number) where next_try_at is not null or state = 'sending';
-create index notices_next on notices (urgency, next_try_at) where next_try_at is not null;
+-- In the order of claiming, so that a claim costs what it takes and not what waits.
+create index notices_next on notices (urgency, next_try_at, planned_at, order_number) where next_try_at is not null;
 -- Names that are used up while they may come again.
 create index notices_used on notices (order_number) where state = 'superseded' or kind in ('overdue', 'confirmation');
 create index notices_expiring on notices (useful_until) where next_try_at is not null;

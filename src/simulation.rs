@@ -57,14 +57,15 @@ impl Simulation {
             moment.recorded = record(&self.store, facts, how).await?;
         }
         let stop = CancellationToken::new();
+        let mut retry = self.dispatcher.next_due().await?.is_some_and(|due| due <= now);
         loop {
-            planner::turn(&self.store, &self.policy, now).await?;
-            let sent = self.dispatcher.drain(&stop).await?;
-            moment.settled += sent.settled;
-            // What was settled may have made something else due.
-            if sent.settled == 0 {
+            let planned = planner::turn(&self.store, &self.policy, now).await?;
+            if planned.queued.is_empty() && !retry {
                 return Ok(moment);
             }
+            retry = false;
+            // What is settled may make something else due.
+            moment.settled += self.dispatcher.drain(&stop).await?.settled;
         }
     }
 }

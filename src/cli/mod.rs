@@ -143,7 +143,12 @@ impl Call {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let call = Call { config: cli.config, json: cli.json };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // A simulation does one thing after the other; waking other threads for it would cost more than the work.
+    let mut builder = match cli.verb {
+        Verb::Simulate(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("shipby: {error}");

@@ -111,11 +111,12 @@ impl Book {
         at: Instant,
         notify: Notify,
     ) -> Result<Self> {
-        const KNOWN: &str = "select kind, id from facts where refused is null and (kind, id) in
-            (select value ->> 0, value ->> 1 from json_each($1))";
+        const KNOWN: &str = "select f.kind, f.id from json_each($1) asked join facts f
+            on f.kind = asked.value ->> 0 and f.id = asked.value ->> 1 and f.id is not null and f.refused is null";
         let facts = || entries.iter().map(|entry| &entry.fact);
         let numbers: BTreeSet<&str> = facts().filter_map(order_of).collect();
-        let loaded = load_plain(conn, &to_json(&numbers)).await?;
+        let loaded =
+            if numbers.is_empty() { Vec::new() } else { load_plain(conn, &to_json(&numbers)).await? };
         let ids: Vec<(&str, &str)> = facts().filter_map(|fact| Some((kind_of(fact), id_of(fact)?))).collect();
         let mut known = HashSet::new();
         if !ids.is_empty() {

@@ -28,7 +28,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
 
@@ -99,18 +100,22 @@ impl Store {
     /// [`StoreError::Open`] if the file cannot be used, [`StoreError::Newer`] if a later shipby wrote it.
     pub async fn open(path: &Path, durability: Durability) -> Result<Self> {
         let opening = |error: sqlx::Error| StoreError::Open { path: path.to_owned(), message: plain(&error) };
-        let synchronous = match durability {
-            Durability::Full => SqliteSynchronous::Full,
-            Durability::None => SqliteSynchronous::Off,
-        };
         let base = SqliteConnectOptions::new()
             .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(synchronous)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(200)
             .pragma("trusted_schema", "OFF");
+        let base = match durability {
+            Durability::Full => {
+                base.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+            }
+            Durability::None => base
+                .journal_mode(SqliteJournalMode::Memory)
+                .synchronous(SqliteSynchronous::Off)
+                .locking_mode(SqliteLockingMode::Exclusive)
+                .pragma("cache_size", "-65536"),
+        };
         let pool =
             || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
         let writer = pool()
@@ -120,8 +125,15 @@ impl Store {
             .await
             .map_err(opening)?;
         migrate(&writer, path).await?;
-        let readers =
-            pool().max_connections(4).connect_with(base.pragma("query_only", "ON")).await.map_err(opening)?;
+        let readers = match durability {
+            Durability::Full => pool()
+                .max_connections(4)
+                .connect_with(base.pragma("query_only", "ON"))
+                .await
+                .map_err(opening)?,
+            // Nobody else is there: one connection sees its own pages without asking the file again.
+            Durability::None => writer.clone(),
+        };
         let instance = instance(&writer).await.map_err(opening)?;
         Ok(Self { writer, readers, path: path.to_owned(), instance })
     }

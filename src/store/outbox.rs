@@ -100,7 +100,10 @@ const WAKE_ORDERS: &str = "update orders set plan_at = $2 where number in
 impl Store {
     /// When the dispatcher has to work next; None while nothing is to be sent.
     pub async fn next_try(&self) -> Result<Option<Instant>> {
-        const NEXT: &str = "select min(next_try_at) from notices where next_try_at is not null";
+        // One look into the index for each urgency, however much waits.
+        const NEXT: &str = "select min(at) from (
+            select min(next_try_at) as at from notices where urgency = 1 and next_try_at is not null
+            union all select min(next_try_at) from notices where urgency = 2 and next_try_at is not null)";
         let next: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&self.readers).await?;
         Ok(next.map(instant))
     }

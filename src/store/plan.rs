@@ -131,6 +131,9 @@ impl Store {
         let mut tx = self.begin().await?;
         let numbers: Vec<String> =
             sqlx::query_scalar(DUE).bind(millis(now)).bind(most).fetch_all(&mut *tx).await?;
+        if numbers.is_empty() {
+            return Ok(PlanCounts::default());
+        }
         let loaded = load(&mut tx, &numbers).await?;
         let mut batch = Batch::default();
         for Loaded { mut order, .. } in loaded {
