@@ -57,15 +57,21 @@ impl Simulation {
             moment.recorded = record(&self.store, facts, how).await?;
         }
         let stop = CancellationToken::new();
-        let mut retry = self.dispatcher.next_due().await?.is_some_and(|due| due <= now);
+        let mut waits = self.waits(now).await?;
         loop {
             let planned = planner::turn(&self.store, &self.policy, now).await?;
-            if planned.queued.is_empty() && !retry {
+            if planned.orders == 0 && !waits {
                 return Ok(moment);
             }
-            retry = false;
-            // What is settled may make something else due.
-            moment.settled += self.dispatcher.drain(&stop).await?.settled;
+            let settled = self.dispatcher.drain(&stop).await?.settled;
+            moment.settled += settled;
+            // What is settled may make something else due; what nobody could take waits for another moment.
+            waits = settled > 0 && self.waits(now).await?;
         }
+    }
+
+    /// Whether something waits to be sent.
+    async fn waits(&self, now: Instant) -> Result<bool, StoreError> {
+        Ok(self.dispatcher.next_due().await?.is_some_and(|due| due <= now))
     }
 }

@@ -205,7 +205,7 @@ impl TestApp {
 }
 
 async fn simulation(config: &Config, hand: Simulated, start: u32) -> Simulation {
-    let store = Store::open(&config.database.path, Durability::None).await.unwrap();
+    let store = Store::open(&config.database.path, Durability::Full).await.unwrap();
     let clock = Clock::Simulated(hand.clone());
     let dispatcher = parts::dispatcher(config, store.clone(), clock, format!("start-{start}")).unwrap();
     Simulation { store, dispatcher, policy: config.policy(), hand }
