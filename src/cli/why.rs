@@ -83,7 +83,13 @@ fn goods(order: &Order, needed: &[Needed], policy: &Policy) -> Vec<Goods> {
         .filter(|(needed, _)| order.line(&needed.line).is_some_and(|line| !line.is_in_house()))
         .map(|(_, words)| words)
         .collect();
-    let received = |words: &str| Goods { kind: "restock", when: format!("when {words} have been received") };
+    let received = |words: &str| Goods {
+        kind: "restock",
+        when: format!(
+            "when {words} {} been received",
+            if words.starts_with("1 unit of") && !words.contains(" and ") { "has" } else { "have" }
+        ),
+    };
     let mut goods = match order.partial(policy) {
         _ if missing.is_empty() => Vec::new(),
         Partial::Split => missing.iter().map(|words| received(words)).collect(),

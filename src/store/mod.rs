@@ -11,6 +11,7 @@ macro_rules! may_expire {
     };
 }
 
+mod cover;
 mod facts;
 mod history;
 mod inspect;
@@ -20,6 +21,7 @@ mod outbox;
 mod plan;
 mod questions;
 mod rows;
+mod settle;
 mod supply;
 
 use std::path::{Path, PathBuf};
@@ -37,9 +39,10 @@ pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
 pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
-pub use outbox::{Claimed, Claims, Limits, Outcomes, Settlement, Staged};
+pub use outbox::{Claimed, Claims, Limits, Outcomes, Staged};
 pub use plan::{PlanCounts, Planned, Work};
 pub use questions::{Found, Needed, NoticeFilter, Word};
+pub use settle::Settlement;
 
 use crate::domain::notice::Notice;
 

@@ -1,23 +1,20 @@
-//! The planner's side: queues covered anew, due orders scheduled, what is due put into the outbox.
+//! The planner's side: what there is to do, due orders scheduled, what is due put into the outbox.
 //!
 //! Each method works on facts nobody else can change meanwhile: load, decide, save are one transaction.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::load::{Loaded, load};
-use super::rows::{HeardRow, NoticeRow, json, to_json};
-use super::supply::{receipts_of, supplies_of};
+use super::rows::{HeardRow, NoticeRow, to_json};
 use super::{Result, Store, instant, millis};
-use crate::domain::calendar::{Instant, day_of};
-use crate::domain::fact::ChangeReason;
+use crate::domain::calendar::Instant;
 use crate::domain::notice::{Decision, Notice, NoticeKind, NoticeState};
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::{Schedule, schedule};
-use crate::domain::supply::{Arrival, Cover, cover};
 
 /// A notice that was put into the outbox, for logs and stories.
 #[derive(Debug, Clone)]
@@ -57,27 +54,6 @@ impl PlanCounts {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct QueueRow {
-    order_number: String,
-    id: String,
-    open_units: u32,
-    cover: String,
-}
-
-#[derive(Serialize)]
-struct CoverRow<'a> {
-    order: &'a str,
-    line: &'a str,
-    cover: String,
-    covered: bool,
-    reason: Option<&'a str>,
-    /// The order is to be looked at.
-    wake: bool,
-    /// Its date moved and may move again.
-    moved: bool,
-}
-
 impl Store {
     /// When the planner has to work next: at once for a dirty SKU, else when the first order is due.
     pub async fn next_plan(&self) -> Result<Option<Instant>> {
@@ -101,25 +77,6 @@ impl Store {
                 exists (select 1 from orders where plan_at <= $1) as plan"
         );
         Ok(sqlx::query_as(WORK).bind(millis(now)).fetch_one(&self.readers).await?)
-    }
-
-    /// Walks the queue of every dirty SKU once; wakes the orders whose cover truly changed. Says how many SKUs.
-    pub async fn cover_dirty(&self, now: Instant, policy: &Policy) -> Result<usize> {
-        const DIRTY: &str = "select sku, first_at, last_at from dirty_skus order by sku limit 500";
-        let mut count = 0;
-        loop {
-            let dirty: Vec<(String, i64, i64)> = sqlx::query_as(DIRTY).fetch_all(&self.readers).await?;
-            if dirty.is_empty() {
-                return Ok(count);
-            }
-            let mut tx = self.begin().await?;
-            for (sku, first, last) in &dirty {
-                cover_sku(&mut tx, sku, instant(*first), instant(*last), now, policy).await?;
-                sqlx::query("delete from dirty_skus where sku = $1").bind(sku).execute(&mut *tx).await?;
-            }
-            tx.commit().await?;
-            count += dirty.len();
-        }
     }
 
     /// Schedules up to `most` due orders and saves what follows.
@@ -185,96 +142,6 @@ impl Store {
             .await?;
         Ok(woken.into_iter().max())
     }
-}
-
-/// One pass over a SKU's queue.
-async fn cover_sku(
-    conn: &mut SqliteConnection,
-    sku: &str,
-    first: Instant,
-    last: Instant,
-    now: Instant,
-    policy: &Policy,
-) -> Result<()> {
-    const QUEUE: &str = "select order_number, id, open_units, cover from lines
-        where sku = $1 and open_units > 0 and kind <> 'in_stock' order by placed_at, order_number, position";
-    const SHIPPED: &str =
-        "select coalesce(sum(shipped), 0) from lines where sku = $1 and shipped > 0 and kind <> 'in_stock'";
-    let queue: Vec<QueueRow> = sqlx::query_as(QUEUE).bind(sku).fetch_all(&mut *conn).await?;
-    if queue.is_empty() {
-        return Ok(());
-    }
-    let shipped: i64 = sqlx::query_scalar(SHIPPED).bind(sku).fetch_one(&mut *conn).await?;
-    let receipts = receipts_of(conn, sku).await?;
-    let supplies = supplies_of(conn, &BTreeSet::from([sku])).await?;
-    let newest = supplies.iter().max_by_key(|supply| supply.recorded_at);
-    let reason = newest
-        .filter(|supply| instant(supply.recorded_at) >= first)
-        .map(|supply| supply.reason.clone())
-        .filter(|reason| *reason != to_json(&ChangeReason::default()));
-    let arrivals: Vec<Arrival> = receipts
-        .iter()
-        .map(|r| Arrival {
-            on: day_of(instant(r.at), policy.zone),
-            quantity: r.quantity,
-            supply: r.supply.clone(),
-        })
-        .collect();
-    let incoming =
-        supplies.into_iter().map(super::supply::SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
-    let units: Vec<u32> = queue.iter().map(|row| row.open_units).collect();
-    let covers = cover(&units, &arrivals, shipped, &incoming);
-    let mut changed = Vec::new();
-    for (row, new) in queue.iter().zip(&covers) {
-        let text = to_json(new);
-        if text == row.cover {
-            continue;
-        }
-        let old: Cover = json("a cover", &row.cover)?;
-        let moved = !new.is_received() && old.date() != new.date();
-        let wake = moved
-            || old.is_received() != new.is_received()
-            || (old == Cover::Nothing) != (*new == Cover::Nothing);
-        changed.push(CoverRow {
-            order: &row.order_number,
-            line: &row.id,
-            cover: text,
-            covered: *new != Cover::Nothing,
-            reason: reason.as_deref().filter(|_| moved),
-            wake,
-            moved,
-        });
-    }
-    for chunk in changed.chunks(5_000) {
-        save_covers(conn, chunk, first, last, now).await?;
-    }
-    Ok(())
-}
-
-async fn save_covers(
-    conn: &mut SqliteConnection,
-    rows: &[CoverRow<'_>],
-    first: Instant,
-    last: Instant,
-    now: Instant,
-) -> Result<()> {
-    const LINES: &str = "update lines set cover = new.cover, ever_covered = ever_covered or new.covered,
-            reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
-        from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'cover' as cover,
-            value ->> 'covered' as covered, value ->> 'reason' as reason, value ->> 'moved' as moved
-            from json_each($1)) as new
-        where lines.order_number = new.number and lines.id = new.line";
-    const ORDERS: &str = "update orders set plan_at = min(coalesce(plan_at, $2), $2), revision = revision + 1,
-            settling_first = case when new.moved then coalesce(settling_first, $3) else settling_first end,
-            settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end
-        from (select value ->> 'order' as number, max(value ->> 'moved') as moved from json_each($1)
-            where value ->> 'wake' group by 1) as new
-        where orders.number = new.number";
-    let text = to_json(rows);
-    sqlx::query(LINES).bind(&text).execute(&mut *conn).await?;
-    let orders = sqlx::query(ORDERS).bind(&text).bind(millis(now)).bind(millis(first)).bind(millis(last));
-    orders.execute(conn).await?;
-    Ok(())
 }
 
 /// What a batch of schedules comes to, ready to be saved with one statement each.

@@ -1,0 +1,183 @@
+//! Outcomes made durable: the notice, the try, what the order and its lines remember, in a few statements whatever
+//! their number.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::plan::{NEWS_TOLD, SilentRow, save_decisions};
+use super::rows::{stamp, to_json};
+use super::{Result, millis};
+use crate::domain::calendar::Instant;
+use crate::domain::notice::{Decision, Notice, NoticeState};
+use crate::domain::order::Order;
+use crate::domain::settle::Settled;
+
+/// The outcome of a try, to be made durable.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    pub id: String,
+    /// The order as it was claimed, after [`Order::settle`].
+    pub order: Order,
+    pub notice: Notice,
+    pub settled: Settled,
+    pub attempt: u32,
+    pub at: Instant,
+    pub phase: Option<&'static str>,
+    /// The server's words, or ours where it had none.
+    pub reply: Option<String>,
+    /// When the planner looks at the order next, if it is still at this revision; else at once.
+    pub look: (i64, Option<Instant>),
+}
+
+#[derive(Serialize)]
+struct SettledRow<'a> {
+    id: &'a str,
+    order: &'a str,
+    state: NoticeState,
+    next_try: Option<i64>,
+    reason: Option<&'static str>,
+    reply: Option<&'a str>,
+    at: i64,
+    /// It is over: nothing more happens to it by itself.
+    over: bool,
+    attempt: u32,
+    phase: Option<&'static str>,
+    planned_at: i64,
+    revision: i64,
+    look_at: Option<i64>,
+    heard_at: Option<i64>,
+    confirmed: bool,
+    updated: bool,
+    status_tried_on: Option<String>,
+    status_failures: u32,
+}
+
+#[derive(Serialize)]
+struct LedgerRow<'a> {
+    order: &'a str,
+    line: &'a str,
+    told: Option<String>,
+    tried: Option<String>,
+    overdue_for: Option<String>,
+    announced: bool,
+}
+
+/// Saves outcomes, whatever their number, with a few statements; wakes the orders. What is not in the owner's hands
+/// any more changes nothing.
+pub(super) async fn settle(conn: &mut SqliteConnection, owner: &str, settled: &[Settlement]) -> Result<()> {
+    if settled.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<SettledRow> = settled.iter().map(settled_row).collect();
+    let taken = sqlx::query_scalar(SETTLE_NOTICES).bind(to_json(&rows)).bind(owner).fetch_all(&mut *conn);
+    let taken: HashSet<String> = taken.await?.into_iter().collect();
+    let (settled, lost): (Vec<&Settlement>, Vec<&Settlement>) =
+        settled.iter().partition(|s| taken.contains(&s.id));
+    for s in lost {
+        tracing::error!(order = s.order.number, notice = s.id, state = %s.settled.state,
+            "an outcome came too late: the notice is not in our hands any more");
+    }
+    let rows: Vec<SettledRow> = settled.iter().map(|s| settled_row(s)).collect();
+    let text = to_json(&rows);
+    sqlx::query(SETTLE_ATTEMPTS).bind(&text).execute(&mut *conn).await?;
+    sqlx::query(SETTLE_ORDERS).bind(&text).execute(&mut *conn).await?;
+    let over = || settled.iter().filter(|s| s.settled.next_try.is_none());
+    let ledger: Vec<LedgerRow> = over().flat_map(|s| ledger_rows(s)).collect();
+    if !ledger.is_empty() {
+        sqlx::query(SETTLE_LINES).bind(to_json(&ledger)).execute(&mut *conn).await?;
+    }
+    let told: Vec<SilentRow> = over()
+        .flat_map(|s| {
+            let kept = |key: &&crate::domain::notice::NewsKey| !s.order.news.iter().any(|n| n.key() == **key);
+            s.notice.content.news.iter().filter(kept).map(|key| SilentRow {
+                order: s.order.number.clone(),
+                kind: key.kind,
+                id: key.id.clone(),
+            })
+        })
+        .collect();
+    if !told.is_empty() {
+        sqlx::query(NEWS_TOLD).bind(to_json(&told)).execute(&mut *conn).await?;
+    }
+    let decided: Vec<(String, Decision)> = settled
+        .iter()
+        .flat_map(|s| s.settled.decided.iter().map(|decision| (s.order.number.clone(), decision.clone())))
+        .collect();
+    let at = settled.first().map(|s| s.at).unwrap_or_default();
+    save_decisions(conn, &decided, at).await
+}
+
+fn settled_row(s: &Settlement) -> SettledRow<'_> {
+    let heard = &s.order.heard;
+    SettledRow {
+        id: &s.id,
+        order: &s.order.number,
+        state: s.settled.state,
+        next_try: stamp(s.settled.next_try),
+        reason: s.settled.reason.map(|reason| reason.as_str()),
+        reply: s.reply.as_deref(),
+        at: millis(s.at),
+        over: s.settled.next_try.is_none(),
+        attempt: s.attempt,
+        phase: s.phase,
+        planned_at: millis(s.notice.planned_at),
+        revision: s.look.0,
+        look_at: stamp(s.look.1),
+        heard_at: stamp(heard.last_at),
+        confirmed: heard.confirmed,
+        updated: heard.updated,
+        status_tried_on: heard.status_tried_on.map(|day| day.to_string()),
+        status_failures: heard.status_failures,
+    }
+}
+
+fn ledger_rows(s: &Settlement) -> impl Iterator<Item = LedgerRow<'_>> {
+    let stated =
+        |line: &&crate::domain::order::Line| s.notice.content.lines.iter().any(|l| l.line == line.id);
+    s.order.lines.iter().filter(stated).map(|line| LedgerRow {
+        order: &s.order.number,
+        line: &line.id,
+        told: line.told.map(|day| day.to_string()),
+        tried: line.tried.as_ref().map(to_json),
+        overdue_for: line.overdue_for.map(|day| day.to_string()),
+        announced: line.announced,
+    })
+}
+
+const SETTLE_NOTICES: &str = "update notices set state = new.state, next_try_at = new.next_try, owner = null,
+        body_begun_at = null, doubtful = doubtful or new.state = 'in_doubt', reply = new.reply, reason = new.reason,
+        settled_at = case when new.over then new.at else null end
+    from (select value ->> 'id' as id, value ->> 'state' as state, value ->> 'next_try' as next_try,
+        value ->> 'reply' as reply, value ->> 'reason' as reason, value ->> 'over' as over, value ->> 'at' as at
+        from json_each($1)) as new
+    where notices.id = new.id and coalesce(notices.owner, '') = $2 returning notices.id";
+
+const SETTLE_ATTEMPTS: &str = "update attempts set ended_at = new.at, outcome = new.state, phase = new.phase,
+        reply = new.reply
+    from (select value ->> 'id' as id, value ->> 'attempt' as attempt, value ->> 'at' as at,
+        value ->> 'state' as state, value ->> 'phase' as phase, value ->> 'reply' as reply
+        from json_each($1)) as new
+    where attempts.notice_id = new.id and attempts.number = new.attempt and attempts.ended_at is null";
+
+/// A change that came in after the notice was planned goes on settling.
+const SETTLE_ORDERS: &str = "update orders set
+        plan_at = case when orders.revision = new.revision then new.look_at else new.at end, heard_at = new.heard_at, confirmed = new.confirmed,
+        updated = new.updated, status_tried_on = new.status_tried_on, status_failures = new.status_failures,
+        settling_first = case when new.over and settling_last <= new.planned_at then null else settling_first end,
+        settling_last = case when new.over and settling_last <= new.planned_at then null else settling_last end
+    from (select value ->> 'order' as number, value ->> 'at' as at, value ->> 'over' as over,
+        value ->> 'revision' as revision, value ->> 'look_at' as look_at, value ->> 'planned_at' as planned_at, value ->> 'heard_at' as heard_at, value ->> 'confirmed' as confirmed,
+        value ->> 'updated' as updated, value ->> 'status_tried_on' as status_tried_on,
+        value ->> 'status_failures' as status_failures
+        from json_each($1)) as new
+    where orders.number = new.number";
+
+const SETTLE_LINES: &str =
+    "update lines set told = new.told, tried = new.tried, overdue_for = new.overdue_for,
+        announced = new.announced
+    from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'told' as told,
+        value ->> 'tried' as tried, value ->> 'overdue_for' as overdue_for, value ->> 'announced' as announced
+        from json_each($1)) as new
+    where lines.order_number = new.number and lines.id = new.line";
