@@ -130,12 +130,12 @@ async fn save_covers(
             reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
         from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'cover' as cover,
             value ->> 'covered' as covered, value ->> 'reason' as reason, value ->> 'moved' as moved
-            from json_each($1)) as new
+            from jsonb_each($1)) as new
         where lines.order_number = new.number and lines.id = new.line";
     const ORDERS: &str = "update orders set plan_at = min(coalesce(plan_at, $2), $2), revision = revision + 1,
             settling_first = case when new.moved then coalesce(settling_first, $3) else settling_first end,
             settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end
-        from (select value ->> 'order' as number, max(value ->> 'moved') as moved from json_each($1)
+        from (select value ->> 'order' as number, max(value ->> 'moved') as moved from jsonb_each($1)
             where value ->> 'wake' group by 1) as new
         where orders.number = new.number";
     let text = to_json(rows);

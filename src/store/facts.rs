@@ -111,7 +111,7 @@ impl Book {
         at: Instant,
         notify: Notify,
     ) -> Result<Self> {
-        const KNOWN: &str = "select f.kind, f.id from json_each($1) asked join facts f
+        const KNOWN: &str = "select f.kind, f.id from jsonb_each($1) asked join facts f
             on f.kind = asked.value ->> 0 and f.id = asked.value ->> 1 and f.id is not null and f.refused is null";
         let facts = || entries.iter().map(|entry| &entry.fact);
         let numbers: BTreeSet<&str> = facts().filter_map(order_of).collect();
@@ -277,7 +277,7 @@ async fn save_facts(
 ) -> Result<()> {
     const SAVE: &str = "insert into facts (kind, id, order_number, sku, at, recorded_at, source, refused, body)
         select value ->> 'kind', value ->> 'id', value ->> 'order_number', value ->> 'sku', value ->> 'at', $2, $3,
-            value ->> 'refused', value ->> 'body' from json_each($1) where true
+            value ->> 'refused', value ->> 'body' from jsonb_each($1) where true
         on conflict (kind, id) where id is not null and refused is null do nothing";
     // A label changes nothing and is kept all the same, once: it holds the tracking code.
     let labels = |fact: &Fact| matches!(fact, Fact::Shipment(f) if !f.handed_over);
@@ -333,7 +333,7 @@ const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_a
         value ->> 'email', value ->> 'name', value ->> 'locale', value ->> 'timezone', value ->> 'country',
         value ->> 'channel', value ->> 'payment', value ->> 'currency', value ->> 'partial', value ->> 'status', $2,
         value ->> 'confirmed', value ->> 'status_failures'
-    from json_each($1) where true
+    from jsonb_each($1) where true
     on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
         name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,
         channel = excluded.channel, payment = excluded.payment, currency = excluded.currency,
@@ -347,7 +347,7 @@ const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, pl
         value ->> 'title', value ->> 'quantity', value ->> 'cancelled', value ->> 'shipped', value ->> 'open_units',
         value ->> 'unit_price', value ->> 'kind', value ->> 'promised', value ->> 'cover', value ->> 'ever_covered',
         value ->> 'reason', value ->> 'told', value ->> 'tried', value ->> 'overdue_for', value ->> 'announced'
-    from json_each($1) where true
+    from jsonb_each($1) where true
     on conflict (order_number, id) do update set position = excluded.position, sku = excluded.sku,
         placed_at = excluded.placed_at, title = excluded.title, quantity = excluded.quantity,
         cancelled = excluded.cancelled, shipped = excluded.shipped, open_units = excluded.open_units,
@@ -357,7 +357,7 @@ const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, pl
 const SAVE_NEWS: &str = "insert into news (order_number, kind, id, at, recorded_at, body)
     select value ->> 'order_number', value ->> 'kind', value ->> 'id', value ->> 'at', value ->> 'recorded_at',
         value ->> 'body'
-    from json_each($1) where true on conflict do nothing";
+    from jsonb_each($1) where true on conflict do nothing";
 
 /// Counts of a batch, for people.
 impl Recorded {

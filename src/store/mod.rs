@@ -1,7 +1,8 @@
 //! The only home of sqlx: one SQLite file, one writer, a pool of readers.
 //!
 //! What always holds: one public method is one transaction and none escapes; no rule lives in SQL; whatever
-//! touches more than one row is one statement over `json_each`. Instants are milliseconds, dates ISO texts.
+//! touches more than one row is one statement over `json_each` (`jsonb_each` where the elements are objects: their text
+//! would be written out and read again for every column). Instants are milliseconds, dates ISO texts.
 
 /// Notices that can lose their use, in SQL. What must be known and was never tried does not: an outage of ours is
 /// no reason to be silent.

@@ -156,7 +156,7 @@ impl Store {
     /// order changed since the claim.
     pub async fn commit(&self, owner: &str, now: Instant, outcomes: &Outcomes) -> Result<Vec<String>> {
         const BEGIN_BODIES: &str = "update notices set body_begun_at = $2
-            from (select value ->> 0 as id, value ->> 1 as revision from json_each($1)) as new
+            from (select value ->> 0 as id, value ->> 1 as revision from jsonb_each($1)) as new
             where notices.id = new.id and notices.state = 'sending' and notices.owner = $3
                 and exists (select 1 from orders o
                     where o.number = notices.order_number and o.revision = new.revision)
@@ -189,7 +189,7 @@ impl Store {
             state_before!(),
             ", owner = null, attempts = attempts - 1, next_try_at = back.at, body_begun_at = null,
                 reply = coalesce($3, reply)
-            from (select value ->> 0 as id, value ->> 1 as at from json_each($1)) as back
+            from (select value ->> 0 as id, value ->> 1 as at from jsonb_each($1)) as back
             where notices.id = back.id and notices.state = 'sending' and notices.owner = $2 returning notices.id"
         );
         const UNTRY: &str = "delete from attempts where ended_at is null and notice_id in
@@ -341,7 +341,7 @@ struct TriedNotice {
 
 async fn stage(conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
     const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = new.hash
-        from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from json_each($1)) as new
+        from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from jsonb_each($1)) as new
         where notices.id = new.id";
     if staged.is_empty() {
         return Ok(());

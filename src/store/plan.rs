@@ -271,7 +271,7 @@ pub(super) async fn save_decisions(
     const SAVE: &str = "insert into decisions (order_number, occasion, kind, outcome, reason, by_occasion, at)
         select value ->> 'order', value ->> 'occasion', value ->> 'kind', value ->> 'outcome', value ->> 'reason',
             value ->> 'by', $2
-        from json_each($1) where true on conflict do nothing";
+        from jsonb_each($1) where true on conflict do nothing";
     if decided.is_empty() {
         return Ok(());
     }
@@ -292,7 +292,7 @@ pub(super) async fn save_decisions(
 
 const SUPERSEDE: &str = "update notices set state = 'superseded', next_try_at = null, settled_at = $2,
         reason = old.reason, by_occasion = old.by
-    from (select value ->> 'id' as id, value ->> 'reason' as reason, value ->> 'by' as by from json_each($1)) as old
+    from (select value ->> 'id' as id, value ->> 'reason' as reason, value ->> 'by' as by from jsonb_each($1)) as old
     where notices.id = old.id and notices.state <> 'sending'";
 
 const INSERT_NOTICES: &str = "insert into notices (id, order_number, kind, occasion, state, email, includes, lines,
@@ -300,16 +300,16 @@ const INSERT_NOTICES: &str = "insert into notices (id, order_number, kind, occas
     select value ->> 'id', value ->> 'order_number', value ->> 'kind', value ->> 'occasion', value ->> 'state',
         value ->> 'email', value ->> 'includes', value ->> 'lines', value ->> 'news', value ->> 'planned_at',
         value ->> 'useful_until', value ->> 'replaces_status', value ->> 'urgency', value ->> 'planned_at'
-    from json_each($1) where true on conflict do nothing returning id";
+    from jsonb_each($1) where true on conflict do nothing returning id";
 
 const SAVE_TRIED: &str = "update lines set tried = new.tried
     from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'tried' as tried
-        from json_each($1)) as new
+        from jsonb_each($1)) as new
     where lines.order_number = new.number and lines.id = new.line";
 
 /// These are not owed to the customer any more.
 pub(super) const NEWS_TOLD: &str = "update news set told = true
-    from (select value ->> 'order' as number, value ->> 'kind' as kind, value ->> 'id' as id from json_each($1)) as done
+    from (select value ->> 'order' as number, value ->> 'kind' as kind, value ->> 'id' as id from jsonb_each($1)) as done
     where news.order_number = done.number and news.kind = done.kind and news.id = done.id";
 
 const SAVE_PLAN: &str = "update orders set plan_at = new.plan_at, heard_at = new.heard_at, confirmed = new.confirmed,
@@ -321,5 +321,5 @@ const SAVE_PLAN: &str = "update orders set plan_at = new.plan_at, heard_at = new
         value ->> 'status_tried_on' as status_tried_on, value ->> 'status_failures' as status_failures,
         value ->> 'changes' as changes, value ->> 'restocks' as restocks,
         value ->> 'settling_first' as settling_first, value ->> 'settling_last' as settling_last
-        from json_each($1)) as new
+        from jsonb_each($1)) as new
     where orders.number = new.number";

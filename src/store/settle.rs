@@ -151,14 +151,14 @@ const SETTLE_NOTICES: &str = "update notices set state = new.state, next_try_at 
         settled_at = case when new.over then new.at else null end
     from (select value ->> 'id' as id, value ->> 'state' as state, value ->> 'next_try' as next_try,
         value ->> 'reply' as reply, value ->> 'reason' as reason, value ->> 'over' as over, value ->> 'at' as at
-        from json_each($1)) as new
+        from jsonb_each($1)) as new
     where notices.id = new.id and coalesce(notices.owner, '') = $2 returning notices.id";
 
 const SETTLE_ATTEMPTS: &str = "update attempts set ended_at = new.at, outcome = new.state, phase = new.phase,
         reply = new.reply
     from (select value ->> 'id' as id, value ->> 'attempt' as attempt, value ->> 'at' as at,
         value ->> 'state' as state, value ->> 'phase' as phase, value ->> 'reply' as reply
-        from json_each($1)) as new
+        from jsonb_each($1)) as new
     where attempts.notice_id = new.id and attempts.number = new.attempt and attempts.ended_at is null";
 
 /// A change that came in after the notice was planned goes on settling.
@@ -171,7 +171,7 @@ const SETTLE_ORDERS: &str = "update orders set
         value ->> 'revision' as revision, value ->> 'look_at' as look_at, value ->> 'planned_at' as planned_at, value ->> 'heard_at' as heard_at, value ->> 'confirmed' as confirmed,
         value ->> 'updated' as updated, value ->> 'status_tried_on' as status_tried_on,
         value ->> 'status_failures' as status_failures
-        from json_each($1)) as new
+        from jsonb_each($1)) as new
     where orders.number = new.number";
 
 const SETTLE_LINES: &str =
@@ -179,5 +179,5 @@ const SETTLE_LINES: &str =
         announced = new.announced
     from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'told' as told,
         value ->> 'tried' as tried, value ->> 'overdue_for' as overdue_for, value ->> 'announced' as announced
-        from json_each($1)) as new
+        from jsonb_each($1)) as new
     where lines.order_number = new.number and lines.id = new.line";

@@ -139,7 +139,7 @@ pub(super) async fn save_supplies(conn: &mut SqliteConnection, rows: &[&SupplyRo
         select value ->> 'sku', value ->> 'supply', value ->> 'at', value ->> 'recorded_at', value ->> 'quantity',
             value ->> 'eta_from', value ->> 'eta_to', value ->> 'state', value ->> 'supplier', value ->> 'confirmed',
             value ->> 'reason'
-        from json_each($1) where true
+        from jsonb_each($1) where true
         on conflict (sku, supply) do update set at = excluded.at, recorded_at = excluded.recorded_at,
             quantity = excluded.quantity, eta_from = excluded.eta_from, eta_to = excluded.eta_to,
             state = excluded.state, supplier = excluded.supplier, confirmed = excluded.confirmed,
@@ -153,7 +153,7 @@ pub(super) async fn save_supplies(conn: &mut SqliteConnection, rows: &[&SupplyRo
 pub(super) async fn save_receipts(conn: &mut SqliteConnection, rows: &[ReceiptRow]) -> Result<()> {
     const SAVE: &str = "insert into receipts (id, sku, supply, quantity, at)
         select value ->> 'id', value ->> 'sku', value ->> 'supply', value ->> 'quantity', value ->> 'at'
-        from json_each($1) where true on conflict do nothing";
+        from jsonb_each($1) where true on conflict do nothing";
     if !rows.is_empty() {
         sqlx::query(SAVE).bind(to_json(rows)).execute(conn).await?;
     }
