@@ -4,7 +4,8 @@ use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use super::ship::{named, open, option, still_open};
-use super::single::{Typed, answer, count, enter, id_or_new};
+use super::single::{Typed, answer, enter, id_or_new};
+use super::words::count;
 use super::{Answer, Call};
 use crate::clock::Clock;
 use crate::domain::fact::By;

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::eta::{only_open, shown};
 use super::output::Stop;
-use super::single::{Typed, answer, count, enter, id_or_new, number, waiting};
+use super::single::{Typed, answer, enter, id_or_new, number, waiting};
+use super::words::count;
 use super::{Answer, Call};
 use crate::clock::Clock;
 use crate::domain::fact::Fact;

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::output::Stop;
-use super::single::{Typed, answer, count, enter, id_or_new};
+use super::single::{Typed, answer, enter, id_or_new};
+use super::words::count;
 use super::{Answer, Call};
 use crate::clock::Clock;
 use crate::domain::order::{Line, Order};

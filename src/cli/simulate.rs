@@ -143,11 +143,7 @@ async fn replay(
     let mut progress = Progress::new(spool.len());
     let mut done = 0;
     loop {
-        let next = match facts.peek() {
-            Some(Ok(fact)) => Some(fact.fact.at()),
-            Some(Err(_)) => None,
-            None => None,
-        };
+        let next = facts.peek().and_then(|fact| fact.as_ref().ok()).map(|fact| fact.fact.at());
         let due = simulation.next_due().await?;
         let Some(at) = due.into_iter().chain(next).min().filter(|at| *at <= end) else { break };
         let mut now: Vec<Spooled> = Vec::new();

@@ -6,6 +6,7 @@ use anyhow::Context;
 use serde_json::{Map, Value, json};
 
 use super::output::{self, Stop};
+use super::words::{count, grouped};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::domain::apply::{Notify, Refusal};
@@ -85,24 +86,6 @@ fn word(recorded: &Recorded) -> &'static str {
         Recorded::Unchanged => "unchanged",
         Recorded::Refused(_) => "refused",
     }
-}
-
-/// `1 order`, `54 orders`.
-pub(super) fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
-}
-
-/// `12,345`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// How many orders wait for a SKU, as a sentence.

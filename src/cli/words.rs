@@ -150,12 +150,14 @@ pub(super) fn reason(reason: &str, by: Option<&str>) -> String {
 }
 
 /// `1 order`, `2 orders`.
-pub(super) fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+pub(super) fn count(number: impl std::fmt::Display, one: &str, many: &str) -> String {
+    let digits = grouped(number);
+    let thing = if digits == "1" { one } else { many };
+    format!("{digits} {thing}")
 }
 
 /// `12,431`: long numbers are read in threes.
-pub(super) fn grouped(number: usize) -> String {
+pub(super) fn grouped(number: impl std::fmt::Display) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -2,7 +2,7 @@
 //!
 //! Orders are loaded, changed by the domain in memory and written back; the same fact again changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -363,7 +363,7 @@ const SAVE_NEWS: &str = "insert into news (order_number, kind, id, at, recorded_
 impl Recorded {
     /// How many of each: new, changed, unchanged, refused.
     pub fn count(recorded: &[Self]) -> [usize; 4] {
-        let mut counts = BTreeMap::from([(0, 0), (1, 0), (2, 0), (3, 0)]);
+        let mut counts = [0; 4];
         for some in recorded {
             let index = match some {
                 Self::New => 0,
@@ -371,8 +371,8 @@ impl Recorded {
                 Self::Unchanged => 2,
                 Self::Refused(_) => 3,
             };
-            *counts.entry(index).or_insert(0) += 1;
+            counts[index] += 1;
         }
-        [0, 1, 2, 3].map(|index| counts.get(&index).copied().unwrap_or(0))
+        counts
     }
 }

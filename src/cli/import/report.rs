@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::output;
-use super::super::single::{count, grouped};
+use super::super::words::{count, grouped};
 use super::{Answer, Args, Call, Exit, Whom};
 use crate::config::{Config, Mode};
 use crate::domain::apply::Refusal;
