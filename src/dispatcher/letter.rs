@@ -1,4 +1,4 @@
-//! The writing desk: a claimed notice becomes the bytes of a mail. One that cannot be written fails alone.
+//! The writing desk: a notice becomes the bytes of a mail. One that cannot be written fails alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,7 +8,7 @@ use crate::domain::forecast::forecast;
 use crate::domain::policy::Policy;
 use crate::domain::settle::Outcome;
 use crate::mail::{ComposeError, Letter, Mailbox, compose, envelope_address};
-use crate::store::Claimed;
+use crate::store::Ready;
 use crate::templates::{Shop, TemplateError, TemplateSet, context};
 
 use super::Settings;
@@ -53,56 +53,56 @@ impl Desk {
     /// Subject and bytes of a notice.
     pub(super) fn write(
         &self,
-        claimed: &Claimed,
+        ready: &Ready,
         settings: &Settings,
         now: Instant,
     ) -> Result<(String, Vec<u8>), LetterError> {
         // A panic here must cost one notice, not the daemon.
-        catch_unwind(AssertUnwindSafe(|| self.compose(claimed, settings, now)))
+        catch_unwind(AssertUnwindSafe(|| self.compose(ready, settings, now)))
             .unwrap_or(Err(LetterError::Panic))
     }
 
     fn compose(
         &self,
-        claimed: &Claimed,
+        ready: &Ready,
         settings: &Settings,
         now: Instant,
     ) -> Result<(String, Vec<u8>), LetterError> {
-        let next = next_news(claimed, &settings.policy, now);
-        let mail = context(&claimed.order, &claimed.notice, &self.shop, &settings.policy, next, now);
+        let next = next_news(ready, &settings.policy, now);
+        let mail = context(&ready.order, &ready.notice, &self.shop, &settings.policy, next, now);
         let rendered = self.templates.render(&mail)?;
-        let real = claimed.notice.content.email.as_str();
+        let real = ready.notice.content.email.as_str();
         let (to, subject) = match &settings.mode {
             Mode::Redirect(address) => (address.as_str(), format!("[for {real}] {}", rendered.subject)),
             _ => (real, rendered.subject),
         };
         let domain = self.from.address().rsplit_once('@').map_or("localhost", |(_, domain)| domain);
         let message_id = |id: &str| format!("{id}@{domain}");
-        let references: Vec<String> = claimed.earlier.iter().map(|id| message_id(id)).collect();
+        let references: Vec<String> = ready.earlier.iter().map(|id| message_id(id)).collect();
         let bytes = compose(&Letter {
             from: &self.from,
             reply_to: self.reply_to.as_ref(),
             to_address: to,
-            to_name: claimed.order.customer.name.as_deref(),
+            to_name: ready.order.customer.name.as_deref(),
             subject: &subject,
             text: &rendered.text,
             html: rendered.html.as_deref(),
             date: now,
-            message_id: &message_id(&claimed.id),
+            message_id: &message_id(&ready.id),
             references: &references,
-            notice: &claimed.id,
-            order: &claimed.order.number,
-            kind: claimed.notice.kind.as_str(),
+            notice: &ready.id,
+            order: &ready.order.number,
+            kind: ready.notice.kind.as_str(),
         })?;
         Ok((subject, bytes))
     }
 }
 
 /// When the customer hears from us next if nothing changes: what the mail may promise.
-pub fn next_news(claimed: &Claimed, policy: &Policy, now: Instant) -> Option<chrono::NaiveDate> {
-    let mut order = claimed.order.clone();
+pub fn next_news(ready: &Ready, policy: &Policy, now: Instant) -> Option<chrono::NaiveDate> {
+    let mut order = ready.order.clone();
     order.under_way = None;
-    order.settle(&claimed.notice, &claimed.id, Outcome::Accepted, now, policy);
+    order.settle(&ready.notice, &ready.id, Outcome::Accepted, now, policy);
     let coming = forecast(&order, now, policy, now + chrono::TimeDelta::days(400), 1);
     coming.first().map(|coming| day_of(coming.at, order.zone(policy)))
 }

@@ -40,7 +40,7 @@ pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
 pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
-pub use outbox::{Claimed, Claims, Limits, Outcomes, Staged};
+pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
 pub use plan::{PlanCounts, Planned, Work};
 pub use questions::{Found, Needed, NoticeFilter, Word};
 pub use settle::Settlement;

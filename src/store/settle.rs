@@ -18,7 +18,7 @@ use crate::domain::settle::Settled;
 #[derive(Debug, Clone)]
 pub struct Settlement {
     pub id: String,
-    /// The order as it was claimed, after [`Order::settle`].
+    /// The order as it was read, after [`Order::settle`].
     pub order: Order,
     pub notice: Notice,
     pub settled: Settled,
