@@ -9,7 +9,7 @@ use crate::domain::policy::Policy;
 use crate::domain::settle::Outcome;
 use crate::mail::{ComposeError, Letter, Mailbox, compose, envelope_address};
 use crate::store::Ready;
-use crate::templates::{Shop, TemplateError, TemplateSet, context};
+use crate::templates::{Rendered, Shop, TemplateError, TemplateSet, context};
 
 use super::Settings;
 
@@ -48,6 +48,29 @@ impl Desk {
     /// refused by the driver.
     pub(super) fn envelope_recipient(&self, address: &str) -> String {
         envelope_address(address).unwrap_or_else(|| address.to_owned())
+    }
+
+    /// What this desk's mails have in common: one of every kind, to nobody.
+    pub(super) fn example(&self) -> Vec<u8> {
+        let compose = |mail: Rendered| {
+            let letter = Letter {
+                from: &self.from,
+                reply_to: self.reply_to.as_ref(),
+                to_address: self.from.address(),
+                to_name: None,
+                subject: &mail.subject,
+                text: &mail.text,
+                html: mail.html.as_deref(),
+                date: Instant::UNIX_EPOCH,
+                message_id: "example@localhost",
+                references: &[],
+                notice: "example",
+                order: "",
+                kind: "",
+            };
+            compose(&letter).ok()
+        };
+        self.templates.examples(&self.shop).into_iter().filter_map(compose).flatten().collect()
     }
 
     /// Subject and bytes of a notice.

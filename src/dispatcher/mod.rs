@@ -71,6 +71,8 @@ pub struct Dispatcher {
     throttle: Arc<Throttle>,
     /// Failures of the relay in a row, and when it is probed next.
     relay: Relapse,
+    /// The store knows what our mails look like.
+    introduced: bool,
     /// Notices may have stayed in our name: a task of ours died, or the database failed.
     unsure: bool,
 }
@@ -103,7 +105,18 @@ impl Dispatcher {
         let throttle = Arc::new(Throttle::new(settings.rate));
         let (desk, settings) = (Arc::new(desk), Arc::new(settings));
         let relay = Relapse::default();
-        Self { store, clock, transport, desk, settings, lines, throttle, relay, unsure: false }
+        Self {
+            store,
+            clock,
+            transport,
+            desk,
+            settings,
+            lines,
+            throttle,
+            relay,
+            introduced: false,
+            unsure: false,
+        }
     }
 
     /// When there is something to do next, as far as the outbox knows.
@@ -126,6 +139,10 @@ impl Dispatcher {
             let (back, doubtful) = self.store.recover(now, &self.settings.policy).await?;
             tracing::warn!(back, doubtful, "what had stayed in our hands is taken back, or in doubt");
             self.unsure = false;
+        }
+        if !self.introduced {
+            self.store.learn(&self.desk.example()).await?;
+            self.introduced = true;
         }
         let done = match self.transport.clone() {
             Transport::Capture => self.capture(stop).await,

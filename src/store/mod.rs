@@ -12,6 +12,7 @@ macro_rules! may_expire {
     };
 }
 
+mod bodies;
 mod cover;
 mod facts;
 mod history;
@@ -95,6 +96,7 @@ pub struct Store {
     readers: SqlitePool,
     path: PathBuf,
     instance: String,
+    pattern: bodies::InUse,
 }
 
 impl Store {
@@ -139,7 +141,7 @@ impl Store {
             Durability::None => writer.clone(),
         };
         let instance = instance(&writer).await.map_err(opening)?;
-        Ok(Self { writer, readers, path: path.to_owned(), instance })
+        Ok(Self { writer, readers, path: path.to_owned(), instance, pattern: bodies::InUse::default() })
     }
 
     /// Opens a database that must exist already.

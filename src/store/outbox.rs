@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::history::{pack, unpack};
+use super::bodies::unpack;
 use super::load::{load, place};
 use super::rows::{NOTICE_COLUMNS, NoticeRow, to_json};
 use super::settle::{Settlement, settle};
@@ -181,10 +181,29 @@ impl Store {
         sqlx::query(BEGIN_ATTEMPTS).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
         taking.staged.retain(|mail| taken.contains(&mail.id));
         taking.settled.retain(|settlement| taken.contains(&settlement.id));
-        stage(&mut tx, &taking.staged).await?;
+        self.stage(&mut tx, &taking.staged).await?;
         settle(&mut tx, owner.name, &taking.settled).await?;
         tx.commit().await?;
         Ok(taken)
+    }
+
+    async fn stage(&self, conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
+        const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = new.hash
+            from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from jsonb_each($1)) as new
+            where notices.id = new.id";
+        if staged.is_empty() {
+            return Ok(());
+        }
+        let bodies = self.pack(staged.iter().map(|mail| mail.bytes.as_slice()));
+        let mut insert = sqlx::QueryBuilder::new("insert into messages (notice_id, bytes, pattern) ");
+        insert.push_values(staged.iter().zip(bodies), |mut row, (mail, body)| {
+            row.push_bind(mail.id.clone()).push_bind(body.bytes).push_bind(body.pattern);
+        });
+        insert.push(" on conflict do nothing").build().execute(&mut *conn).await?;
+        let subjects: Vec<_> =
+            staged.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
+        sqlx::query(SUBJECTS).bind(to_json(&subjects)).execute(conn).await?;
+        Ok(())
     }
 
     /// Puts off notices in nobody's hands, each to its time.
@@ -396,28 +415,11 @@ struct TriedNotice {
     owner: Option<String>,
 }
 
-async fn stage(conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
-    const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = new.hash
-        from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from jsonb_each($1)) as new
-        where notices.id = new.id";
-    if staged.is_empty() {
-        return Ok(());
-    }
-    let mut insert = sqlx::QueryBuilder::new("insert into messages (notice_id, bytes) ");
-    insert.push_values(staged, |mut row, mail| {
-        row.push_bind(mail.id.clone()).push_bind(pack(&mail.bytes));
-    });
-    insert.push(" on conflict do nothing").build().execute(&mut *conn).await?;
-    let subjects: Vec<_> = staged.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
-    sqlx::query(SUBJECTS).bind(to_json(&subjects)).execute(conn).await?;
-    Ok(())
-}
-
 async fn messages(conn: &mut SqliteConnection, ids: &str) -> Result<HashMap<String, Vec<u8>>> {
-    const KEPT: &str =
-        "select notice_id, bytes from messages where notice_id in (select value from json_each($1))";
-    let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(KEPT).bind(ids).fetch_all(conn).await?;
-    rows.into_iter().map(|(id, bytes)| Ok((id, unpack(&bytes)?))).collect()
+    const KEPT: &str = "select notice_id, bytes, pattern from messages where notice_id in
+        (select value from json_each($1))";
+    let kept = sqlx::query_as(KEPT).bind(ids).fetch_all(&mut *conn).await?;
+    Ok(unpack(conn, kept).await?.into_iter().collect())
 }
 
 async fn earlier(conn: &mut SqliteConnection, numbers: &[String]) -> Result<HashMap<String, Vec<String>>> {

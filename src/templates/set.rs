@@ -79,6 +79,17 @@ impl TemplateSet {
         Ok(Rendered { subject, text, html })
     }
 
+    /// One mail of every kind, as this set writes it to nobody.
+    pub fn examples(&self, shop: &Shop) -> Vec<Rendered> {
+        let (samples, policy) = (samples::samples(), samples::policy());
+        let example = |kind: &NoticeKind| {
+            let sample = samples.iter().find(|sample| sample.notice.kind == *kind)?;
+            self.render(&context(&sample.order, &sample.notice, shop, &policy, sample.next_news, sample.now))
+                .ok()
+        };
+        NoticeKind::ALL.iter().filter_map(example).collect()
+    }
+
     fn part(&self, kind: NoticeKind, part: &str, variables: &Context) -> Result<String, TemplateError> {
         let name = format!("{kind}/{part}");
         let mut out = Capped(Vec::with_capacity(4096));
