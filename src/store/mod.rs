@@ -16,6 +16,7 @@ mod bodies;
 mod cover;
 mod facts;
 mod history;
+mod hold;
 mod inspect;
 mod load;
 mod lock;
@@ -39,6 +40,7 @@ use sqlx::{Sqlite, Transaction};
 
 pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
+pub use hold::HeldBatch;
 pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
 pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
