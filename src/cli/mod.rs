@@ -7,6 +7,7 @@ mod coming;
 mod demo;
 mod eta;
 mod history;
+mod impact;
 mod import;
 mod init;
 mod order;

@@ -22,17 +22,26 @@ struct QueueRow {
     cover: String,
 }
 
+/// A line whose cover is another than before.
 #[derive(Serialize)]
-struct CoverRow<'a> {
-    order: &'a str,
-    line: &'a str,
-    cover: String,
-    covered: bool,
-    reason: Option<&'a str>,
+pub(super) struct CoverRow {
+    pub order: String,
+    pub line: String,
+    pub cover: String,
+    pub covered: bool,
+    /// What ops said about it, as JSON.
+    pub reason: Option<String>,
     /// The order is to be looked at.
-    wake: bool,
+    pub wake: bool,
     /// Its date moved and may move again.
-    moved: bool,
+    pub moved: bool,
+}
+
+/// A queue walked once, nothing saved yet.
+#[derive(Default)]
+pub(super) struct Walk {
+    pub changed: Vec<CoverRow>,
+    cause: hold::Cause,
 }
 
 impl Store {
@@ -56,7 +65,6 @@ impl Store {
     }
 }
 
-/// One pass over a SKU's queue.
 async fn cover_sku(
     conn: &mut SqliteConnection,
     sku: &str,
@@ -65,28 +73,39 @@ async fn cover_sku(
     now: Instant,
     policy: &Policy,
 ) -> Result<()> {
+    let Walk { changed, cause } = walk(conn, sku, first, policy).await?;
+    let woken: HashSet<&str> = changed.iter().filter(|row| row.wake).map(|row| row.order.as_str()).collect();
+    let batch =
+        if woken.len() > policy.blast_limit { Some(hold::open(conn, sku, &cause, now).await?) } else { None };
+    for chunk in changed.chunks(5_000) {
+        save_covers(conn, chunk, first, last, now, batch).await?;
+    }
+    Ok(())
+}
+
+/// One pass over a SKU's queue, whose first change since the last pass was at `since`.
+pub(super) async fn walk(
+    conn: &mut SqliteConnection,
+    sku: &str,
+    since: Instant,
+    policy: &Policy,
+) -> Result<Walk> {
     const QUEUE: &str = "select order_number, id, open_units, cover from lines
         where sku = $1 and open_units > 0 and kind <> 'in_stock' order by placed_at, order_number, position";
     const SHIPPED: &str =
         "select coalesce(sum(shipped), 0) from lines where sku = $1 and shipped > 0 and kind <> 'in_stock'";
     let queue: Vec<QueueRow> = sqlx::query_as(QUEUE).bind(sku).fetch_all(&mut *conn).await?;
     if queue.is_empty() {
-        return Ok(());
+        return Ok(Walk::default());
     }
     let shipped: i64 = sqlx::query_scalar(SHIPPED).bind(sku).fetch_one(&mut *conn).await?;
     let receipts = receipts_of(conn, sku).await?;
     let supplies = supplies_of(conn, &BTreeSet::from([sku])).await?;
     let newest = supplies.iter().max_by_key(|supply| supply.recorded_at);
-    let reason = newest
-        .filter(|supply| instant(supply.recorded_at) >= first)
-        .map(|supply| supply.reason.clone())
-        .filter(|reason| *reason != to_json(&ChangeReason::default()));
-    // Nobody looks at it again unless very many orders wait.
-    let cause = match newest.filter(|supply| instant(supply.recorded_at) >= first) {
-        Some(supply) if supply.supply.is_empty() => "its supply".to_owned(),
-        Some(supply) => format!("supply {}", supply.supply),
-        None => "receipts or orders".to_owned(),
-    };
+    let newest = newest.filter(|supply| instant(supply.recorded_at) >= since);
+    let reason =
+        newest.map(|supply| supply.reason.clone()).filter(|said| *said != to_json(&ChangeReason::default()));
+    let mut cause = hold::Cause::of(newest.map(|supply| supply.supply.as_str()));
     let arrivals: Vec<Arrival> = receipts
         .iter()
         .map(|r| Arrival {
@@ -100,8 +119,7 @@ async fn cover_sku(
     let units: Vec<u32> = queue.iter().map(|row| row.open_units).collect();
     let covers = cover(&units, &arrivals, shipped, &incoming);
     let mut changed = Vec::new();
-    let mut dates = None;
-    for (row, new) in queue.iter().zip(&covers) {
+    for (row, new) in queue.into_iter().zip(&covers) {
         let text = to_json(new);
         if text == row.cover {
             continue;
@@ -112,36 +130,24 @@ async fn cover_sku(
             || old.is_received() != new.is_received()
             || (old == Cover::Nothing) != (*new == Cover::Nothing);
         if wake {
-            let date = |cover: &Cover| cover.date().map(|day| day.to_string());
-            dates.get_or_insert_with(|| (date(&old), date(new)));
+            cause.moves(old.date(), new.date());
         }
         changed.push(CoverRow {
-            order: &row.order_number,
-            line: &row.id,
+            order: row.order_number,
+            line: row.id,
             cover: text,
             covered: *new != Cover::Nothing,
-            reason: reason.as_deref().filter(|_| moved),
+            reason: reason.clone().filter(|_| moved),
             wake,
             moved,
         });
     }
-    let woken: HashSet<&str> = changed.iter().filter(|row| row.wake).map(|row| row.order).collect();
-    let batch = if woken.len() > policy.blast_limit {
-        let (before, after) = dates.unwrap_or_default();
-        let cause = hold::Cause { sku, words: cause, before, after };
-        Some(hold::open(conn, &cause, now).await?)
-    } else {
-        None
-    };
-    for chunk in changed.chunks(5_000) {
-        save_covers(conn, chunk, first, last, now, batch).await?;
-    }
-    Ok(())
+    Ok(Walk { changed, cause })
 }
 
 async fn save_covers(
     conn: &mut SqliteConnection,
-    rows: &[CoverRow<'_>],
+    rows: &[CoverRow],
     first: Instant,
     last: Instant,
     now: Instant,

@@ -3,6 +3,7 @@
 //!
 //! An order is in one batch at most, that of the last change; a released one is planned anew with what is true then.
 
+use chrono::NaiveDate;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
@@ -32,12 +33,29 @@ pub struct HeldBatch {
     pub notices: i64,
 }
 
-/// What a batch is opened for.
-pub(super) struct Cause<'a> {
-    pub sku: &'a str,
-    pub words: String,
-    pub before: Option<String>,
-    pub after: Option<String>,
+/// What moved the dates of a queue.
+#[derive(Default)]
+pub(super) struct Cause {
+    words: String,
+    /// The days the goods of the oldest order that moved were expected, before and after.
+    expected: Option<(Option<NaiveDate>, Option<NaiveDate>)>,
+}
+
+impl Cause {
+    /// By the supply that changed last; None: no supply did.
+    pub fn of(supply: Option<&str>) -> Self {
+        let words = match supply {
+            Some("") => "its supply".to_owned(),
+            Some(supply) => format!("supply {supply}"),
+            None => "receipts or orders".to_owned(),
+        };
+        Self { words, expected: None }
+    }
+
+    /// The first call counts.
+    pub fn moves(&mut self, before: Option<NaiveDate>, after: Option<NaiveDate>) {
+        self.expected.get_or_insert((before, after));
+    }
 }
 
 impl HeldBatch {
@@ -109,11 +127,12 @@ impl Store {
 }
 
 /// Opens a batch for a change that is about to wake its orders.
-pub(super) async fn open(conn: &mut SqliteConnection, cause: &Cause<'_>, now: Instant) -> Result<i64> {
+pub(super) async fn open(conn: &mut SqliteConnection, sku: &str, cause: &Cause, now: Instant) -> Result<i64> {
     const OPEN: &str = "insert into batches (sku, cause, expected_before, expected_after, at, state)
         values ($1, $2, $3, $4, $5, 'counting') returning id";
-    let open =
-        sqlx::query_scalar(OPEN).bind(cause.sku).bind(&cause.words).bind(&cause.before).bind(&cause.after);
+    let (before, after) = cause.expected.unwrap_or_default();
+    let text = |day: Option<NaiveDate>| day.map(|day| day.to_string());
+    let open = sqlx::query_scalar(OPEN).bind(sku).bind(&cause.words).bind(text(before)).bind(text(after));
     Ok(open.bind(millis(now)).fetch_one(conn).await?)
 }
 
