@@ -160,7 +160,7 @@ impl Duty {
         loop {
             let now = self.clock.now();
             match planner::turn(&self.store, &self.policy, now).await {
-                Ok(counts) if !counts.queued.is_empty() => self.other.ring(),
+                Ok(counts) if counts.queued > 0 => self.other.ring(),
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "planning failed; it is tried again"),
             }

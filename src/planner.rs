@@ -4,7 +4,18 @@
 
 use crate::domain::calendar::Instant;
 use crate::domain::policy::Policy;
-use crate::store::{PlanCounts, Result, Store};
+use crate::store::{HeldBatch, Result, Store};
+
+/// What a turn did.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Orders looked at.
+    pub orders: usize,
+    /// Notices put into the outbox.
+    pub queued: usize,
+    /// Changes that would mail too many at one time, and now wait for a person.
+    pub held: Vec<HeldBatch>,
+}
 
 /// Orders scheduled in one transaction.
 const BATCH: u32 = 1_000;
@@ -12,8 +23,8 @@ const BATCH: u32 = 1_000;
 const WAKE: u32 = 10_000;
 
 /// Does all that is due at `now`: expiry, cover, schedule. Says what came of it.
-pub async fn turn(store: &Store, policy: &Policy, now: Instant) -> Result<PlanCounts> {
-    let mut counts = PlanCounts::default();
+pub async fn turn(store: &Store, policy: &Policy, now: Instant) -> Result<Counts> {
+    let mut counts = Counts::default();
     loop {
         let work = store.work(now).await?;
         if work.expire {
@@ -24,7 +35,10 @@ pub async fn turn(store: &Store, policy: &Policy, now: Instant) -> Result<PlanCo
         }
         // Covering wakes orders.
         if work.plan || work.cover {
-            counts.add(store.plan_due(now, policy, BATCH).await?);
+            let planned = store.plan_due(now, policy, BATCH).await?;
+            counts.orders += planned.orders;
+            counts.queued += planned.queued.len();
+            counts.held.extend(planned.held);
         } else if !work.expire {
             for batch in &counts.held {
                 tracing::warn!(

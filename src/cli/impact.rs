@@ -22,11 +22,11 @@ pub(super) async fn due_within_the_hour(copy: &Store, now: Instant, policy: &Pol
         loop {
             let planned = copy.plan_due(at, policy, STEP).await?;
             for queued in &planned.queued {
-                impact.note(queued.notice.kind, at);
+                impact.note(queued.kind, at);
                 if !impact.has_examples()
                     && let Some(order) = copy.order(&queued.order).await?
                 {
-                    impact.show(&order, queued.notice.kind, at, policy);
+                    impact.show(&order, queued.kind, at, policy);
                 }
             }
             if planned.orders == 0 {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use chrono::TimeDelta;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
@@ -33,6 +34,8 @@ pub(super) struct CoverRow {
     pub reason: Option<String>,
     /// The order is to be looked at.
     pub wake: bool,
+    /// At once: more changed than a date, which has to settle first.
+    pub at_once: bool,
     /// Its date moved and may move again.
     pub moved: bool,
 }
@@ -78,9 +81,21 @@ async fn cover_sku(
     let batch =
         if woken.len() > policy.blast_limit { Some(hold::open(conn, sku, &cause, now).await?) } else { None };
     for chunk in changed.chunks(5_000) {
-        save_covers(conn, chunk, first, last, now, batch).await?;
+        let change = Change { first, last, now, batch, settle: policy.settle };
+        save_covers(conn, chunk, &change).await?;
     }
     Ok(())
+}
+
+/// What changed a queue.
+struct Change {
+    /// When it changed first and last since it was walked.
+    first: Instant,
+    last: Instant,
+    now: Instant,
+    settle: TimeDelta,
+    /// The blast guard holds what it would mail.
+    batch: Option<i64>,
 }
 
 /// One pass over a SKU's queue, whose first change since the last pass was at `since`.
@@ -139,37 +154,37 @@ pub(super) async fn walk(
             covered: *new != Cover::Nothing,
             reason: reason.clone().filter(|_| moved),
             wake,
+            at_once: wake && !moved,
             moved,
         });
     }
     Ok(Walk { changed, cause })
 }
 
-async fn save_covers(
-    conn: &mut SqliteConnection,
-    rows: &[CoverRow],
-    first: Instant,
-    last: Instant,
-    now: Instant,
-    batch: Option<i64>,
-) -> Result<()> {
+async fn save_covers(conn: &mut SqliteConnection, rows: &[CoverRow], change: &Change) -> Result<()> {
     const LINES: &str = "update lines set cover = new.cover, ever_covered = ever_covered or new.covered,
             reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
         from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'cover' as cover,
             value ->> 'covered' as covered, value ->> 'reason' as reason, value ->> 'moved' as moved
             from jsonb_each($1)) as new
         where lines.order_number = new.number and lines.id = new.line";
-    const ORDERS: &str = "update orders set plan_at = min(coalesce(plan_at, $2), $2), revision = revision + 1,
+    // A date that moved is looked at when it has settled (`View::settled_at`), and at once only where something is
+    // under way that may state another.
+    const ORDERS: &str = "update orders set revision = revision + 1,
+            plan_at = case when new.at_once or exists (select 1 from notices where order_number = orders.number
+                    and (next_try_at is not null or state = 'sending')) then min(coalesce(plan_at, $2), $2)
+                else min(coalesce(plan_at, $6), max($2, min($6, coalesce(settling_first, $3) + 3600000))) end,
             settling_first = case when new.moved then coalesce(settling_first, $3) else settling_first end,
             settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end,
             hold_batch = case when $5 is not null and confirmed then $5 else hold_batch end,
             hold_kind = case when $5 is not null and confirmed then null else hold_kind end
-        from (select value ->> 'order' as number, max(value ->> 'moved') as moved from jsonb_each($1)
-            where value ->> 'wake' group by 1) as new
+        from (select value ->> 'order' as number, max(value ->> 'moved') as moved, max(value ->> 'at_once') as at_once
+            from jsonb_each($1) where value ->> 'wake' group by 1) as new
         where orders.number = new.number";
     let text = to_json(rows);
     sqlx::query(LINES).bind(&text).execute(&mut *conn).await?;
-    let orders = sqlx::query(ORDERS).bind(&text).bind(millis(now)).bind(millis(first)).bind(millis(last));
-    orders.bind(batch).execute(conn).await?;
+    let Change { first, last, now, settle, batch } = change;
+    let orders = sqlx::query(ORDERS).bind(&text).bind(millis(*now)).bind(millis(*first)).bind(millis(*last));
+    orders.bind(*batch).bind(millis(*last + *settle)).execute(conn).await?;
     Ok(())
 }

@@ -46,7 +46,7 @@ pub use hold::HeldBatch;
 pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
 pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
-pub use plan::{PlanCounts, Planned, Work};
+pub use plan::{Planned, Planning, Work};
 pub use questions::{Found, Needed, NoticeFilter, Word};
 pub use settle::Settlement;
 

@@ -12,17 +12,17 @@ use super::load::{Loaded, load};
 use super::rows::{HeardRow, NoticeRow, to_json};
 use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
-use crate::domain::notice::{Decision, Notice, NoticeKind, NoticeState};
+use crate::domain::notice::{Decision, NoticeKind, NoticeState};
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::{Schedule, schedule};
 
-/// A notice that was put into the outbox, for logs and stories.
-#[derive(Debug, Clone)]
+/// A notice that was put into the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     pub order: String,
     pub id: String,
-    pub notice: Notice,
+    pub kind: NoticeKind,
 }
 
 /// What there is to do for a planner.
@@ -36,26 +36,14 @@ pub struct Work {
     pub plan: bool,
 }
 
-/// What a turn of planning did.
+/// What planning a batch of orders did.
 #[derive(Debug, Clone, Default)]
-pub struct PlanCounts {
+pub struct Planning {
     /// Orders looked at.
     pub orders: usize,
     pub queued: Vec<Planned>,
-    /// What was decided otherwise.
-    pub decided: Vec<(String, Decision)>,
     /// Changes that would mail too many at one time, and now wait for a person.
     pub held: Vec<HeldBatch>,
-}
-
-impl PlanCounts {
-    /// Takes in what another batch did.
-    pub fn add(&mut self, other: Self) {
-        self.orders += other.orders;
-        self.queued.extend(other.queued);
-        self.decided.extend(other.decided);
-        self.held.extend(other.held);
-    }
 }
 
 impl Store {
@@ -84,7 +72,7 @@ impl Store {
     }
 
     /// Schedules up to `most` due orders and saves what follows.
-    pub async fn plan_due(&self, now: Instant, policy: &Policy, most: u32) -> Result<PlanCounts> {
+    pub async fn plan_due(&self, now: Instant, policy: &Policy, most: u32) -> Result<Planning> {
         // A fact may have come in since the queues were walked: its orders wait for the next walk.
         const DUE: &str = "select number from orders o where plan_at <= $1
                 and not exists (select 1 from dirty_skus d join lines l on l.sku = d.sku where l.order_number = o.number)
@@ -93,7 +81,7 @@ impl Store {
         let numbers: Vec<String> =
             sqlx::query_scalar(DUE).bind(millis(now)).bind(most).fetch_all(&mut *tx).await?;
         if numbers.is_empty() {
-            return Ok(PlanCounts::default());
+            return Ok(Planning::default());
         }
         let loaded = load(&mut tx, &numbers).await?;
         let mut batch = Batch::default();
@@ -104,7 +92,7 @@ impl Store {
         batch.save(&mut tx, now).await?;
         let held = close_counted(&mut tx, now, policy).await?;
         tx.commit().await?;
-        Ok(PlanCounts { orders: numbers.len(), queued: batch.planned, decided: batch.decided, held })
+        Ok(Planning { orders: numbers.len(), queued: batch.planned, held })
     }
 
     /// Takes open orders as they stand, as if imported now: nothing about the past is mailed, and what was captured or
@@ -234,7 +222,7 @@ impl Batch {
         if let Some(notice) = plan.due {
             let id = store.notice_id(number, &notice);
             self.notices.push(NoticeRow::from_notice(id.clone(), number, &notice));
-            self.planned.push(Planned { order: number.clone(), id, notice });
+            self.planned.push(Planned { order: number.clone(), id, kind: notice.kind });
         }
     }
 
@@ -252,7 +240,7 @@ impl Batch {
                     // Once mailed is mailed; but a rule that names an occasion twice keeps somebody waiting.
                     tracing::error!(
                         order = planned.order,
-                        occasion = planned.notice.occasion,
+                        notice = planned.id,
                         "this notice is due, and its occasion is used up: it will not be mailed"
                     );
                 }

@@ -1,7 +1,7 @@
 //! The whole way, measured: recording, planning, sending, and what an idle house costs.
 //!
-//! `cargo bench --bench house` runs all of it; `-- plan`, `-- send` or `-- idle` a part. Sizes can be set with
-//! ORDERS (default 20,000) and IDLE (default 1,000,000). Everything runs on a real SQLite file with full
+//! `cargo bench --bench house` runs all of it; `-- plan`, `-- send`, `-- queue` or `-- idle` a part. Sizes can be set
+//! with ORDERS (default 20,000), QUEUE (default 100,000) and IDLE (default 1,000,000). Everything runs on a real SQLite file with full
 //! synchronisation and, for sending, a real SMTP dialogue over loopback with a server that counts.
 
 use std::path::Path;
@@ -17,7 +17,7 @@ use shipby::domain::apply::Notify;
 use shipby::domain::fact::Fact;
 use shipby::intake::{self, Recording, record};
 use shipby::mail::Catcher;
-use shipby::store::{Durability, Store};
+use shipby::store::{Durability, Entry, Store};
 use shipby::{parts, planner};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,9 @@ fn main() {
     runtime.block_on(async {
         if wants("plan") || wants("send") {
             plan_and_send(size("ORDERS", 20_000), wants("send")).await;
+        }
+        if wants("queue") {
+            one_queue(size("QUEUE", 100_000)).await;
         }
         if wants("idle") {
             idle(size("IDLE", 1_000_000)).await;
@@ -86,7 +89,7 @@ async fn plan_and_send(orders: usize, send: bool) {
     store.cover_dirty(start(), &policy).await.unwrap();
     figure("queues covered (1,000 SKUs), lines", orders, wall.elapsed());
     let wall = Wall::now();
-    let planned = planner::turn(&store, &policy, start()).await.unwrap().queued.len();
+    let planned = planner::turn(&store, &policy, start()).await.unwrap().queued;
     figure("planned: facts loaded, notices saved", planned, wall.elapsed());
     if send {
         let catcher = Catcher::counting().await.unwrap();
@@ -109,6 +112,63 @@ async fn plan_and_send(orders: usize, send: bool) {
         dispatcher.close().await;
     }
     store.close().await;
+}
+
+/// One change of a supply, and one receipt, that very many orders wait for.
+async fn one_queue(orders: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut policy = config(folder.path()).policy();
+    policy.blast_limit = usize::MAX;
+    let path = folder.path().join("bench.db");
+    let store = Store::open(&path, Durability::Full).await.unwrap();
+    let supply = |eta: &str, at: DateTime<Utc>| {
+        let fact = json!({"fact": "supply", "at": at, "sku": "SKU-0", "supply": "PO-1", "eta": eta, "state": "in_transit"});
+        intake::fact(fact, at).unwrap()
+    };
+    let mut now = start();
+    record_one(&store, supply("2026-03-16", now), now).await;
+    for from in (0..orders).step_by(1_000) {
+        let facts: Vec<Fact> =
+            (from..orders.min(from + 1_000)).map(|number| order(number * 1_000, now)).collect();
+        record(
+            &store,
+            &facts,
+            Recording { at: now, source: "bench", notify: Notify::Future, dry_run: false },
+        )
+        .await
+        .unwrap();
+    }
+    planner::turn(&store, &policy, now).await.unwrap();
+    now += TimeDelta::days(1);
+    planner::turn(&store, &policy, now).await.unwrap();
+
+    let changed = supply("2026-03-27", now);
+    let wall = Wall::now();
+    let entry = Entry { fact: changed.clone(), body: intake::to_json(&changed).to_string() };
+    let (_, impact) = store.impact(&entry, now, &policy).await.unwrap();
+    figure("one supply change, dry run", impact.count(), wall.elapsed());
+
+    let wall = Wall::now();
+    record_one(&store, changed, now).await;
+    planner::turn(&store, &policy, now).await.unwrap();
+    let settled = now + policy.settle;
+    let planned = planner::turn(&store, &policy, settled).await.unwrap().queued;
+    figure("one supply change, all notices planned", planned, wall.elapsed());
+
+    let receipt = json!({"fact": "receipt", "at": settled, "id": "R-1", "sku": "SKU-0", "quantity": orders});
+    let receipt = intake::fact(receipt, settled).unwrap();
+    let wall = Wall::now();
+    record_one(&store, receipt, settled).await;
+    let planned = planner::turn(&store, &policy, settled).await.unwrap().queued;
+    figure("one receipt, all notices planned", planned, wall.elapsed());
+    println!("{:<44} {:>9} MB", "resident memory at its peak", peak_megabytes());
+    store.close().await;
+}
+
+async fn record_one(store: &Store, fact: Fact, at: DateTime<Utc>) {
+    record(store, &[fact], Recording { at, source: "bench", notify: Notify::All, dry_run: false })
+        .await
+        .unwrap();
 }
 
 /// A million orders that wait and of which none is due.

@@ -32,7 +32,7 @@ async fn planned(numbers: &[&str]) -> TestApp {
 }
 
 async fn plan(shop: &TestApp) -> usize {
-    planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap().queued.len()
+    planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap().queued
 }
 
 /// Takes all that is ready; `bytes` are what a first try would send.
@@ -164,7 +164,9 @@ async fn planning_covers_schedules_and_says_when_it_is_needed_next() {
     let counts = store.plan_due(now, policy, 10).await.unwrap();
     assert_eq!((counts.orders, counts.queued.len()), (1, 1));
     let planned = &counts.queued[0];
-    assert_eq!(planned.id, store.notice_id("1", &planned.notice));
+    let under_way = shop.order("1").await.under_way.unwrap();
+    assert_eq!(planned.id, store.notice_id("1", &under_way.notice));
+    assert_eq!((planned.order.as_str(), planned.kind), ("1", under_way.notice.kind));
     assert_eq!(store.plan_due(now, policy, 10).await.unwrap().orders, 0);
     assert_eq!(store.next_try().await.unwrap(), Some(now));
     // Its date came with the supply, and may still move.
