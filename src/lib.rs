@@ -25,3 +25,4 @@ pub mod clock;
 pub mod config;
 pub mod telemetry;
 pub mod unit;
+pub mod wording;

@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bell", &["domain"]),
     ("telemetry", &["config"]),
     ("unit", &[]),
+    ("wording", &[]),
     ("store", &["domain"]),
     ("templates", &["domain"]),
     ("mail", &["domain"]),
