@@ -14,6 +14,7 @@ macro_rules! may_expire {
 
 mod bodies;
 mod cover;
+mod digests;
 mod facts;
 mod history;
 mod inspect;
@@ -25,6 +26,7 @@ mod questions;
 mod rows;
 mod settle;
 mod supply;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +39,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, Transaction};
 
+pub use digests::KeptDigest;
 pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
 pub use inspect::{Inspection, inspect};
