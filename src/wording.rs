@@ -1,4 +1,4 @@
-//! How numbers and lists are said to people, in commands and in the digest alike.
+//! How numbers, lists and other people's words are shown, in commands and in the digest alike.
 
 /// `1 order`, `2 orders`.
 pub fn count(number: impl std::fmt::Display, one: &str, many: &str) -> String {
@@ -27,6 +27,19 @@ pub fn list(parts: &[String]) -> String {
         [one] => one.clone(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
+}
+
+/// `text` on one line, whatever it holds: control characters and those that turn a line around are escaped.
+pub fn plain(text: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() }
+    };
+    text.chars().map(escape).collect()
+}
+
+fn turns(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+        | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
 }
 
 #[cfg(test)]

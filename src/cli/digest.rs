@@ -53,7 +53,7 @@ fn is_mailed(config: &Config) -> bool {
 }
 
 async fn last(call: &Call, store: &Store, local: Local) -> Answer {
-    let Some(last) = store.last_digest().await? else {
+    let Some(last) = store.last_digest(local.today()).await? else {
         return Err(Stop::not_found("no digest was written yet; the daemon does, at [schedule] digest_at"));
     };
     let KeptDigest { day, at, subject, body, mode, attempts, reply, .. } = &last;

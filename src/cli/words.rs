@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::domain::calendar::{Instant, day_of, start_of};
 use crate::domain::notice::{NoticeState, Reason};
 use crate::domain::supply::iso_date;
-pub(super) use crate::wording::{count, grouped, list};
+pub(super) use crate::wording::{count, grouped, list, plain};
 
 /// As of when a question is asked.
 #[derive(Debug, Clone, Copy, Args)]
@@ -104,24 +104,11 @@ impl Local {
     }
 }
 
-/// `text` on one line, whatever it holds: control characters and those that turn a line around are escaped.
-pub(super) fn plain(text: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() }
-    };
-    text.chars().map(escape).collect()
-}
-
 /// `text` with its lines, but nothing else that a terminal would act on.
 pub(super) fn plain_lines(text: &str) -> String {
     let lines = text.replace("\r\n", "\n");
     let line = |line: &str| line.split('\t').map(plain).collect::<Vec<_>>().join("\t");
     lines.split('\n').map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn turns(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-        | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
 }
 
 /// The first line of whatever speaks of mail; empty in live mode.

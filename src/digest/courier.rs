@@ -12,7 +12,7 @@ use super::{Asked, Masthead, gather, write};
 use crate::bell::Daily;
 use crate::clock::Clock;
 use crate::config::Mode;
-use crate::domain::calendar::Instant;
+use crate::domain::calendar::{Instant, day_of};
 use crate::domain::notice::NoticeState;
 use crate::domain::reply::{Retry, Verdict};
 use crate::mail::{ComposeError, Connection, Failure, Letter, Mailbox, Relay, compose, envelope_address};
@@ -52,12 +52,13 @@ impl Courier {
     /// If the database cannot be used: nothing is sent whose outcome cannot be stored.
     pub async fn turn(&self, stop: &CancellationToken) -> Result<Option<NoticeState>, StoreError> {
         let now = self.clock.now();
-        let last = self.store.last_digest().await?;
+        let today = day_of(now, self.daily.zone);
+        let last = self.store.last_digest(today).await?;
         let last = match self.daily.due(now, last.as_ref().map(|last| last.day)) {
             // An older one that still waits has lost its use.
             Some(day) => {
                 self.write(day, now).await?;
-                self.store.last_digest().await?
+                self.store.last_digest(today).await?
             }
             None => last,
         };

@@ -10,7 +10,7 @@ use crate::config::Mode;
 use crate::domain::notice::NoticeState;
 use crate::domain::risk::{Concern, Finding, Stuck};
 use crate::domain::supply::Cover;
-use crate::wording::{count, grouped};
+use crate::wording::{count, grouped, plain};
 
 /// What stands above and below.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +72,7 @@ fn section(digest: &Digest, concern: Concern) -> String {
     let mut text = format!("\n{}\n", about.title);
     let found: Vec<&Finding> = digest.findings.iter().filter(|finding| finding.concern == concern).collect();
     for finding in found.iter().take(LISTED) {
-        text.push_str(&format!("- {}: {}\n", finding.order, said(finding, digest.day)));
+        text.push_str(&format!("- {}: {}\n", plain(&finding.order), said(finding, digest.day)));
     }
     let all = digest.counts.get(&concern).copied().unwrap_or(0);
     if all > LISTED {
@@ -129,9 +129,9 @@ fn about(concern: Concern) -> About {
             to_do: "reach the customer another way, or send the order again with an address",
         },
         Concern::Imported => About {
-            short: "missed before the import",
-            counted: "missed before the import: no mail of ours says that the date has passed",
-            title: "MISSED BEFORE THE IMPORT",
+            short: "missed before we took over",
+            counted: "missed before we took the order over: no mail of ours says that the date has passed",
+            title: "MISSED BEFORE WE TOOK OVER",
             to_do: "write to the customer yourself, or set the new date, which is then told: shipby eta set SKU DATE",
         },
         Concern::AtRisk => About {
@@ -170,7 +170,7 @@ fn said(finding: &Finding, today: NaiveDate) -> String {
         Concern::Held | Concern::Unheard => {
             let kind = finding.notice.map_or("mail", |kind| kind.as_str());
             let what = match finding.state {
-                Some(NoticeState::Held) => "is held since",
+                Some(NoticeState::Held) => "has been held since",
                 Some(NoticeState::InDoubt) => "may not have arrived on",
                 _ => "was refused on",
             };
@@ -186,7 +186,7 @@ fn lines(finding: &Finding, today: NaiveDate) -> (String, String) {
     if finding.lines.len() > 1 {
         more.push_str(&format!(", and {}", count(finding.lines.len() - 1, "more line", "more lines")));
     }
-    (format!("{} × {}", grouped(first.units), first.sku), more)
+    (format!("{} × {}", grouped(first.units), plain(&first.sku)), more)
 }
 
 fn goods(line: &Stuck, today: NaiveDate) -> String {
@@ -195,7 +195,7 @@ fn goods(line: &Stuck, today: NaiveDate) -> String {
         Cover::Received { .. } => "the goods are here".to_owned(),
         Cover::Nothing => "no supply covers it".to_owned(),
         Cover::Supply { supply, eta, .. } => {
-            let supply = if supply.is_empty() { "its supply" } else { supply.as_str() };
+            let supply = if supply.is_empty() { "its supply".to_owned() } else { plain(supply) };
             match eta {
                 None => format!("{supply} has no date"),
                 Some(eta) if eta.to < today => format!("{supply} was expected by {}", day(eta.to)),

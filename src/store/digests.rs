@@ -30,11 +30,12 @@ pub struct KeptDigest {
 const KEPT_DAYS: u64 = 90;
 
 impl Store {
-    /// The newest digest.
-    pub async fn last_digest(&self) -> Result<Option<KeptDigest>> {
+    /// The newest digest up to `day`: one of a later day is that of a clock that was wrong.
+    pub async fn last_digest(&self, day: NaiveDate) -> Result<Option<KeptDigest>> {
         const LAST: &str = "select day, at, subject, body, mode, state, attempts, next_try_at, reply
-            from digests order by day desc limit 1";
-        let row: Option<DigestRow> = sqlx::query_as(LAST).fetch_optional(&self.readers).await?;
+            from digests where day <= $1 order by day desc limit 1";
+        let row: Option<DigestRow> =
+            sqlx::query_as(LAST).bind(day.to_string()).fetch_optional(&self.readers).await?;
         row.map(DigestRow::into_kept).transpose()
     }
 

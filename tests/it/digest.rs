@@ -139,6 +139,15 @@ async fn of_each_concern_the_worst_ten_are_listed_and_all_are_counted() {
 }
 
 #[tokio::test]
+async fn what_a_shop_writes_cannot_turn_a_line_of_the_digest_around() {
+    let mut shop = shop("2026-03-02T08:00:00Z", Script::usual(), &[]).await;
+    shop.fact(promised("1\u{202e}2", "CUP\u{202e}", "2026-03-20")).await;
+    turn_at(&shop, &courier(&shop), "2026-03-21T12:00:00Z").await;
+    let text = text_of(&digests(&shop).pop().unwrap());
+    assert!(text.contains("- 1\\u{202e}2: 1 × CUP\\u{202e}, told 20 March, 1 day late"), "{text}");
+}
+
+#[tokio::test]
 async fn a_quiet_day_has_its_digest_too_and_each_civil_day_one_whatever_restarts() {
     let mut shop = shop("2026-03-27T12:00:00Z", Script::usual(), &[]).await;
     let first = courier(&shop);
@@ -175,7 +184,8 @@ async fn a_digest_put_off_is_tried_again_with_the_same_bytes_while_customers_hea
     assert_eq!(shop.kinds(), ["1 confirmation"]);
     assert_eq!(turn_at(&shop, &courier, "2026-03-20T07:32:00Z").await, "deferred");
     shop.restart().await;
-    let next = shop.store().last_digest().await.unwrap().unwrap().next_try.unwrap();
+    let next =
+        shop.store().last_digest("2099-01-01".parse().unwrap()).await.unwrap().unwrap().next_try.unwrap();
     assert!((next - shop.now() - TimeDelta::minutes(5)).abs() <= TimeDelta::seconds(30), "{next}");
     assert_eq!(turn_at(&shop, &courier, "2026-03-20T09:00:00Z").await, "accepted");
     let mail = digests(&shop).pop().unwrap();
@@ -193,8 +203,20 @@ async fn a_digest_that_never_got_there_gives_way_to_the_next_days() {
     assert_eq!(turn_at(&shop, &courier, "2026-03-20T07:30:00Z").await, "deferred");
     assert_eq!(turn_at(&shop, &courier, "2026-03-21T02:00:00Z").await, "deferred", "it goes on over night");
     assert_eq!(turn_at(&shop, &courier, "2026-03-21T07:30:00Z").await, "deferred");
-    let last = shop.store().last_digest().await.unwrap().unwrap();
+    let last = shop.store().last_digest("2099-01-01".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((last.day.to_string().as_str(), last.attempts), ("2026-03-21", 1));
+}
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_for_a_while_silences_no_digest() {
+    let shop = shop("2026-03-20T07:30:00Z", Script::usual(), &[]).await;
+    let far = "2027-03-20".parse().unwrap();
+    shop.store().keep_digest(far, shop.now(), "live", "A digest", "Of another year.\n").await.unwrap();
+    shop.store().settle_digest(far, NoticeState::Accepted, None, "250 ok", shop.now()).await.unwrap();
+    let courier = courier(&shop);
+    assert_eq!(turn_at(&shop, &courier, "2026-03-20T07:30:00Z").await, "accepted");
+    assert_eq!(turn_at(&shop, &courier, "2026-03-20T07:31:00Z").await, "idle");
+    assert_eq!(turn_at(&shop, &courier, "2026-03-21T07:30:00Z").await, "accepted");
 }
 
 #[tokio::test]
@@ -257,7 +279,7 @@ async fn a_digest_keeps_to_the_mode() {
     let captured = shop("2026-03-20T07:30:00Z", Script::usual(), &[("DELIVERY__MODE", "capture")]).await;
     assert_eq!(turn_at(&captured, &courier(&captured), "2026-03-20T07:30:00Z").await, "accepted");
     assert_eq!(captured.catcher.count(), 0);
-    let kept = captured.store().last_digest().await.unwrap().unwrap();
+    let kept = captured.store().last_digest("2099-01-01".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((kept.mode.as_str(), kept.state), ("capture", NoticeState::Accepted));
     assert!(kept.body.starts_with("mode capture: customers get no mail\n"), "{}", kept.body);
 }
@@ -294,7 +316,10 @@ async fn told_to_stop_the_courier_begins_no_body() {
     let stop = CancellationToken::new();
     stop.cancel();
     assert_eq!(courier(&shop).turn(&stop).await.unwrap(), None);
-    assert_eq!(shop.store().last_digest().await.unwrap().unwrap().state, NoticeState::Queued);
+    assert_eq!(
+        shop.store().last_digest("2099-01-01".parse().unwrap()).await.unwrap().unwrap().state,
+        NoticeState::Queued
+    );
 }
 
 #[tokio::test]
@@ -333,7 +358,7 @@ async fn the_daemon_brings_it_once_and_a_mail_server_that_hangs_on_it_keeps_no_c
     std::fs::write(house.config(), alerts).unwrap();
     let mut daemon = house.serve();
     let store = house.store().await;
-    let digest = async || store.last_digest().await.unwrap();
+    let digest = async || store.last_digest("2099-01-01".parse().unwrap()).await.unwrap();
     let sending = async || digest().await.filter(|digest| digest.state == NoticeState::Sending);
     until(Duration::from_secs(30), sending).await;
     record(&store, [order("1")]).await;
