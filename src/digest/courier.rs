@@ -80,10 +80,7 @@ impl Courier {
             zone: self.daily.zone,
             digest_at: Some(self.daily.at),
         };
-        let (mut subject, text) = write(&digest, head);
-        if matches!(self.mode, Mode::Redirect(_)) {
-            subject = format!("[for {}] {subject}", self.to.address());
-        }
+        let (subject, text) = write(&digest, head);
         self.store.keep_digest(day, now, self.mode.as_str(), &subject, &text).await
     }
 
@@ -107,23 +104,30 @@ impl Courier {
             opened = self.open(relay, bytes.len()) => opened,
             () = stop.cancelled() => return Ok(None),
         };
-        let verdict = match opened {
-            Err(failure) => failure.into(),
-            Ok(mut connection) => {
-                self.store.begin_digest(digest.day).await?;
-                let verdict = connection.body(&bytes).await;
-                connection.quit().await;
-                verdict
-            }
+        let mut connection = match opened {
+            Ok(connection) => connection,
+            Err(failure) => return self.conclude(digest, failure.into()).await,
         };
-        let now = self.clock.now();
+        self.store.begin_digest(digest.day).await?;
+        let verdict = connection.body(&bytes).await;
+        let concluded = self.conclude(digest, verdict).await;
+        connection.quit().await;
+        concluded
+    }
+
+    /// Settles a try that reached for the mail server.
+    async fn conclude(
+        &self,
+        digest: &KeptDigest,
+        verdict: Verdict,
+    ) -> Result<Option<NoticeState>, StoreError> {
         let (state, next, words) = match verdict {
             Verdict::Accepted(reply) => (NoticeState::Accepted, None, reply.to_string()),
             Verdict::Permanent { reply, .. } => (NoticeState::Failed, None, reply.to_string()),
             Verdict::Doubtful { detail } => (NoticeState::InDoubt, None, detail),
             Verdict::Temporary { reply, detail, .. } => {
                 let id = self.store.digest_id(digest.day);
-                let next = self.retry.next(now, digest.attempts + 1, &id);
+                let next = self.retry.next(self.clock.now(), digest.attempts + 1, &id);
                 (NoticeState::Deferred, Some(next), reply.map_or(detail, |reply| reply.to_string()))
             }
         };
@@ -133,12 +137,16 @@ impl Courier {
     fn compose(&self, digest: &KeptDigest) -> Result<Vec<u8>, ComposeError> {
         let id = self.store.digest_id(digest.day);
         let domain = self.from.address().rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+        let subject = match &self.mode {
+            Mode::Redirect(_) => format!("[for {}] {}", self.to.address(), digest.subject),
+            _ => digest.subject.clone(),
+        };
         compose(&Letter {
             from: &self.from,
             reply_to: None,
             to_address: self.recipient(),
             to_name: None,
-            subject: &digest.subject,
+            subject: &subject,
             text: &digest.body,
             html: None,
             date: digest.at,
@@ -173,10 +181,11 @@ impl Courier {
         reply: String,
     ) -> Result<Option<NoticeState>, StoreError> {
         let day = digest.day;
-        self.store.settle_digest(day, state, next, &reply, self.clock.now()).await?;
+        let (mode, now) = (self.mode.as_str(), self.clock.now());
+        self.store.settle_digest(day, mode, (state, next), &reply, now).await?;
         // The server's words may hold an address; they are kept, not logged.
         match (state, next) {
-            (NoticeState::Accepted, _) => tracing::info!(%day, mode = digest.mode, "the digest was accepted"),
+            (NoticeState::Accepted, _) => tracing::info!(%day, mode, "the digest was accepted"),
             (_, Some(next)) => tracing::warn!(%day, %next, "the digest was put off: shipby digest --last"),
             _ => tracing::error!(%day, %state, "the digest did not get there: shipby digest --last"),
         }

@@ -68,21 +68,27 @@ impl Store {
         Ok(())
     }
 
-    /// What a try came to; without a next try it is settled.
+    /// What a try under `mode` came to; without a next try it is settled.
     pub async fn settle_digest(
         &self,
         day: NaiveDate,
-        state: NoticeState,
-        next_try: Option<Instant>,
+        mode: &str,
+        (state, next_try): (NoticeState, Option<Instant>),
         reply: &str,
         at: Instant,
     ) -> Result<()> {
         const SETTLE: &str =
-            "update digests set state = $2, next_try_at = $3, reply = $4, attempts = attempts + 1,
+            "update digests set mode = $6, state = $2, next_try_at = $3, reply = $4, attempts = attempts + 1,
                 settled_at = case when $3 is null then $5 end
             where day = $1 and settled_at is null";
         let settle = sqlx::query(SETTLE).bind(day.to_string()).bind(state.as_str());
-        settle.bind(next_try.map(millis)).bind(reply).bind(millis(at)).execute(&self.writer).await?;
+        settle
+            .bind(next_try.map(millis))
+            .bind(reply)
+            .bind(millis(at))
+            .bind(mode)
+            .execute(&self.writer)
+            .await?;
         Ok(())
     }
 

@@ -210,13 +210,16 @@ async fn the_last_digest_is_shown_as_it_was_written_with_what_became_of_it() {
     let (day, at) = ("2020-01-01".parse().unwrap(), house::instant(AT));
     store.keep_digest(day, at, "live", "All is well", "Nothing.\n").await.unwrap();
     let next = at + chrono::TimeDelta::minutes(1);
-    store.settle_digest(day, NoticeState::Deferred, Some(next), "451 4.3.0 later", at).await.unwrap();
+    store
+        .settle_digest(day, "live", (NoticeState::Deferred, Some(next)), "451 4.3.0 later", at)
+        .await
+        .unwrap();
     let last = house.json(&["digest", "--last"]);
     assert_eq!(
         (&last["text"], &last["state"], &last["attempts"]),
         (&json!("Nothing.\n"), &json!("deferred"), &json!(1))
     );
-    store.settle_digest(day, NoticeState::Accepted, None, "250 2.0.0 ok", at).await.unwrap();
+    store.settle_digest(day, "live", (NoticeState::Accepted, None), "250 2.0.0 ok", at).await.unwrap();
     store.close().await;
     assert_eq!(
         house.prints(&["digest", "--last"]),

@@ -212,7 +212,10 @@ async fn a_clock_that_was_wrong_for_a_while_silences_no_digest() {
     let shop = shop("2026-03-20T07:30:00Z", Script::usual(), &[]).await;
     let far = "2027-03-20".parse().unwrap();
     shop.store().keep_digest(far, shop.now(), "live", "A digest", "Of another year.\n").await.unwrap();
-    shop.store().settle_digest(far, NoticeState::Accepted, None, "250 ok", shop.now()).await.unwrap();
+    shop.store()
+        .settle_digest(far, "live", (NoticeState::Accepted, None), "250 ok", shop.now())
+        .await
+        .unwrap();
     let courier = courier(&shop);
     assert_eq!(turn_at(&shop, &courier, "2026-03-20T07:30:00Z").await, "accepted");
     assert_eq!(turn_at(&shop, &courier, "2026-03-20T07:31:00Z").await, "idle");
@@ -276,7 +279,13 @@ async fn a_digest_keeps_to_the_mode() {
     let mode = "mode redirect: customers get no mail, all of it goes to me@tableware.example";
     assert!(mail.text.contains(mode), "{}", mail.text);
 
-    let captured = shop("2026-03-20T07:30:00Z", Script::usual(), &[("DELIVERY__MODE", "capture")]).await;
+    // Written before the shop was told to capture: what its try is worth counts.
+    let captured = shop("2026-03-20T07:00:00Z", Script::usual(), &[("DELIVERY__MODE", "capture")]).await;
+    let yesterday = "2026-03-19".parse().unwrap();
+    captured.store().keep_digest(yesterday, captured.now(), "live", "A digest", "…").await.unwrap();
+    assert_eq!(turn_at(&captured, &courier(&captured), "2026-03-20T07:00:00Z").await, "accepted");
+    let kept = captured.store().last_digest(yesterday).await.unwrap().unwrap();
+    assert_eq!((kept.mode.as_str(), kept.state), ("capture", NoticeState::Accepted));
     assert_eq!(turn_at(&captured, &courier(&captured), "2026-03-20T07:30:00Z").await, "accepted");
     assert_eq!(captured.catcher.count(), 0);
     let kept = captured.store().last_digest("2099-01-01".parse().unwrap()).await.unwrap().unwrap();
