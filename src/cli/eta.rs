@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use super::output::Stop;
-use super::single::{Typed, answer, enter, number, waiting};
+use super::single::{Typed, answer, dry_run, enter, number, waiting};
 use super::{Answer, Call};
 use crate::clock::Clock;
 use crate::domain::fact::{Cause, Fact, SupplyFact};
@@ -47,6 +47,9 @@ pub(super) struct Args {
     /// A code that makes up for the wait.
     #[arg(long, value_name = "CODE")]
     goodwill: Option<String>,
+    /// Say whom it would mail and change nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// How often it is tried again because somebody else set the same supply in the same millisecond.
@@ -58,6 +61,11 @@ pub(super) async fn run(call: &Call, verb: &Verb) -> Answer {
     // What was typed is judged before a database is asked for.
     fact(args, "", None)?;
     let store = call.store(&config).await?;
+    if args.dry_run {
+        let (before, fact) = change(&store, args).await?;
+        let says = sentence(before.as_ref(), &fact, &Recorded::Changed);
+        return dry_run(call, store, &Fact::Supply(fact), &says).await;
+    }
     let mut tries = 0;
     let (before, fact, recorded) = loop {
         let (before, fact) = change(&store, args).await?;

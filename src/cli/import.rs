@@ -8,14 +8,17 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::impact;
 use super::output::Stop;
 use super::progress::Progress;
 use super::rejects::Rejects;
+use super::words::Local;
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::apply::Notify;
 use crate::intake::{Place, Sorting, Spool, SpoolError, Spooled};
+use crate::planner;
 use crate::store::{Durability, Entry, Recorded, Store};
 
 mod report;
@@ -84,11 +87,12 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
     if spool.refused() > 0 && !args.skip_bad && !args.dry_run {
         return report.refused_whole(call);
     }
-    if args.dry_run || (!args.skip_bad && spool.asks_orders()) {
+    if args.dry_run {
+        rehearse(&config, &spool, args, &mut report, call.json).await?;
+        return report.end(call);
+    }
+    if !args.skip_bad && spool.asks_orders() {
         check(&config, &spool, args, &mut report, call.json).await?;
-        if args.dry_run {
-            return report.end(call);
-        }
         if report.state_refusals() > 0 {
             return report.refused_whole(call);
         }
@@ -119,6 +123,37 @@ async fn check(
         progress.at(report.recorded(), Some((report.recorded(), spool.len() as u64)));
     }
     store.close().await;
+    Ok(())
+}
+
+/// Applies it all to a copy of the database, and sees what that would mail.
+async fn rehearse(
+    config: &Config,
+    spool: &Spool,
+    args: &Args,
+    report: &mut Report,
+    quiet: bool,
+) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("copy.db");
+    if config.database.path.exists() {
+        let store = Store::open_existing(&config.database.path).await?;
+        store.copy_to(&path).await?;
+        store.close().await;
+    }
+    let copy = Store::open(&path, Durability::None).await?;
+    let (policy, now) = (config.policy(), Clock::System.now());
+    // What is due in any case is not the import's doing.
+    planner::turn(&copy, &policy, now).await?;
+    let mut progress = Progress::new("checked", quiet);
+    for step in spool.steps(STEP, Sorting::Time) {
+        record(&copy, step?, args.notify.into(), false, report, |_| Ok(())).await?;
+        progress.at(report.recorded(), Some((report.recorded(), spool.len() as u64)));
+    }
+    let impact = impact::due_within_the_hour(&copy, Clock::System.now(), &policy).await?;
+    let local = Local { zone: policy.zone, now };
+    report.expect(impact::words(&impact, local, &policy), impact::as_json(&impact, &policy));
+    copy.close().await;
     Ok(())
 }
 

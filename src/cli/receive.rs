@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::eta::{only_open, shown};
 use super::output::Stop;
-use super::single::{Typed, answer, enter, id_or_new, number, waiting};
+use super::single::{Typed, answer, dry_run, enter, id_or_new, number, waiting};
 use super::words::count;
 use super::{Answer, Call};
 use crate::clock::Clock;
@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// A name for this receipt: the same one again changes nothing.
     #[arg(long)]
     id: Option<String>,
+    /// Say whom it would mail and change nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(super) async fn run(call: &Call, args: &Args) -> Answer {
@@ -32,6 +35,13 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
     let store = call.store(&config).await?;
     let supply = supply(&store, args).await?;
     let fact = fact(args, &id, supply.as_deref())?;
+    if args.dry_run {
+        let Fact::Receipt(receipt) = &fact else { anyhow::bail!("a receipt was read as {fact:?}") };
+        let units = count(receipt.quantity.unsigned_abs(), "unit", "units");
+        let does = if receipt.quantity > 0 { "received" } else { "taken back" };
+        let says = format!("If {units} of {} were {does}:", receipt.sku);
+        return dry_run(call, store, &fact, &says).await;
+    }
     let recorded = enter(&store, &fact).await?;
     let queue = store.waiting_for(args.sku.trim()).await?;
     store.close().await;

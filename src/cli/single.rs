@@ -5,15 +5,16 @@ use std::hash::{BuildHasher, RandomState};
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 
+use super::impact;
 use super::output::{self, Stop};
-use super::words::{count, grouped};
+use super::words::{Local, count, grouped, mode_line};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::domain::apply::{Notify, Refusal};
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Fact;
 use crate::intake::{self, FieldError, Recording, record};
-use crate::store::{Recorded, Store};
+use crate::store::{Entry, Recorded, Store};
 
 /// The fields of a fact as they were typed, under the names they have in a file.
 #[derive(Debug)]
@@ -63,6 +64,32 @@ pub(super) async fn enter(store: &Store, fact: &Fact) -> anyhow::Result<Recorded
         Recorded::Refused(refusal) => Err(Stop::refused(refusal.to_string())),
         recorded => Ok(recorded),
     }
+}
+
+/// Says what a fact would mail, and changes nothing.
+pub(super) async fn dry_run(call: &Call, store: Store, fact: &Fact, says: &str) -> Answer {
+    let config = call.config()?;
+    let policy = config.policy();
+    let now = Clock::System.now();
+    let entry = Entry { fact: fact.clone(), body: intake::to_json(fact).to_string() };
+    let (recorded, impact) = store.impact(&entry, now, &policy).await?;
+    store.close().await;
+    if call.json {
+        let mut document =
+            json!({ "result": "dry_run", "would_be": word(&recorded), "fact": intake::to_json(fact) });
+        if let (Some(document), Value::Object(more)) =
+            (document.as_object_mut(), impact::as_json(&impact, &policy))
+        {
+            document.extend(more);
+        }
+        output::json("shipby.recorded/1", &document)?;
+    } else {
+        let local = Local { zone: policy.zone, now };
+        let mails = impact::words(&impact, local, &policy);
+        let (mode, end) = (mode_line(&config), "Nothing was changed: this was a dry run.");
+        output::text(&format!("{says}\n{mails}{mode}{end}\n"))?;
+    }
+    Ok(Exit::Done)
 }
 
 /// Says what became of a fact: `says` for people, and with `--json` the fact with what `more` adds.

@@ -10,6 +10,7 @@ pub mod customer;
 mod due;
 pub mod fact;
 pub mod forecast;
+pub mod impact;
 pub mod notice;
 pub mod order;
 pub mod policy;

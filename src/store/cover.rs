@@ -1,10 +1,11 @@
 //! Queues covered anew: each dirty SKU is walked once, and only orders whose cover truly changed are woken.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
+use super::hold;
 use super::rows::{json, to_json};
 use super::supply::{receipts_of, supplies_of};
 use super::{Result, Store, instant, millis};
@@ -21,17 +22,26 @@ struct QueueRow {
     cover: String,
 }
 
+/// A line whose cover is another than before.
 #[derive(Serialize)]
-struct CoverRow<'a> {
-    order: &'a str,
-    line: &'a str,
-    cover: String,
-    covered: bool,
-    reason: Option<&'a str>,
+pub(super) struct CoverRow {
+    pub order: String,
+    pub line: String,
+    pub cover: String,
+    pub covered: bool,
+    /// What ops said about it, as JSON.
+    pub reason: Option<String>,
     /// The order is to be looked at.
-    wake: bool,
+    pub wake: bool,
     /// Its date moved and may move again.
-    moved: bool,
+    pub moved: bool,
+}
+
+/// A queue walked once, nothing saved yet.
+#[derive(Default)]
+pub(super) struct Walk {
+    pub changed: Vec<CoverRow>,
+    cause: hold::Cause,
 }
 
 impl Store {
@@ -55,7 +65,6 @@ impl Store {
     }
 }
 
-/// One pass over a SKU's queue.
 async fn cover_sku(
     conn: &mut SqliteConnection,
     sku: &str,
@@ -64,22 +73,39 @@ async fn cover_sku(
     now: Instant,
     policy: &Policy,
 ) -> Result<()> {
+    let Walk { changed, cause } = walk(conn, sku, first, policy).await?;
+    let woken: HashSet<&str> = changed.iter().filter(|row| row.wake).map(|row| row.order.as_str()).collect();
+    let batch =
+        if woken.len() > policy.blast_limit { Some(hold::open(conn, sku, &cause, now).await?) } else { None };
+    for chunk in changed.chunks(5_000) {
+        save_covers(conn, chunk, first, last, now, batch).await?;
+    }
+    Ok(())
+}
+
+/// One pass over a SKU's queue, whose first change since the last pass was at `since`.
+pub(super) async fn walk(
+    conn: &mut SqliteConnection,
+    sku: &str,
+    since: Instant,
+    policy: &Policy,
+) -> Result<Walk> {
     const QUEUE: &str = "select order_number, id, open_units, cover from lines
         where sku = $1 and open_units > 0 and kind <> 'in_stock' order by placed_at, order_number, position";
     const SHIPPED: &str =
         "select coalesce(sum(shipped), 0) from lines where sku = $1 and shipped > 0 and kind <> 'in_stock'";
     let queue: Vec<QueueRow> = sqlx::query_as(QUEUE).bind(sku).fetch_all(&mut *conn).await?;
     if queue.is_empty() {
-        return Ok(());
+        return Ok(Walk::default());
     }
     let shipped: i64 = sqlx::query_scalar(SHIPPED).bind(sku).fetch_one(&mut *conn).await?;
     let receipts = receipts_of(conn, sku).await?;
     let supplies = supplies_of(conn, &BTreeSet::from([sku])).await?;
     let newest = supplies.iter().max_by_key(|supply| supply.recorded_at);
-    let reason = newest
-        .filter(|supply| instant(supply.recorded_at) >= first)
-        .map(|supply| supply.reason.clone())
-        .filter(|reason| *reason != to_json(&ChangeReason::default()));
+    let newest = newest.filter(|supply| instant(supply.recorded_at) >= since);
+    let reason =
+        newest.map(|supply| supply.reason.clone()).filter(|said| *said != to_json(&ChangeReason::default()));
+    let mut cause = hold::Cause::of(newest.map(|supply| supply.supply.as_str()));
     let arrivals: Vec<Arrival> = receipts
         .iter()
         .map(|r| Arrival {
@@ -93,7 +119,7 @@ async fn cover_sku(
     let units: Vec<u32> = queue.iter().map(|row| row.open_units).collect();
     let covers = cover(&units, &arrivals, shipped, &incoming);
     let mut changed = Vec::new();
-    for (row, new) in queue.iter().zip(&covers) {
+    for (row, new) in queue.into_iter().zip(&covers) {
         let text = to_json(new);
         if text == row.cover {
             continue;
@@ -103,28 +129,29 @@ async fn cover_sku(
         let wake = moved
             || old.is_received() != new.is_received()
             || (old == Cover::Nothing) != (*new == Cover::Nothing);
+        if wake {
+            cause.moves(old.date(), new.date());
+        }
         changed.push(CoverRow {
-            order: &row.order_number,
-            line: &row.id,
+            order: row.order_number,
+            line: row.id,
             cover: text,
             covered: *new != Cover::Nothing,
-            reason: reason.as_deref().filter(|_| moved),
+            reason: reason.clone().filter(|_| moved),
             wake,
             moved,
         });
     }
-    for chunk in changed.chunks(5_000) {
-        save_covers(conn, chunk, first, last, now).await?;
-    }
-    Ok(())
+    Ok(Walk { changed, cause })
 }
 
 async fn save_covers(
     conn: &mut SqliteConnection,
-    rows: &[CoverRow<'_>],
+    rows: &[CoverRow],
     first: Instant,
     last: Instant,
     now: Instant,
+    batch: Option<i64>,
 ) -> Result<()> {
     const LINES: &str = "update lines set cover = new.cover, ever_covered = ever_covered or new.covered,
             reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
@@ -134,13 +161,15 @@ async fn save_covers(
         where lines.order_number = new.number and lines.id = new.line";
     const ORDERS: &str = "update orders set plan_at = min(coalesce(plan_at, $2), $2), revision = revision + 1,
             settling_first = case when new.moved then coalesce(settling_first, $3) else settling_first end,
-            settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end
+            settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end,
+            hold_batch = case when $5 is not null and confirmed then $5 else hold_batch end,
+            hold_kind = case when $5 is not null and confirmed then null else hold_kind end
         from (select value ->> 'order' as number, max(value ->> 'moved') as moved from jsonb_each($1)
             where value ->> 'wake' group by 1) as new
         where orders.number = new.number";
     let text = to_json(rows);
     sqlx::query(LINES).bind(&text).execute(&mut *conn).await?;
     let orders = sqlx::query(ORDERS).bind(&text).bind(millis(now)).bind(millis(first)).bind(millis(last));
-    orders.execute(conn).await?;
+    orders.bind(batch).execute(conn).await?;
     Ok(())
 }

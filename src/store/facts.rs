@@ -68,7 +68,7 @@ impl Store {
 }
 
 /// The part of the database a batch of facts is about, in memory.
-struct Book {
+pub(super) struct Book {
     at: Instant,
     notify: Notify,
     orders: HashMap<String, Order>,
@@ -105,7 +105,7 @@ fn add(set: &mut BTreeSet<String>, text: &str) {
 }
 
 impl Book {
-    async fn open(
+    pub async fn open(
         conn: &mut SqliteConnection,
         entries: &[Entry],
         at: Instant,
@@ -142,7 +142,7 @@ impl Book {
         })
     }
 
-    fn enter(&mut self, fact: &Fact) -> Recorded {
+    pub fn enter(&mut self, fact: &Fact) -> Recorded {
         let id = id_of(fact).map(|id| (kind_of(fact), id.to_owned()));
         if id.as_ref().is_some_and(|id| self.known.contains(id)) {
             return Recorded::Unchanged;
@@ -177,6 +177,11 @@ impl Book {
             self.known.extend(id);
         }
         recorded
+    }
+
+    /// SKUs whose queue or supply changed.
+    pub fn skus(&self) -> impl Iterator<Item = &str> {
+        self.touched.skus.iter().map(String::as_str)
     }
 
     fn upsert(&mut self, fact: &OrderFact) -> Recorded {
@@ -215,7 +220,7 @@ impl Book {
         }
     }
 
-    async fn save(&self, conn: &mut SqliteConnection) -> Result<()> {
+    pub async fn save(&self, conn: &mut SqliteConnection) -> Result<()> {
         let orders: Vec<&Order> =
             self.touched.orders.iter().filter_map(|number| self.orders.get(number)).collect();
         save_orders(conn, &orders, self.at).await?;

@@ -1,6 +1,5 @@
 //! Orders with all that the rules may know, a few statements per batch whatever its size.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
@@ -10,7 +9,7 @@ use super::rows::{
     to_json,
 };
 use super::{Result, Store};
-use crate::domain::order::{Order, Place};
+use crate::domain::order::Order;
 
 /// An order as loaded, and the revision it was loaded at.
 #[derive(Debug, Clone)]
@@ -26,7 +25,7 @@ impl Store {
         let mut orders = load(&mut reader, &[number.to_owned()]).await?;
         let Some(mut loaded) = orders.pop() else { return Ok(None) };
         let mut orders = [&mut loaded.order];
-        place(&mut reader, &mut orders).await?;
+        self.place(&mut reader, &mut orders).await?;
         Ok(Some(loaded.order))
     }
 
@@ -89,33 +88,4 @@ async fn read(conn: &mut SqliteConnection, sql: &'static str, wanted: &str) -> R
     let found: String = sqlx::query_scalar(sql).bind(wanted).fetch_one(conn).await?;
     let rows: Vec<OrderRow> = json("orders", &found)?;
     rows.into_iter().map(|row| Ok(Loaded { revision: row.revision, order: row.into_order()? })).collect()
-}
-
-/// Fills in the place of every waiting line in the queue of its SKU.
-pub(super) async fn place(conn: &mut SqliteConnection, orders: &mut [&mut Order]) -> Result<()> {
-    const PLACES: &str = "with queue as (
-            select sku, order_number, row_number() over (partition by sku order by placed_at, order_number) as at,
-                count(*) over (partition by sku) as of
-            from (select distinct sku, placed_at, order_number from lines
-                where open_units > 0 and kind <> 'in_stock' and sku in (select value from json_each($1))))
-        select sku, order_number, at, of from queue where order_number in (select value from json_each($2))";
-    let mut skus: Vec<&str> =
-        orders.iter().flat_map(|order| order.waiting().map(|line| line.sku.as_str())).collect();
-    skus.sort_unstable();
-    skus.dedup();
-    if skus.is_empty() {
-        return Ok(());
-    }
-    let numbers: Vec<&str> = orders.iter().map(|order| order.number.as_str()).collect();
-    let rows: Vec<(String, String, u32, u32)> =
-        sqlx::query_as(PLACES).bind(to_json(&skus)).bind(to_json(&numbers)).fetch_all(conn).await?;
-    let places: HashMap<(String, String), Place> =
-        rows.into_iter().map(|(sku, number, at, of)| ((number, sku), Place { at, of })).collect();
-    for order in orders {
-        let number = order.number.clone();
-        for line in &mut order.lines {
-            line.place = places.get(&(number.clone(), line.sku.clone())).copied().filter(|_| line.waits());
-        }
-    }
-    Ok(())
 }

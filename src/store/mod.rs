@@ -17,10 +17,13 @@ mod cover;
 mod digests;
 mod facts;
 mod history;
+mod hold;
+mod impact;
 mod inspect;
 mod load;
 mod lock;
 mod outbox;
+mod places;
 mod plan;
 mod questions;
 mod rows;
@@ -42,6 +45,7 @@ use sqlx::{Sqlite, Transaction};
 pub use digests::KeptDigest;
 pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
+pub use hold::HeldBatch;
 pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
 pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
@@ -100,6 +104,7 @@ pub struct Store {
     path: PathBuf,
     instance: String,
     pattern: bodies::InUse,
+    known_queues: places::Known,
 }
 
 impl Store {
@@ -144,7 +149,14 @@ impl Store {
             Durability::None => writer.clone(),
         };
         let instance = instance(&writer).await.map_err(opening)?;
-        Ok(Self { writer, readers, path: path.to_owned(), instance, pattern: bodies::InUse::default() })
+        Ok(Self {
+            writer,
+            readers,
+            path: path.to_owned(),
+            instance,
+            pattern: bodies::InUse::default(),
+            known_queues: places::Known::default(),
+        })
     }
 
     /// Opens a database that must exist already.
@@ -156,6 +168,13 @@ impl Store {
             return Err(StoreError::Missing { path: path.to_owned() });
         }
         Self::open(path, Durability::Full).await
+    }
+
+    /// Copies the whole database, as it stands, into a file that does not exist yet.
+    pub async fn copy_to(&self, path: &Path) -> Result<()> {
+        let path = path.display().to_string();
+        sqlx::query("vacuum into $1").bind(path).execute(&self.writer).await?;
+        Ok(())
     }
 
     /// Where the file is.

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::bodies::unpack;
-use super::load::{load, place};
+use super::load::load;
 use super::rows::{NOTICE_COLUMNS, NoticeRow, to_json};
 use super::settle::{Settlement, settle};
 use super::{Result, Store, instant, millis};
@@ -132,7 +132,7 @@ impl Store {
                 order.under_way.as_ref().is_some_and(|u| u.notice.kind == NoticeKind::WeeklyStatus)
             })
             .collect();
-        place(&mut tx, &mut with_place).await?;
+        self.place(&mut tx, &mut with_place).await?;
         let retries: Vec<&str> =
             found.iter().filter(|row| row.attempt > 1).map(|row| row.id.as_str()).collect();
         let mut messages =

@@ -8,7 +8,7 @@ use super::{Result, StoreError, instant, millis};
 use crate::domain::customer::{Customer, EmailAddress};
 use crate::domain::fact::{LineKind, Partial, Payment};
 use crate::domain::notice::{Content, Notice, NoticeKind, NoticeState, UnderWay};
-use crate::domain::order::{Heard, Line, News, Order, Settling};
+use crate::domain::order::{Heard, Hold, Line, News, Order, Settling};
 
 /// A row of `orders`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ pub(super) struct OrderRow {
     #[serde(skip_deserializing)]
     pub status: &'static str,
     pub heard: HeardRow,
+    #[serde(skip_serializing)]
+    pub hold_batch: Option<i64>,
+    #[serde(skip_serializing)]
+    pub hold_kind: Option<String>,
     #[serde(skip_serializing)]
     pub revision: i64,
     /// What hangs on the order; an order that is written brings it along by itself.
@@ -91,7 +95,7 @@ pub(super) struct LineRow {
 /// The columns of `orders` that make an [`OrderRow`].
 pub(super) const ORDER_COLUMNS: &str =
     "number, at, placed_at, recorded_at, silent_before, email, name, locale,
-    timezone, country, channel, payment, authorized_at, currency, partial, revision";
+    timezone, country, channel, payment, authorized_at, currency, partial, hold_batch, hold_kind, revision";
 
 /// The columns of `orders` that make a [`HeardRow`].
 pub(super) const HEARD_COLUMNS: &str =
@@ -198,6 +202,8 @@ impl OrderRow {
             partial: text_of(order.partial),
             status: order.status().as_str(),
             heard: HeardRow::from_heard(&order.heard),
+            hold_batch: None,
+            hold_kind: None,
             revision: 0,
             lines: Vec::new(),
             news: Vec::new(),
@@ -232,6 +238,14 @@ impl OrderRow {
             heard: self.heard.into_heard()?,
             news: self.news.into_iter().map(NewsRow::into_news).collect::<Result<_>>()?,
             under_way: self.under_way.map(NoticeRow::into_under_way).transpose()?,
+            hold: self
+                .hold_batch
+                .map(|batch| {
+                    let kind = self.hold_kind.as_deref();
+                    let kind = kind.map(|kind| word("the kind of a notice", kind, NoticeKind::from_word));
+                    Ok::<_, StoreError>(Hold { batch, kind: kind.transpose()? })
+                })
+                .transpose()?,
             superseded: self.superseded,
             number: self.number,
         })

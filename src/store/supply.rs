@@ -169,8 +169,11 @@ pub(super) async fn mark_dirty(
     const MARK: &str = "insert into dirty_skus (sku, first_at, last_at)
         select value, $2, $2 from json_each($1) where true
         on conflict (sku) do update set last_at = excluded.last_at";
+    const COUNT: &str = "insert into queues (sku, revision) select value, 1 from json_each($1) where true
+        on conflict (sku) do update set revision = revision + 1";
     if !skus.is_empty() {
-        sqlx::query(MARK).bind(to_json(skus)).bind(millis(at)).execute(conn).await?;
+        sqlx::query(MARK).bind(to_json(skus)).bind(millis(at)).execute(&mut *conn).await?;
+        sqlx::query(COUNT).bind(to_json(skus)).execute(conn).await?;
     }
     Ok(())
 }

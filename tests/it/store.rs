@@ -385,17 +385,17 @@ async fn a_newer_schema_is_refused_with_both_versions_and_left_alone() {
     let mut raw = shop.raw().await;
     sqlx::query(
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
-        values (7, 'later', true, x'00', 0)",
+        values (9, 'later', true, x'00', 0)",
     )
     .execute(&mut raw)
     .await
     .unwrap();
     let error = Store::open(shop.database(), Durability::Full).await.unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 7, known: 5, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 9, known: 7, .. }), "{error:?}");
     let path = shop.database().display();
     assert_eq!(
         error.to_string(),
-        format!("{path} was written by a newer shipby (schema 7, this one knows 5); nothing was touched")
+        format!("{path} was written by a newer shipby (schema 9, this one knows 7); nothing was touched")
     );
 }
 
@@ -477,4 +477,23 @@ async fn an_order_that_changes_before_the_body_gets_the_new_mail_only() {
     shop.travel(TimeDelta::hours(1)).await;
     let subjects: Vec<_> = shop.mails().into_iter().map(|mail| mail.subject).collect();
     assert_eq!(subjects, ["Order 1 confirmed: ships by 14 April"]);
+}
+
+#[tokio::test]
+async fn a_place_in_the_queue_is_exact_whoever_changed_the_queue() {
+    let shop = planned(&["1", "2", "3"]).await;
+    let other = Store::open(shop.database(), Durability::Full).await.unwrap();
+    let place = async |store: &Store, number: &str| {
+        let order = store.order(number).await.unwrap().unwrap();
+        order.lines[0].place.map(|place| (place.at, place.of))
+    };
+    assert_eq!((place(shop.store(), "3").await, place(&other, "3").await), (Some((3, 3)), Some((3, 3))));
+    shop.only_record(shipment("S", "1"), Tell::All).await;
+    assert_eq!((place(shop.store(), "3").await, place(&other, "3").await), (Some((2, 2)), Some((2, 2))));
+    assert_eq!(place(&other, "1").await, None);
+    let mut older = order("4");
+    older["placed_at"] = "2026-03-01T08:00:00Z".into();
+    shop.only_record(older, Tell::All).await;
+    assert_eq!((place(&other, "4").await, place(&other, "3").await), (Some((1, 3)), Some((3, 3))));
+    other.close().await;
 }

@@ -24,6 +24,8 @@ pub(super) struct Report {
     counts: [usize; 4],
     /// The first of all that were refused, in the order of the file.
     refusals: Vec<RowError>,
+    /// What a dry run would have mailed.
+    impact: Option<(String, Value)>,
 }
 
 impl Report {
@@ -39,6 +41,7 @@ impl Report {
             bad: 0,
             counts: [0; 4],
             refusals: Vec::new(),
+            impact: None,
         }
     }
 
@@ -56,6 +59,11 @@ impl Report {
 
     pub fn count(&mut self, recorded: &[Recorded]) {
         self.counts.iter_mut().zip(Recorded::count(recorded)).for_each(|(sum, count)| *sum += count);
+    }
+
+    /// What it would mail.
+    pub fn expect(&mut self, words: String, json: Value) {
+        self.impact = Some((words, json));
     }
 
     /// How many facts have been recorded so far.
@@ -140,6 +148,9 @@ impl Report {
             words.push_str(&format!("{}\n", self.advice()));
             return words;
         }
+        if let Some((impact, _)) = &self.impact {
+            words.push_str(impact);
+        }
         if self.dry_run {
             words.push_str("Nothing was written: this was a dry run.\n");
         }
@@ -186,6 +197,7 @@ impl Report {
                 "unchanged": if written || self.dry_run { unchanged } else { 0 },
                 "rejected": self.refused(), "rejects": self.written_rejects().filter(|_| written),
                 "mode": self.mode.as_str(),
+                "impact": self.impact.as_ref().map(|(_, json)| json),
                 "refusals": self.refusals.iter().map(refusal).collect::<Vec<_>>(),
             }),
         )

@@ -114,14 +114,20 @@ fn a_dry_run_writes_nothing_whether_there_is_a_database_or_not() {
     let shop = Shop::new();
     shop.write("all.jsonl", ORDER);
     let dry = ["import", "all.jsonl", "--dry-run"];
-    let said = format!("1 fact: 1 new.\nNothing was written: this was a dry run.\n{SILENT}");
+    let nobody = "Nobody would be mailed because of it.\nNothing was written: this was a dry run.\n";
+    let said = format!("1 fact: 1 new.\n{nobody}{SILENT}");
     assert_eq!(shop.run(&dry), (0, said, String::new()));
     assert!(!shop.path("shipby.db").exists());
     assert_eq!(shop.run(&["import", "all.jsonl"]).0, 0);
     let before = bytes_of(shop.dir.path());
     shop.write("all.jsonl", &ORDER.replace("\"quantity\":2", "\"quantity\":7").replace("03-02", "03-03"));
-    let said = "1 fact: 1 changed.\nNothing was written: this was a dry run.\n";
-    assert_eq!(shop.run(&dry), (0, said.into(), String::new()));
+    assert_eq!(shop.run(&dry), (0, format!("1 fact: 1 changed.\n{nobody}"), String::new()));
+    assert_eq!(bytes_of(shop.dir.path()), before);
+    shop.write("all.jsonl", &ORDER.replace("1042", "1043"));
+    let document = shop.json(&["import", "all.jsonl", "--dry-run", "--notify", "all"]);
+    assert_eq!(document["impact"]["mails"], 1);
+    assert_eq!(document["impact"]["impact"]["mails"]["confirmation"]["count"], 1);
+    assert_eq!(document["impact"]["impact"]["examples"][0]["order"], "1043");
     assert_eq!(bytes_of(shop.dir.path()), before);
 }
 

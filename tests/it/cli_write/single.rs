@@ -1,6 +1,11 @@
 //! Commands that record one fact, and `init`.
 
-use super::{ORDER, Shop, without_ids};
+use chrono::TimeDelta;
+use shipby::clock::Clock;
+use shipby::domain::policy::Policy;
+use shipby::planner;
+
+use super::{ORDER, Shop, bytes_of, without_ids};
 
 fn says(shop: &Shop, args: &[&str]) -> (i32, String) {
     let (exit, stdout, stderr) = shop.run(args);
@@ -183,4 +188,79 @@ fn init_writes_the_files_to_start_from_and_overwrites_nothing() {
     let refused = "shipby: new/config.toml is there already; nothing was written\n";
     assert_eq!(shop.run(&["init", "new"]), (1, String::new(), refused.into()));
     assert_eq!(shop.read("new/config.toml"), "mine");
+}
+
+/// Orders B1 to B4, told 2027-03-20, of which B4 has no address.
+fn four_that_wait() -> Shop {
+    let order = |number: u32, email: &str| {
+        format!(
+            r#"{{"fact":"order","at":"2026-03-02T08:1{number}:00Z","order":"B{number}","placed_at":"2026-03-02T08:1{number}:00Z","customer":{{"email":{email}}},"lines":[{{"id":"1","sku":"KETTLE-01","title":"Kettle","quantity":1,"kind":"backorder","promised":"2027-03-20"}}]}}"#
+        )
+    };
+    let supply = r#"{"fact":"supply","at":"2026-03-02T08:00:00Z","sku":"KETTLE-01","supply":"PO-77","eta":"2027-03-16","state":"in_transit"}"#;
+    let ana = "\"ana@example.com\"";
+    Shop::with(&[supply, &order(1, ana), &order(2, ana), &order(3, ana), &order(4, "null")])
+}
+
+#[test]
+fn a_dry_run_says_whom_a_date_would_mail_and_changes_nothing() {
+    let shop = four_that_wait();
+    // The daemon has seen them.
+    shop.ask(async |store| {
+        let policy = Policy { zone: chrono_tz::Europe::Berlin, ..Policy::default() };
+        planner::turn(&store, &policy, Clock::System.now()).await.unwrap();
+        store.close().await;
+    });
+    let before = bytes_of(shop.dir.path());
+    let (exit, said) = says(&shop, &["eta", "set", "KETTLE-01", "2027-03-27", "--dry-run"]);
+    assert_eq!(exit, 0);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], "KETTLE-01 PO-77: 2027-03-27, before that 2027-03-16.");
+    assert_eq!(lines[1], "3 mails would go out:");
+    assert!(lines[2].trim().starts_with("3  date_slip"), "{said}");
+    assert_eq!(lines[3], "  1 no address");
+    assert_eq!(lines[4], "  order B1  date_slip  told 20 Mar 2027, would be told 31 Mar 2027");
+    assert!(said.ends_with("Nothing was changed: this was a dry run.\n"), "{said}");
+    let document = shop.json(&["receive", "KETTLE-01", "2", "--dry-run"]);
+    assert_eq!((&document["result"], &document["mails"]), (&"dry_run".into(), &2.into()));
+    assert_eq!(document["impact"]["mails"]["restock"]["count"], 2);
+    assert_eq!(bytes_of(shop.dir.path()), before);
+    let (_, said) = says(&shop, &["eta", "set", "KETTLE-01", "2027-03-17", "--dry-run"]);
+    assert!(said.contains("Nobody would be mailed because of it.\n  3 would hear nothing of it\n"), "{said}");
+}
+
+#[test]
+fn a_held_batch_is_listed_with_examples_and_goes_only_when_a_person_says_so() {
+    let shop = four_that_wait();
+    shop.write("config.toml", "[shop]\ntimezone = \"Europe/Berlin\"\n[delivery]\nblast_limit = 2\n");
+    let plan = |blast_limit, after: TimeDelta| {
+        shop.ask(async |store| {
+            let policy = Policy { zone: chrono_tz::Europe::Berlin, blast_limit, ..Policy::default() };
+            planner::turn(&store, &policy, Clock::System.now() + after).await.unwrap();
+            store.close().await;
+        });
+    };
+    plan(200, TimeDelta::zero());
+    let (_, said) = says(&shop, &["eta", "set", "KETTLE-01", "2027-03-27", "--dry-run"]);
+    assert!(said.contains("more than delivery.blast_limit (2): they would be held"), "{said}");
+    shop.run(&["eta", "set", "KETTLE-01", "2027-03-27"]);
+    plan(2, TimeDelta::zero());
+    plan(2, TimeDelta::hours(1));
+    let (exit, listed) = says(&shop, &["queue", "list"]);
+    assert_eq!(exit, 0);
+    let named = "batch 1 (3 mails: KETTLE-01, supply PO-77, expected 2027-03-27, before that 2027-03-16)";
+    assert!(listed.contains(named), "{listed}");
+    assert!(listed.contains("B1  date_slip  told 20 Mar 2027, would be told 31 Mar 2027"), "{listed}");
+    assert_eq!(shop.json(&["queue", "list"])["held"][0]["notices"], 3);
+    let (_, why) = says(&shop, &["why", "B1"]);
+    assert!(why.contains("held") && why.contains("until `shipby queue release 1`"), "{why}");
+    let (exit, asked) = says(&shop, &["queue", "release", "1"]);
+    assert_eq!(exit, 2);
+    assert!(asked.contains("nobody is there to be asked; add --yes"), "{asked}");
+    assert_eq!(says(&shop, &["queue", "release", "7", "--yes"]).0, 4);
+    let done = "Batch 1 is released: 3 mails will go out, with what is true now.\n";
+    assert_eq!(says(&shop, &["queue", "release", "1", "--yes"]), (0, done.to_owned()));
+    assert_eq!(says(&shop, &["queue", "drop", "1", "--yes"]).0, 4, "it is not held any more");
+    plan(2, TimeDelta::hours(1));
+    assert_eq!(shop.json(&["queue", "list"])["total"], 3);
 }

@@ -1,0 +1,115 @@
+//! What a change would mail, before it is made: how many, of which kinds, when, and a few examples.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, TimeDelta};
+use serde::Serialize;
+
+use super::calendar::{Instant, day_of};
+use super::forecast::{Coming, forecast};
+use super::notice::NoticeKind;
+use super::order::Order;
+use super::policy::Policy;
+
+/// What a change would mail.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Impact {
+    /// Orders that the change is about.
+    pub orders: usize,
+    /// Of those, who would hear nothing of it.
+    pub unaffected: usize,
+    /// Of those, who have no address.
+    pub no_address: usize,
+    pub mails: BTreeMap<NoticeKind, Mails>,
+    /// The oldest orders that would be mailed.
+    pub examples: Vec<Example>,
+}
+
+/// The mails of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Mails {
+    pub count: usize,
+    pub first_at: Instant,
+    pub last_at: Instant,
+}
+
+/// What one customer would hear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Example {
+    pub order: String,
+    pub kind: NoticeKind,
+    pub at: Instant,
+    /// The date the customer has in mind now, of the order's first waiting line.
+    pub told: Option<NaiveDate>,
+    pub would_be_told: Option<NaiveDate>,
+}
+
+/// Examples that are kept.
+const EXAMPLES: usize = 5;
+
+impl Impact {
+    /// How many mails in all.
+    pub fn count(&self) -> usize {
+        self.mails.values().map(|mails| mails.count).sum()
+    }
+
+    /// Whether the blast guard would hold them: those of a change of supply.
+    pub fn is_held(&self, policy: &Policy) -> bool {
+        let held = self.mails.iter().filter(|(kind, _)| kind.may_be_held());
+        held.map(|(_, mails)| mails.count).sum::<usize>() > policy.blast_limit
+    }
+
+    /// Takes in an order as it would stand after the change.
+    pub fn add(&mut self, order: &Order, now: Instant, policy: &Policy) {
+        self.orders += 1;
+        if order.customer.email.is_none() {
+            self.no_address += 1;
+            return;
+        }
+        match caused(order, now, policy) {
+            Some(coming) => {
+                self.note(coming.notice.kind, coming.at);
+                self.show(order, coming.notice.kind, coming.at, policy);
+            }
+            None => self.unaffected += 1,
+        }
+    }
+
+    /// Takes in a notice that is due at `at`.
+    pub fn note(&mut self, kind: NoticeKind, at: Instant) {
+        let mails = self.mails.entry(kind).or_insert(Mails { count: 0, first_at: at, last_at: at });
+        mails.count += 1;
+        mails.first_at = mails.first_at.min(at);
+        mails.last_at = mails.last_at.max(at);
+    }
+
+    /// Whether there are as many examples as anybody reads.
+    pub fn has_examples(&self) -> bool {
+        self.examples.len() >= EXAMPLES
+    }
+
+    /// Keeps an order as an example, if there is room.
+    pub fn show(&mut self, order: &Order, kind: NoticeKind, at: Instant, policy: &Policy) {
+        if self.has_examples() {
+            return;
+        }
+        let line = order.waiting().next();
+        self.examples.push(Example {
+            order: order.number.clone(),
+            kind,
+            at,
+            told: line.and_then(|line| line.told),
+            would_be_told: line.and_then(|line| order.promise(line, day_of(at, policy.zone), policy)),
+        });
+    }
+}
+
+/// The notice that would tell of a change made now. A change settles for an hour at most, and good news waits for the
+/// send window, which is closed for a few days at most.
+fn caused(order: &Order, now: Instant, policy: &Policy) -> Option<Coming> {
+    let until = now + TimeDelta::days(7);
+    let tells = |coming: &Coming| {
+        coming.notice.kind.may_be_held() || coming.notice.includes.iter().any(|kind| kind.may_be_held())
+    };
+    forecast(order, now, policy, until, 2).into_iter().find(tells)
+}
