@@ -33,7 +33,8 @@ pub(super) async fn run(call: &Call, digest: &Digest) -> Answer {
     if call.json {
         let body = json!({
             "mode": config.delivery.mode.as_str(), "at": gathered.at, "day": gathered.day,
-            "to_be_mailed": is_mailed(&config), "counts": gathered.counts, "findings": gathered.findings,
+            "to_be_mailed": is_mailed(&config), "batches": gathered.batches.iter().map(super::batches::as_json).collect::<Vec<_>>(),
+            "counts": gathered.counts, "findings": gathered.findings,
         });
         output::json("shipby.digest/1", &body)?;
     } else {

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::risk::{Authorization, Concern, Finding, UNHEARD_FOR, Watch, findings};
-use crate::store::{Store, StoreError};
+use crate::store::{HeldBatch, Store, StoreError};
 
 pub use courier::{Carrier, Courier};
 pub use text::{Masthead, write};
@@ -32,6 +32,9 @@ pub struct Digest {
     pub at: Instant,
     /// The shop's civil day.
     pub day: NaiveDate,
+    /// Changes whose mails the blast guard holds until a person decides, oldest first.
+    #[serde(skip)]
+    pub batches: Vec<HeldBatch>,
     /// How many findings there are of each concern; what there is none of is left out.
     pub counts: BTreeMap<Concern, usize>,
     /// Concern by concern, the worst first.
@@ -72,7 +75,9 @@ pub async fn gather(store: &Store, now: Instant, asked: Asked) -> Result<Digest,
     if authorized > 0 {
         kept.counts.insert(Concern::Authorization, authorized);
     }
-    Ok(Digest { at: now, day, findings: kept.in_order(), counts: kept.counts })
+    let mut batches = store.held_batches().await?;
+    batches.retain(|batch| !batch.counting);
+    Ok(Digest { at: now, day, batches, findings: kept.in_order(), counts: kept.counts })
 }
 
 /// What was found, of which no more is kept than is listed.

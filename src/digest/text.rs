@@ -28,15 +28,19 @@ pub fn write(digest: &Digest, head: Masthead<'_>) -> (String, String) {
     let local = digest.at.with_timezone(&head.zone);
     let mut text = head.mode.sentence().map_or_else(String::new, |mode| format!("mode {mode}\n"));
     text.push_str(&format!("{}, {}\n\n", head.shop, local.format("%A %-d %B %Y, %H:%M")));
-    if digest.counts.is_empty() {
+    if digest.counts.is_empty() && digest.batches.is_empty() {
         text.push_str("Nothing needs you today: no date that a customer was told is near or missed, and no mail came to nothing.\n");
     }
-    let counts: Vec<(String, Concern)> =
-        digest.counts.iter().map(|(concern, number)| (grouped(number), *concern)).collect();
-    let wide = counts.iter().map(|(number, _)| number.len()).max().unwrap_or(0);
-    for (number, concern) in &counts {
-        text.push_str(&format!("{number:>wide$}  {}\n", about(*concern).counted));
+    let mut counts: Vec<(String, &str)> = Vec::new();
+    if !digest.batches.is_empty() {
+        counts.push((grouped(digest.batches.len()), "on hold: changes that would mail too many at one time"));
     }
+    counts.extend(digest.counts.iter().map(|(concern, number)| (grouped(number), about(*concern).counted)));
+    let wide = counts.iter().map(|(number, _)| number.len()).max().unwrap_or(0);
+    for (number, counted) in &counts {
+        text.push_str(&format!("{number:>wide$}  {counted}\n"));
+    }
+    text.push_str(&held(digest));
     for concern in digest.counts.keys() {
         text.push_str(&section(digest, *concern));
     }
@@ -54,17 +58,38 @@ pub fn write(digest: &Digest, head: Masthead<'_>) -> (String, String) {
 }
 
 fn subject(digest: &Digest) -> String {
-    let parts: Vec<String> = digest
+    let held = Some(digest.batches.len()).filter(|held| *held > 0);
+    let held = held.map(|held| format!("{} held", count(held, "change", "changes")));
+    let counted = digest
         .counts
         .iter()
-        .map(|(concern, number)| format!("{} {}", grouped(number), about(*concern).short))
-        .collect();
+        .map(|(concern, number)| format!("{} {}", grouped(number), about(*concern).short));
+    let parts: Vec<String> = held.into_iter().chain(counted).collect();
     let day = digest.day.format("%-d %B");
     if parts.is_empty() {
         format!("nothing needs you on {day}")
     } else {
         format!("{} on {day}", parts.join(", "))
     }
+}
+
+fn held(digest: &Digest) -> String {
+    if digest.batches.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nCHANGES HELD\n".to_owned();
+    for batch in digest.batches.iter().take(LISTED) {
+        let mails = count(batch.notices, "mail", "mails");
+        let (sku, cause) = (plain(&batch.sku), plain(&batch.cause));
+        text.push_str(&format!("- batch {}: {mails} because of {cause} of {sku}\n", batch.id));
+    }
+    if digest.batches.len() > LISTED {
+        text.push_str(&format!("- and {} more\n", grouped(digest.batches.len() - LISTED)));
+    }
+    text.push_str(
+        "To do: look at them with shipby queue list, then shipby queue release BATCH, or drop BATCH\n",
+    );
+    text
 }
 
 fn section(digest: &Digest, concern: Concern) -> String {

@@ -139,6 +139,32 @@ async fn of_each_concern_the_worst_ten_are_listed_and_all_are_counted() {
 }
 
 #[tokio::test]
+async fn a_change_that_the_blast_guard_holds_is_named_with_what_to_decide() {
+    let mut shop = shop("2026-03-02T08:00:00Z", Script::usual(), &[("DELIVERY__BLAST_LIMIT", "1")]).await;
+    shop.fact(supply("2026-03-27")).await;
+    let paid = |number: &str| {
+        let mut order = order(number);
+        order["payment"] = json!("paid");
+        order
+    };
+    shop.facts([paid("1"), paid("2")]).await;
+    shop.travel(TimeDelta::hours(1)).await;
+    shop.fact(supply("2026-04-27")).await;
+    shop.travel(TimeDelta::hours(1)).await;
+    let courier = courier(&shop);
+    turn_at(&shop, &courier, "2026-03-03T12:00:00Z").await;
+    let mail = digests(&shop).pop().unwrap();
+    assert_eq!(mail.subject, "Fine Tableware: 1 change held on 3 March");
+    let text = text_of(&mail);
+    assert!(text.contains("\n1  on hold: changes that would mail too many at one time\n"), "{text}");
+    assert!(text.contains("\n- batch 2: 2 mails because of supply PO-77 of KETTLE\n"), "{text}");
+    let released = shop.store().release_batch(2, shop.now()).await.unwrap();
+    assert_eq!(released, Some(2));
+    turn_at(&shop, &courier, "2026-03-04T12:00:00Z").await;
+    assert_eq!(digests(&shop).pop().unwrap().subject, "Fine Tableware: nothing needs you on 4 March");
+}
+
+#[tokio::test]
 async fn what_a_shop_writes_cannot_turn_a_line_of_the_digest_around() {
     let mut shop = shop("2026-03-02T08:00:00Z", Script::usual(), &[]).await;
     shop.fact(promised("1\u{202e}2", "CUP\u{202e}", "2026-03-20")).await;
