@@ -1,7 +1,5 @@
 //! The daily digest over a real SMTP dialogue: what is in it, that it comes once a day, and what stands in its way.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shipby::clock::Clock;
@@ -377,34 +375,4 @@ async fn digests_of_long_ago_are_forgotten() {
         .await
         .unwrap();
     assert_eq!(left, ["2026-03-21", "2026-06-19"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_daemon_brings_it_once_and_a_mail_server_that_hangs_on_it_keeps_no_customer_waiting() {
-    use crate::support::daemon::{House, record, until};
-    let hangs = Script::new(|dialogue| match (dialogue.phase, dialogue.to) {
-        (Phase::Body, OPS) => Answer::Silence,
-        _ => Answer::Usual,
-    });
-    let catcher = shipby::mail::Catcher::start(hangs).await.unwrap();
-    let house = House::live(catcher.addr().port());
-    let config = std::fs::read_to_string(house.config()).unwrap();
-    let alerts = format!("{config}[schedule]\ndigest_at = \"00:00\"\n[alerts]\nto = \"{OPS}\"\n");
-    std::fs::write(house.config(), alerts).unwrap();
-    let mut daemon = house.serve();
-    let store = house.store().await;
-    let digest = async || store.last_digest("2099-01-01".parse().unwrap()).await.unwrap();
-    let sending = async || digest().await.filter(|digest| digest.state == NoticeState::Sending);
-    until(Duration::from_secs(30), sending).await;
-    record(&store, [order("1")]).await;
-    let settled = async || store.timeline("1").await.unwrap().pop().filter(|entry| entry.state == "accepted");
-    until(Duration::from_secs(30), settled).await;
-    assert_eq!(digest().await.unwrap().state, NoticeState::Sending);
-    daemon.signal("KILL");
-    daemon.ended();
-    let mut daemon = house.serve();
-    let doubtful = async || digest().await.filter(|digest| digest.state == NoticeState::InDoubt);
-    until(Duration::from_secs(30), doubtful).await;
-    daemon.signal("TERM");
-    assert_eq!(daemon.ended().code(), Some(0));
 }
