@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bell::{Bell, Cron, Daily, EVERY_MINUTE, EVERY_SECOND};
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
+use crate::digest::Courier;
 use crate::dispatcher::Dispatcher;
 use crate::domain::policy::Policy;
 use crate::parts;
@@ -40,6 +41,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     let now = clock.now();
     let owner = format!("{}-{}", std::process::id(), now.timestamp_millis());
     let dispatcher = parts::dispatcher(config, store.clone(), clock.clone(), owner)?;
+    let courier = parts::courier(config, store.clone(), clock.clone())?;
     let (back, doubtful) = store.recover(now, &policy).await?;
     if back + doubtful > 0 {
         tracing::warn!(back, doubtful, "the last daemon left notices in its hands: taken back, or in doubt");
@@ -48,10 +50,12 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
 
     let stop = CancellationToken::new();
     let (plan, dispatch, keep_house) = (Bell::default(), Bell::default(), Bell::default());
+    let tell_ops = Bell::default();
     let lines = vec![
         (EVERY_SECOND, plan.clone()),
         (EVERY_SECOND, dispatch.clone()),
         (EVERY_MINUTE, keep_house.clone()),
+        (EVERY_MINUTE, tell_ops.clone()),
     ];
     let cron = Cron::start(lines).await.context("the bells cannot be rung")?;
     let mut watchdog = Watchdog::default();
@@ -75,6 +79,9 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     let daily = Daily { at: config.housekeeping_at, zone: policy.zone };
     let keep = config.database.keep_bodies;
     duties.spawn(duty(&keep_house, &plan, watchdog.watch("housekeeping", STALLED)).keep_house(daily, keep));
+    if let Some(courier) = courier {
+        duties.spawn(duty(&tell_ops, &plan, watchdog.watch("digest", patient)).tell_ops(courier));
+    }
     duties.spawn(watchdog.run(supervisor.clone(), stop.clone()));
 
     supervisor.ready();
@@ -202,6 +209,21 @@ impl Duty {
             }
             if !self.next().await {
                 dispatcher.close().await;
+                return;
+            }
+        }
+    }
+
+    /// A connection of its own: customers' mail never waits for it.
+    async fn tell_ops(self, courier: Courier) {
+        loop {
+            // A clock before this program was made knows no days.
+            if self.clock.is_set()
+                && let Err(error) = courier.turn(&self.stop).await
+            {
+                tracing::error!(%error, "the digest could not be written; it is tried again");
+            }
+            if !self.next().await {
                 return;
             }
         }

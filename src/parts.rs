@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::bell::Daily;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
+use crate::digest::{Asked, Carrier, Courier, LISTED};
 use crate::dispatcher::{Desk, Dispatcher, Settings, Transport};
 use crate::mail::{ComposeError, Credentials, Mailbox, Relay, RelayError, RelaySettings, Security, Timeouts};
 use crate::store::Store;
@@ -19,7 +21,7 @@ pub enum PartsError {
     Template(#[from] TemplateError),
     #[error("{0}")]
     Relay(#[from] RelayError),
-    #[error("shop.from or shop.support_email: {0}")]
+    #[error("shop.from, shop.support_email or alerts.to: {0}")]
     Address(#[from] ComposeError),
 }
 
@@ -121,6 +123,30 @@ pub fn dispatcher(
         policy: config.policy(),
     };
     Ok(Dispatcher::new(store, clock, transport, desk(config)?, settings))
+}
+
+/// Who brings ops the daily digest; None where the configuration asks for none.
+///
+/// # Errors
+/// If one of its parts cannot be made.
+pub fn courier(config: &Config, store: Store, clock: Clock) -> Result<Option<Courier>, PartsError> {
+    let Some(to) = config.alerts.to.as_ref().filter(|_| config.alerts.digest) else { return Ok(None) };
+    let (from, policy) = (&config.shop.from, config.policy());
+    Ok(Some(Courier {
+        store,
+        clock,
+        carrier: match config.delivery.mode {
+            config::Mode::Capture => Carrier::Capture,
+            _ => Carrier::Smtp(Arc::new(relay(config)?)),
+        },
+        mode: config.delivery.mode.clone(),
+        shop: config.shop.name.clone(),
+        from: Mailbox::new("sender", from.name.as_deref(), from.address.as_str())?,
+        to: Mailbox::new("address of ops", None, to.as_str())?,
+        daily: Daily { at: config.alerts.digest_at, zone: policy.zone },
+        asked: Asked { zone: policy.zone, watch: config.watch, most: Some(LISTED) },
+        retry: policy.retry,
+    }))
 }
 
 /// The path of the template folder, for messages.

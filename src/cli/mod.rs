@@ -5,6 +5,7 @@ mod cancel;
 mod check;
 mod coming;
 mod demo;
+mod digest;
 mod eta;
 mod history;
 mod impact;
@@ -89,6 +90,8 @@ enum Verb {
     Why(why::Why),
     /// What will go out if nothing changes.
     Upcoming(upcoming::Upcoming),
+    /// What needs a person today, as the daily mail to ops says it.
+    Digest(digest::Digest),
     /// Look at what is not settled.
     #[command(subcommand)]
     Queue(queue::Queue),
@@ -168,6 +171,7 @@ pub fn run() -> ExitCode {
             Verb::Show(show) => show::run(&call, &show).await,
             Verb::Why(why) => why::run(&call, &why).await,
             Verb::Upcoming(upcoming) => upcoming::run(&call, &upcoming).await,
+            Verb::Digest(digest) => digest::run(&call, &digest).await,
             Verb::Queue(queue) => queue::run(&call, &queue).await,
             Verb::Unit(unit) => unit::run(&call, &unit),
             Verb::Init(args) => init::run(&call, &args),

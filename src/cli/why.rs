@@ -14,6 +14,7 @@ use super::{Answer, Call, Exit};
 use crate::domain::fact::Partial;
 use crate::domain::order::{Line, Order};
 use crate::domain::policy::Policy;
+use crate::domain::risk::Authorization;
 use crate::store::{HeldBatch, Needed};
 
 #[derive(Debug, Args)]
@@ -31,6 +32,8 @@ struct Reasons {
     sums: Vec<(usize, Sum)>,
     next: Vec<Next>,
     goods: Vec<Goods>,
+    /// The card's authorization, where it ends before long or has ended.
+    authorization: Option<Authorization>,
     /// The blast guard holds a change back from it.
     held: Option<HeldBatch>,
 }
@@ -60,6 +63,8 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
         sums: waiting.map(|(index, line)| (index, sum(line))).collect(),
         next: coming(&order, local, &policy, 3),
         goods: goods(&order, &needed, &policy),
+        authorization: Authorization::of(&order, local.zone, &config.watch)
+            .filter(|held| held.is_due(local.today(), &config.watch)),
         held: order.hold.and_then(|hold| batches.into_iter().find(|batch| batch.id == hold.batch)),
         past,
         order,
@@ -131,6 +136,13 @@ impl Reasons {
             };
             table.row([format!("Promise{which} {}", sum.words)]);
         }
+        if let Some(Authorization { since, until }) = self.authorization {
+            let (since, last) = (local.day(since), local.day(until));
+            let ends = if until < local.today() { "ended" } else { "ends" };
+            table.row([format!(
+                "The card's authorization of {since} {ends} on {last}: re-authorize before you ship"
+            )]);
+        }
         let mut text = table.text();
         text.push('\n');
         let mut table = Table::new();
@@ -179,6 +191,7 @@ impl Reasons {
             "order": order.number,
             "email": order.customer.email.as_ref().map(|email| email.as_str()),
             "status": order.status(),
+            "authorization_due": self.authorization,
             "lines": lines,
             "decisions": self.past.told.iter().map(super::past::Told::json).collect::<Vec<_>>(),
             "next": self.next,

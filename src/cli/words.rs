@@ -5,10 +5,11 @@ use chrono_tz::Tz;
 use clap::Args;
 
 use crate::clock::Clock;
-use crate::config::{Config, Mode};
+use crate::config::Config;
 use crate::domain::calendar::{Instant, day_of, start_of};
 use crate::domain::notice::{NoticeState, Reason};
 use crate::domain::supply::iso_date;
+pub(super) use crate::wording::{count, grouped, list, plain};
 
 /// As of when a question is asked.
 #[derive(Debug, Clone, Copy, Args)]
@@ -103,14 +104,6 @@ impl Local {
     }
 }
 
-/// `text` on one line, whatever it holds: control characters and those that turn a line around are escaped.
-pub(super) fn plain(text: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() }
-    };
-    text.chars().map(escape).collect()
-}
-
 /// `text` with its lines, but nothing else that a terminal would act on.
 pub(super) fn plain_lines(text: &str) -> String {
     let lines = text.replace("\r\n", "\n");
@@ -118,20 +111,9 @@ pub(super) fn plain_lines(text: &str) -> String {
     lines.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn turns(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-        | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
-}
-
 /// The first line of whatever speaks of mail; empty in live mode.
 pub(super) fn mode_line(config: &Config) -> String {
-    match &config.delivery.mode {
-        Mode::Capture => "mode capture: customers get no mail\n".to_owned(),
-        Mode::Redirect(to) => {
-            format!("mode redirect: customers get no mail, all of it goes to {}\n", to.as_str())
-        }
-        Mode::Live => String::new(),
-    }
+    config.delivery.mode.sentence().map_or_else(String::new, |sentence| format!("mode {sentence}\n"))
 }
 
 /// The state of a notice in a word or two. What was accepted in another mode than live is called what it was.
@@ -147,35 +129,6 @@ pub(super) fn state(state: &str, mode: Option<&str>) -> String {
 /// Why something was not mailed, in a sentence that can be read aloud.
 pub(super) fn reason(reason: &str, by: Option<&str>) -> String {
     Reason::from_word(reason).map_or_else(|| reason.to_owned(), |known| known.sentence(by))
-}
-
-/// `1 order`, `2 orders`.
-pub(super) fn count(number: impl std::fmt::Display, one: &str, many: &str) -> String {
-    let digits = grouped(number);
-    let thing = if digits == "1" { one } else { many };
-    format!("{digits} {thing}")
-}
-
-/// `12,431`: long numbers are read in threes.
-pub(super) fn grouped(number: impl std::fmt::Display) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `a`, `a and b`, `a, b and c`.
-pub(super) fn list(parts: &[String]) -> String {
-    match parts {
-        [] => String::new(),
-        [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
 }
 
 #[cfg(test)]
@@ -203,13 +156,6 @@ mod tests {
         for wrong in ["", "7", "d", "-1d", "0h", "7 days", "9999999d", "2026-3-1"] {
             assert!(Until::read(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn numbers_and_lists_are_read_as_spoken() {
-        assert_eq!(count(1, "order", "orders"), "1 order");
-        assert_eq!(count(1_234_567, "order", "orders"), "1,234,567 orders");
-        assert_eq!(list(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), "a, b and c");
     }
 
     #[test]

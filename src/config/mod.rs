@@ -13,6 +13,7 @@ use tracing::Level;
 
 use crate::domain::customer::EmailAddress;
 use crate::domain::policy::Policy;
+use crate::domain::risk::Watch;
 
 mod document;
 mod error;
@@ -43,6 +44,9 @@ pub struct Config {
     pub templates: PathBuf,
     /// When old bodies are thrown away and the database is tidied, in the shop's zone.
     pub housekeeping_at: NaiveTime,
+    pub alerts: Alerts,
+    /// When an order is brought to ops' attention.
+    pub watch: Watch,
     pub log: Log,
     policy: Policy,
     warnings: Vec<Problem>,
@@ -125,6 +129,17 @@ impl Smtp {
     }
 }
 
+/// What ops hear by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alerts {
+    /// Where ops read mail; None: they are mailed nothing.
+    pub to: Option<EmailAddress>,
+    /// Whether the daily digest is mailed.
+    pub digest: bool,
+    /// When it is, in the shop's zone.
+    pub digest_at: NaiveTime,
+}
+
 /// How much is logged, in which shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
@@ -193,6 +208,8 @@ impl Config {
             smtp: sections::smtp(reader, folder, credentials),
             templates: sections::templates(reader, folder),
             housekeeping_at: sections::housekeeping_at(reader),
+            alerts: sections::alerts(reader),
+            watch: sections::watch(reader),
             log: sections::log(reader),
             policy: sections::policy(reader),
             warnings: Vec::new(),

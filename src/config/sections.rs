@@ -11,6 +11,7 @@ use crate::domain::customer::EmailAddress;
 use crate::domain::fact::Partial;
 use crate::domain::policy::Policy;
 use crate::domain::reply::Retry;
+use crate::domain::risk::Watch;
 
 use super::document::{PASSWORD, Value};
 use super::error::{Place, Problem, quoted};
@@ -18,7 +19,7 @@ use super::reader::{Read, Reader};
 use super::secret::{self, Login, Password, Source};
 use super::types::{Allowed, Link, LogFormat, Mailbox, Mode, Pattern, Rate, Security, host, is_loopback};
 use super::words::{self, duration, number, one_of, show_duration, time};
-use super::{Database, Delivery, Log, Shop, Smtp};
+use super::{Alerts, Database, Delivery, Log, Shop, Smtp};
 
 /// The sender that the sample file names; nobody is served by mail from it.
 const SAMPLE_SENDER: &str = "orders@example.com";
@@ -230,7 +231,7 @@ pub(super) fn policy(reader: &mut Reader) -> Policy {
     }
 }
 
-/// The weekly status counts civil days.
+/// What counts in civil days.
 fn whole_days(value: &Value) -> Read<u32> {
     let span = duration(value, DAY, YEAR)?;
     let days = span.num_days();
@@ -248,6 +249,24 @@ fn window(reader: &mut Reader, default: SendWindow) -> SendWindow {
 pub(super) fn housekeeping_at(reader: &mut Reader) -> NaiveTime {
     let half_past_three = NaiveTime::from_hms_opt(3, 30, 0).unwrap_or(NaiveTime::MIN);
     reader.value("schedule", "housekeeping_at", half_past_three, time)
+}
+
+pub(super) fn alerts(reader: &mut Reader) -> Alerts {
+    let half_past_eight = NaiveTime::from_hms_opt(8, 30, 0).unwrap_or(NaiveTime::MIN);
+    Alerts {
+        to: reader.optional("alerts", "to", words::address),
+        digest: reader.value("alerts", "digest", true, words::switch),
+        digest_at: reader.value("schedule", "digest_at", half_past_eight, time),
+    }
+}
+
+pub(super) fn watch(reader: &mut Reader) -> Watch {
+    let default = Watch::default();
+    Watch {
+        at_risk_days: reader.value("schedule", "at_risk", default.at_risk_days, whole_days),
+        authorization_days: reader
+            .value("orders", "authorization_days", default.authorization_days, |v| number(v, 1, 365)),
+    }
 }
 
 pub(super) fn templates(reader: &mut Reader, folder: &Path) -> PathBuf {
@@ -312,6 +331,14 @@ pub(super) fn warn(reader: &Reader, config: &super::Config) -> Vec<Problem> {
     }
     if !policy.business_days && !policy.holidays.is_empty() {
         warn("promise", "holidays", "without effect unless business_days = true".to_owned());
+    }
+    if config.alerts.digest && config.alerts.to.is_none() {
+        warn(
+            "alerts",
+            "to",
+            "not set: nobody is mailed the daily digest. Set to = \"ops@example.com\", or digest = false"
+                .to_owned(),
+        );
     }
     if reader.given("templates", "dir") && !config.templates.is_dir() {
         warn("templates", "dir", "there is no such folder; the built-in templates are used".to_owned());

@@ -31,6 +31,17 @@ impl Mode {
             Self::Live => "live",
         }
     }
+
+    /// What keeps mail from the customers, in a sentence; None where nothing does.
+    pub fn sentence(&self) -> Option<String> {
+        match self {
+            Self::Capture => Some("capture: customers get no mail".to_owned()),
+            Self::Redirect(to) => {
+                Some(format!("redirect: customers get no mail, all of it goes to {}", to.as_str()))
+            }
+            Self::Live => None,
+        }
+    }
 }
 
 /// How the connection to the mail server is protected.

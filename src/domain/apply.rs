@@ -5,7 +5,7 @@
 use chrono::SecondsFormat;
 
 use super::calendar::Instant;
-use super::fact::{By, CancelFact, LineFact, LineUnits, OrderFact, RefundFact, ShipmentFact};
+use super::fact::{By, CancelFact, LineFact, LineUnits, OrderFact, Payment, RefundFact, ShipmentFact};
 use super::order::{Heard, Line, News, NewsBody, Order};
 use super::supply::Cover;
 
@@ -53,6 +53,7 @@ pub fn place(fact: &OrderFact, recorded_at: Instant, notify: Notify) -> Order {
         customer: fact.customer.clone(),
         channel: fact.channel.clone(),
         payment: fact.payment,
+        authorized_at: (fact.payment == Some(Payment::Authorized)).then_some(fact.placed_at),
         currency: fact.currency.clone(),
         partial: fact.partial,
         lines: fact.lines.iter().map(line).collect(),
@@ -121,6 +122,7 @@ impl Order {
         self.customer = fact.customer.clone();
         self.channel = fact.channel.clone();
         self.payment = fact.payment;
+        self.authorized_at = (fact.payment == Some(Payment::Authorized)).then_some(fact.at);
         self.currency = fact.currency.clone();
         self.partial = fact.partial;
         Applied::Changed

@@ -2,7 +2,7 @@
 //!
 //! In reading order: what comes in (`fact`), what it is about (`customer`, `order`, `supply`), what it does
 //! (`apply`, `supply::cover`), what we would say (`promise`), what we owe (`notice`), and what a mail
-//! server's answer means (`reply`).
+//! server's answer means (`reply`), and what ops must know (`risk`).
 
 pub mod apply;
 pub mod calendar;
@@ -16,6 +16,7 @@ pub mod order;
 pub mod policy;
 pub mod promise;
 pub mod reply;
+pub mod risk;
 pub mod schedule;
 pub mod settle;
 pub mod supply;

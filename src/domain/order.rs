@@ -38,6 +38,8 @@ pub struct Order {
     pub customer: Customer,
     pub channel: Option<String>,
     pub payment: Option<Payment>,
+    /// Since when the money is authorized: the placing, or the last time the shop told the order anew as authorized.
+    pub authorized_at: Option<Instant>,
     pub currency: Option<String>,
     pub partial: Option<Partial>,
     pub lines: Vec<Line>,

@@ -79,7 +79,8 @@ pub struct Letter<'a> {
     pub references: &'a [String],
     /// X-Shipby-Notice, and the seed of the MIME boundary.
     pub notice: &'a str,
-    /// X-Shipby-Order: any text; what is not plain ASCII is percent-escaped.
+    /// X-Shipby-Order: any text; what is not plain ASCII is percent-escaped. Empty for a
+    /// mail about none.
     pub order: &'a str,
     /// X-Shipby-Kind.
     pub kind: &'a str,
@@ -107,9 +108,11 @@ pub fn compose(letter: &Letter<'_>) -> Result<Vec<u8>, ComposeError> {
     }
     builder = builder
         .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
-        .raw_header(header("X-Shipby-Notice", letter.notice.to_owned()))
-        .raw_header(header("X-Shipby-Order", escape(letter.order)))
-        .raw_header(header("X-Shipby-Kind", escape(letter.kind)));
+        .raw_header(header("X-Shipby-Notice", letter.notice.to_owned()));
+    if !letter.order.is_empty() {
+        builder = builder.raw_header(header("X-Shipby-Order", escape(letter.order)));
+    }
+    builder = builder.raw_header(header("X-Shipby-Kind", escape(letter.kind)));
     let text = part(letter.text, ContentType::TEXT_PLAIN);
     let built = match letter.html {
         None => builder.singlepart(text),

@@ -333,16 +333,17 @@ async fn save_orders(conn: &mut SqliteConnection, orders: &[&Order], at: Instant
 
 /// Of what the order remembers of its notices only that is written which a fact may change.
 const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_at, silent_before, email, name, locale,
-        timezone, country, channel, payment, currency, partial, status, plan_at, confirmed, status_failures)
+        timezone, country, channel, payment, authorized_at, currency, partial, status, plan_at, confirmed,
+        status_failures)
     select value ->> 'number', value ->> 'at', value ->> 'placed_at', value ->> 'recorded_at', value ->> 'silent_before',
         value ->> 'email', value ->> 'name', value ->> 'locale', value ->> 'timezone', value ->> 'country',
-        value ->> 'channel', value ->> 'payment', value ->> 'currency', value ->> 'partial', value ->> 'status', $2,
-        value ->> '$.heard.confirmed', value ->> '$.heard.status_failures'
+        value ->> 'channel', value ->> 'payment', value ->> 'authorized_at', value ->> 'currency',
+        value ->> 'partial', value ->> 'status', $2, value ->> '$.heard.confirmed', value ->> '$.heard.status_failures'
     from jsonb_each($1) where true
     on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
         name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,
-        channel = excluded.channel, payment = excluded.payment, currency = excluded.currency,
-        partial = excluded.partial, status = excluded.status, confirmed = excluded.confirmed,
+        channel = excluded.channel, payment = excluded.payment,
+        authorized_at = excluded.authorized_at, currency = excluded.currency, partial = excluded.partial, status = excluded.status, confirmed = excluded.confirmed,
         status_failures = excluded.status_failures, plan_at = excluded.plan_at,
         revision = orders.revision + 1";
 

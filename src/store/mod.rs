@@ -14,6 +14,7 @@ macro_rules! may_expire {
 
 mod bodies;
 mod cover;
+mod digests;
 mod facts;
 mod history;
 mod hold;
@@ -28,6 +29,7 @@ mod questions;
 mod rows;
 mod settle;
 mod supply;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,6 +42,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, Transaction};
 
+pub use digests::KeptDigest;
 pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
 pub use hold::HeldBatch;

@@ -25,6 +25,7 @@ pub(super) struct OrderRow {
     pub country: Option<String>,
     pub channel: Option<String>,
     pub payment: Option<String>,
+    pub authorized_at: Option<i64>,
     pub currency: Option<String>,
     pub partial: Option<String>,
     /// Follows from the lines; written, never read.
@@ -94,7 +95,7 @@ pub(super) struct LineRow {
 /// The columns of `orders` that make an [`OrderRow`].
 pub(super) const ORDER_COLUMNS: &str =
     "number, at, placed_at, recorded_at, silent_before, email, name, locale,
-    timezone, country, channel, payment, currency, partial, hold_batch, hold_kind, revision";
+    timezone, country, channel, payment, authorized_at, currency, partial, hold_batch, hold_kind, revision";
 
 /// The columns of `orders` that make a [`HeardRow`].
 pub(super) const HEARD_COLUMNS: &str =
@@ -196,6 +197,7 @@ impl OrderRow {
             country: customer.country.clone(),
             channel: order.channel.clone(),
             payment: text_of(order.payment),
+            authorized_at: order.authorized_at.map(millis),
             currency: order.currency.clone(),
             partial: text_of(order.partial),
             status: order.status().as_str(),
@@ -229,6 +231,7 @@ impl OrderRow {
             },
             channel: self.channel,
             payment: self.payment.map(|w| word("payment", &w, Payment::from_word)).transpose()?,
+            authorized_at: self.authorized_at.map(instant),
             currency: self.currency,
             partial: self.partial.map(|w| word("partial", &w, Partial::from_word)).transpose()?,
             lines: self.lines.into_iter().map(LineRow::into_line).collect::<Result<_>>()?,

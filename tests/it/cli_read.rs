@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use shipby::dispatcher::Transport;
+use shipby::domain::notice::NoticeState;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Catcher, Script};
 use shipby::parts;
+use shipby::store::{Durability, Store};
 
 use house::{AT, CONFIG, House, order, slip, story, supply};
 
@@ -31,6 +33,8 @@ async fn a_slip_is_told_by_every_verb_in_words_that_can_be_read_aloud() {
         ("upcoming", &["upcoming"]),
         ("upcoming_day", &["upcoming", "--until", "2026-03-18"]),
         ("upcoming_json", &["upcoming", "--until", "24h", "--json"]),
+        ("digest", &["digest"]),
+        ("digest_json", &["digest", "--json"]),
         ("queue", &["queue", "list"]),
         ("queue_json", &["queue", "list", "--json"]),
         ("queue_filtered", &["queue", "list", "state:accepted", "to:@EXAMPLE.com", "kind:weekly_status"]),
@@ -112,6 +116,7 @@ async fn whatever_speaks_of_mail_says_that_no_customer_gets_it() {
         &["queue", "list"],
         &["order", "list"],
         &["order", "show", "1042"],
+        &["digest"],
     ] {
         let out = house.prints(args);
         assert!(out.starts_with("mode capture: customers get no mail\n"), "{args:?}: {out}");
@@ -132,7 +137,13 @@ async fn whatever_speaks_of_mail_says_that_no_customer_gets_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_said_with_its_own_exit_code() {
     let house = House::new("live");
-    for args in [&["why", "1042"][..], &["history", "ana@example.com"], &["upcoming"], &["queue", "list"]] {
+    for args in [
+        &["why", "1042"][..],
+        &["history", "ana@example.com"],
+        &["upcoming"],
+        &["queue", "list"],
+        &["digest"],
+    ] {
         let (code, out, err) = house.run(args);
         assert_eq!((code, out.as_str()), (69, ""), "{args:?}");
         assert!(err.contains("shipby.db: there is no database yet"), "{err}");
@@ -146,6 +157,7 @@ async fn what_is_not_there_is_said_with_its_own_exit_code() {
         (&["history", "7"], "there is no order \"7\"; give its number or a customer's address"),
         (&["history", "ana@example.com"], "nothing is known of ana@example.com: no order, no mail"),
         (&["show", "7"], "there is no notice \"7\"; `shipby history` lists them"),
+        (&["digest", "--last"], "no digest was written yet; the daemon does, at [schedule] digest_at"),
     ] {
         assert_eq!(house.run(args), (4, String::new(), format!("shipby: {said}\n")));
         let (code, _, err) = house.run(&[args, &["--json"][..]].concat());
@@ -187,6 +199,48 @@ fn the_unit_names_absolute_paths() {
     let document = house.json(&["unit"]);
     assert_eq!(document["schema"], "shipby.unit/1");
     assert!(document["unit"].as_str().unwrap().contains("ExecStart=/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_digest_is_shown_as_it_was_written_with_what_became_of_it() {
+    let house = House::new("live");
+    house.play(Transport::Capture, &story()[..4], "2026-03-02T09:00:00Z").await;
+    let config = house.config();
+    let store = Store::open(&config.database.path, Durability::Full).await.unwrap();
+    let (day, at) = ("2020-01-01".parse().unwrap(), house::instant(AT));
+    store.keep_digest(day, at, "live", "All is well", "Nothing.\n").await.unwrap();
+    let next = at + chrono::TimeDelta::minutes(1);
+    store
+        .settle_digest(day, "live", (NoticeState::Deferred, Some(next)), "451 4.3.0 later", at)
+        .await
+        .unwrap();
+    let last = house.json(&["digest", "--last"]);
+    assert_eq!(
+        (&last["text"], &last["state"], &last["attempts"]),
+        (&json!("Nothing.\n"), &json!("deferred"), &json!(1))
+    );
+    store.settle_digest(day, "live", (NoticeState::Accepted, None), "250 2.0.0 ok", at).await.unwrap();
+    store.close().await;
+    assert_eq!(
+        house.prints(&["digest", "--last"]),
+        "Digest of 2020-01-01, accepted: 250 2.0.0 ok\nSubject: All is well\n\nNothing.\n"
+    );
+    assert_eq!(house.run(&["digest", "--last", "--at", AT]).0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_lists_ten_of_each_concern_to_people_and_all_to_programs() {
+    let house = House::new("live");
+    let many: Vec<Value> = (0..23)
+        .map(|n| order(&format!("{}", 2000 + n), "2026-03-02T08:00:00Z", Some("ana@example.com"), 1))
+        .collect();
+    house.play(Transport::Capture, &many, "2026-03-02T09:00:00Z").await;
+    let at = "2026-03-21T09:00:00Z";
+    let out = house.prints(&["digest", "--at", at]);
+    assert_eq!(out.lines().filter(|line| line.starts_with("- 2")).count(), 20, "{out}");
+    let all = house.json(&["digest", "--at", at]);
+    assert_eq!(all["counts"], json!({"overdue": 23, "authorization": 23}));
+    assert_eq!(all["findings"].as_array().unwrap().len(), 46);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,8 @@ fn the_file_at_the_top_level_says_the_defaults_and_nothing_else() {
     assert_eq!(config.smtp, defaults.smtp);
     assert_eq!(config.templates, defaults.templates);
     assert_eq!(config.housekeeping_at, defaults.housekeeping_at);
+    assert_eq!(config.alerts, defaults.alerts);
+    assert_eq!(config.watch, defaults.watch);
     assert_eq!(config.log, defaults.log);
     assert_eq!(config.policy(), defaults.policy());
     assert_eq!(config.policy(), Policy::default());
@@ -207,12 +209,46 @@ fn the_modes_need_what_they_need() {
     let config = good("[delivery]\nmode = \"redirect\"\nredirect_to = \"me@shop.example\"");
     assert_eq!(config.delivery.mode, Mode::Redirect(EmailAddress::parse("me@shop.example").unwrap()));
     let config = good(
-        "[delivery]\nmode = \"live\"\n[shop]\nfrom = '\"Shop, Inc.\" <o@shop.example>'\ntimezone = \"UTC\"",
+        "[delivery]\nmode = \"live\"\n[shop]\nfrom = '\"Shop, Inc.\" <o@shop.example>'\ntimezone = \"UTC\"\n\
+        [alerts]\nto = \"ops@shop.example\"",
     );
     assert_eq!(config.delivery.mode, Mode::Live);
     assert_eq!(config.shop.from.name.as_deref(), Some("Shop, Inc."));
     assert_eq!(config.shop.reply_to().as_str(), "o@shop.example");
     assert_eq!(config.warnings(), []);
+}
+
+#[test]
+fn ops_say_what_they_want_to_hear_and_when() {
+    let config = good(
+        "[schedule]\nat_risk = \"5d\"\ndigest_at = \"07:15\"\n[orders]\nauthorization_days = 30\n\
+         [alerts]\nto = \"ops@shop.example\"\ndigest = false",
+    );
+    assert_eq!((config.watch.at_risk_days, config.watch.authorization_days), (5, 30));
+    assert_eq!(config.alerts.to, EmailAddress::parse("ops@shop.example").ok());
+    assert_eq!((config.alerts.digest, config.alerts.digest_at.to_string().as_str()), (false, "07:15:00"));
+    let usual = good("");
+    assert_eq!((usual.watch.at_risk_days, usual.watch.authorization_days), (3, 7));
+    assert_eq!((usual.alerts.to, usual.alerts.digest_at.to_string().as_str()), (None, "08:30:00"));
+    assert!(usual.alerts.digest);
+    let expected = r#"
+config.toml:2:11 schedule.at_risk: "36h" is no whole number of days; write "1d"
+config.toml:3:13 schedule.digest_at: "8:30" is no time of day; write "08:30"
+config.toml:5:22 orders.authorization_days: 0 will not do; write a number from 1 to 365
+config.toml:7:6 alerts.to: "ops" is no mail address: there is no @
+config.toml:8:10 alerts.digest: "daily" is neither true nor false
+config.toml:9:1 alerts.heartbeat: unknown key"#;
+    let text = "[schedule]\nat_risk = \"36h\"\ndigest_at = \"8:30\"\n[orders]\nauthorization_days = 0\n\
+        [alerts]\nto = \"ops\"\ndigest = \"daily\"\nheartbeat = true";
+    assert_eq!(refused(text), expected.trim_start());
+}
+
+#[test]
+fn without_an_address_of_ops_it_is_said_that_nobody_gets_the_digest() {
+    let warned = |text: &str| good(text).warnings().iter().any(|warning| warning.key == "alerts.to");
+    assert!(warned(""));
+    assert!(!warned("[alerts]\nto = \"ops@shop.example\""));
+    assert!(!warned("[alerts]\ndigest = false"));
 }
 
 #[test]

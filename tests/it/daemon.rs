@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use shipby::clock::{Clock, Simulated};
 use shipby::config::Config;
+use shipby::domain::notice::NoticeState;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Catcher, Script};
 use shipby::parts;
@@ -176,6 +177,36 @@ async fn killed_under_load_it_loses_nothing_and_doubles_at_most_what_was_in_doub
     let copies = copies(&catcher);
     assert_eq!(copies.len(), orders);
     assert!(copies.values().sum::<usize>() <= orders + doubtful);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_digest_is_brought_once_and_a_mail_server_that_hangs_on_it_keeps_no_customer_waiting() {
+    const OPS: &str = "ops@tableware.example";
+    let hangs = Script::new(|dialogue| match (dialogue.phase, dialogue.to) {
+        (Phase::Body, OPS) => Answer::Silence,
+        _ => Answer::Usual,
+    });
+    let catcher = Catcher::start(hangs).await.unwrap();
+    let house = House::live(catcher.addr().port());
+    let config = std::fs::read_to_string(house.config()).unwrap();
+    let alerts = format!("{config}[schedule]\ndigest_at = \"00:00\"\n[alerts]\nto = \"{OPS}\"\n");
+    std::fs::write(house.config(), alerts).unwrap();
+    let mut daemon = house.serve();
+    let store = house.store().await;
+    let digest = async || store.last_digest("2099-01-01".parse().unwrap()).await.unwrap();
+    let sending = async || digest().await.filter(|digest| digest.state == NoticeState::Sending);
+    until(LONG, sending).await;
+    record(&store, [order("1")]).await;
+    let settled = async || store.timeline("1").await.unwrap().pop().filter(|entry| entry.state == "accepted");
+    until(LONG, settled).await;
+    assert_eq!(digest().await.unwrap().state, NoticeState::Sending);
+    daemon.signal("KILL");
+    daemon.ended();
+    let mut daemon = house.serve();
+    let doubtful = async || digest().await.filter(|digest| digest.state == NoticeState::InDoubt);
+    until(LONG, doubtful).await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
 }
 
 /// How often each mail was taken. The same mail is the same bytes.

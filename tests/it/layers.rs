@@ -11,13 +11,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bell", &["domain"]),
     ("telemetry", &["config"]),
     ("unit", &[]),
+    ("wording", &[]),
     ("store", &["domain"]),
     ("templates", &["domain"]),
     ("mail", &["domain"]),
     ("intake", &["domain", "store"]),
     ("planner", &["domain", "store"]),
+    ("digest", &["bell", "clock", "config", "domain", "mail", "store", "wording"]),
     ("dispatcher", &["domain", "store", "templates", "mail", "clock", "config"]),
-    ("parts", &["clock", "config", "dispatcher", "mail", "store", "templates"]),
+    ("parts", &["bell", "clock", "config", "digest", "dispatcher", "mail", "store", "templates"]),
     ("simulation", &["clock", "dispatcher", "domain", "intake", "planner", "store"]),
 ];
 

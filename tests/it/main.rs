@@ -6,6 +6,7 @@ mod compose;
 mod config;
 mod daemon;
 mod demo;
+mod digest;
 mod dispatcher;
 mod intake_facts;
 mod intake_files;

@@ -176,6 +176,31 @@ fn a_subject_is_one_line_whatever_the_title_holds() {
 }
 
 #[test]
+fn what_happens_to_the_money_of_a_cancelled_order_follows_from_where_it_is() {
+    use shipby::domain::fact::Payment;
+    let says = [
+        (Some(Payment::Authorized), "No charge will be made for it."),
+        (Some(Payment::Paid), "What you paid for it will be refunded."),
+        (Some(Payment::Pending), "If you have been charged for it, that money will be refunded."),
+        (None, "If you have been charged for it, that money will be refunded."),
+    ];
+    let set = TemplateSet::compiled_in().unwrap();
+    let [shop, _] = samples::shops();
+    for name in ["cancelled, authorized", "cancelled in part, paid"] {
+        let mut sample = samples::samples().into_iter().find(|sample| sample.name == name).unwrap();
+        for (payment, sentence) in says {
+            sample.order.payment = payment;
+            let Rendered { text, html, .. } = set.render(&mail(&sample, &shop)).unwrap();
+            for part in [text, words_of(&html.unwrap())] {
+                assert!(part.contains(sentence), "{name}, {payment:?}:\n{part}");
+                let others = says.iter().filter(|(_, other)| *other != sentence);
+                assert!(others.into_iter().all(|(_, other)| !part.contains(other)), "{name}, {payment:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_order_of_ten_thousand_lines_is_a_mail_of_twenty() {
     let mut sample = samples::samples().into_iter().find(|s| s.name == "date slip").unwrap();
     let (line, stated) = (sample.order.lines[0].clone(), sample.notice.content.lines[0].clone());

@@ -164,6 +164,7 @@ pub(super) fn made(name: &'static str, kind: NoticeKind) -> Made {
         customer,
         channel: None,
         payment: None,
+        authorized_at: None,
         currency: Some("EUR".to_owned()),
         partial: None,
         lines: Vec::new(),

@@ -27,6 +27,8 @@ mode = "MODE"
 redirect_to = "us@tableware.example"
 rate = "unlimited"
 concurrency = 1
+[alerts]
+to = "ops@tableware.example"
 "#;
 
 /// When the questions are asked, unless a test says otherwise.
