@@ -83,7 +83,7 @@ impl Past {
     pub fn before(&self, line: &str, told: Option<NaiveDate>) -> Option<NaiveDate> {
         let dates = self.dates.get(line)?;
         let [.., before, last] = dates.as_slice() else { return None };
-        // Told also moves without a mail (a new checkout date, going live); then nothing is claimed.
+        // Told also moves without a mail (a new checkout date, going live); then it names none.
         if *last == told { *before } else { None }
     }
 }

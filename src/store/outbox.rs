@@ -297,7 +297,7 @@ impl Store {
             return Ok(0);
         }
         let mut tx = self.begin().await?;
-        // Asked again where nobody can claim one meanwhile.
+        // Asked again where nobody can take one meanwhile.
         let expired: Vec<String> = sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_all(&mut *tx).await?;
         self.settle_all(
             &mut tx,
@@ -312,10 +312,10 @@ impl Store {
         Ok(expired.len())
     }
 
-    /// At a start: what a dead owner had claimed goes back, what had begun to leave is in doubt.
+    /// At a start: what a dead owner had taken goes back, what had begun to leave is in doubt.
     /// Says how many of each.
     pub async fn recover(&self, now: Instant, policy: &Policy) -> Result<(usize, usize)> {
-        const CLAIMED: &str = "select id, body_begun_at is not null from notices where owner is not null";
+        const TAKEN: &str = "select id, body_begun_at is not null from notices where owner is not null";
         const BACK: &str = concat!(
             "update notices set owner = null, next_try_at = $2, state = ",
             state_before!(),
@@ -324,20 +324,20 @@ impl Store {
         const CUT_SHORT: &str = "update attempts set ended_at = $2, outcome = 'interrupted'
             where ended_at is null and notice_id in (select value from json_each($1))";
         let mut tx = self.begin().await?;
-        let left: Vec<(String, bool)> = sqlx::query_as(CLAIMED).fetch_all(&mut *tx).await?;
-        let (begun, claimed): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, begun)| *begun);
+        let left: Vec<(String, bool)> = sqlx::query_as(TAKEN).fetch_all(&mut *tx).await?;
+        let (begun, taken): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, begun)| *begun);
         let begun: Vec<String> = begun.into_iter().map(|(id, _)| id).collect();
-        let claimed: Vec<String> = claimed.into_iter().map(|(id, _)| id).collect();
-        if !claimed.is_empty() {
-            sqlx::query(BACK).bind(to_json(&claimed)).bind(millis(now)).execute(&mut *tx).await?;
-            sqlx::query(CUT_SHORT).bind(to_json(&claimed)).bind(millis(now)).execute(&mut *tx).await?;
-            sqlx::query(WAKE_ORDERS).bind(to_json(&claimed)).bind(millis(now)).execute(&mut *tx).await?;
+        let taken: Vec<String> = taken.into_iter().map(|(id, _)| id).collect();
+        if !taken.is_empty() {
+            sqlx::query(BACK).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
+            sqlx::query(CUT_SHORT).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
+            sqlx::query(WAKE_ORDERS).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
         }
         let doubt = Outcome::Doubtful { again: false };
         self.settle_all(&mut tx, &begun, doubt, "shipby stopped before the server answered", now, policy)
             .await?;
         tx.commit().await?;
-        Ok((claimed.len(), begun.len()))
+        Ok((taken.len(), begun.len()))
     }
 
     /// Settles notices outside a dialogue, all with the same outcome.
