@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{self, Config, ConfigError};
 use crate::dispatcher::{Desk, Dispatcher, Settings, Transport};
 use crate::mail::{ComposeError, Credentials, Mailbox, Relay, RelayError, RelaySettings, Security, Timeouts};
@@ -119,6 +119,7 @@ pub fn dispatcher(
         concurrency: config.delivery.concurrency,
         rate: config.delivery.rate,
         policy: config.policy(),
+        built: clock::built(),
     };
     Ok(Dispatcher::new(store, clock, transport, desk(config)?, settings))
 }

@@ -11,6 +11,7 @@ mod init;
 mod order;
 mod output;
 mod past;
+mod pause;
 mod progress;
 mod queue;
 mod receive;
@@ -90,6 +91,10 @@ enum Verb {
     /// Look at what is not settled.
     #[command(subcommand)]
     Queue(queue::Queue),
+    /// Hold mail back: all of it, or what is about a SKU or an order.
+    Pause(pause::Pausing),
+    /// End a pause; what waited goes out if it is still true.
+    Resume(pause::Resuming),
     /// Print the hardened systemd unit.
     Unit(unit::Unit),
 }
@@ -167,6 +172,8 @@ pub fn run() -> ExitCode {
             Verb::Why(why) => why::run(&call, &why).await,
             Verb::Upcoming(upcoming) => upcoming::run(&call, &upcoming).await,
             Verb::Queue(queue) => queue::run(&call, &queue).await,
+            Verb::Pause(args) => pause::pause(&call, &args).await,
+            Verb::Resume(args) => pause::resume(&call, &args).await,
             Verb::Unit(unit) => unit::run(&call, &unit),
             Verb::Init(args) => init::run(&call, &args),
             Verb::Import(args) => import::run(&call, &args).await,

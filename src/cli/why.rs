@@ -6,12 +6,14 @@ use serde_json::json;
 use super::coming::{Next, coming, silence};
 use super::output::{self, Stop};
 use super::past::Past;
+use super::pause;
 use super::sum::Sum;
 use super::table::Table;
 use super::words::{AsOf, Local, count, grouped, list, mode_line};
 use super::{Answer, Call, Exit};
 use crate::domain::fact::Partial;
 use crate::domain::order::{Line, Order};
+use crate::domain::pause::Pause;
 use crate::domain::policy::Policy;
 use crate::store::Needed;
 
@@ -30,6 +32,8 @@ struct Reasons {
     sums: Vec<(usize, Sum)>,
     next: Vec<Next>,
     goods: Vec<Goods>,
+    /// What holds its mails back.
+    pauses: Vec<Pause>,
 }
 
 /// Goods that an order waits for, and the notice that follows when they are there.
@@ -49,6 +53,8 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     };
     let past = Past::of(&store, &order).await?;
     let needed = store.needed(number).await?;
+    let mut pauses = store.pauses(local.now).await?;
+    pauses.retain(|pause| pause.scope.holds(&order));
     store.close().await;
     let waiting = order.lines.iter().enumerate().filter(|(_, line)| line.waits());
     let sum = |line: &Line| Sum::of(&order, line, local, &policy, past.before(&line.id, line.told));
@@ -58,6 +64,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
         goods: goods(&order, &needed, &policy),
         past,
         order,
+        pauses,
     };
     if call.json {
         output::json("shipby.why/1", &reasons.json(config.delivery.mode.as_str(), local, &needed))?;
@@ -127,14 +134,18 @@ impl Reasons {
             table.row([format!("Promise{which} {}", sum.words)]);
         }
         let mut text = table.text();
+        text.push_str(&pause::lines(&self.pauses, local));
         text.push('\n');
         let mut table = Table::new();
+        let paused = !self.pauses.is_empty();
         for told in &self.past.told {
             let entry = &told.entry;
-            table.row([local.time(entry.instant()), entry.kind.clone(), told.state(), told.news(local)]);
+            let held_back = paused && entry.next_try_at.is_some();
+            let words = if held_back { "held back by the pause".to_owned() } else { told.news(local) };
+            table.row([local.time(entry.instant()), entry.kind.clone(), told.state(), words]);
         }
         text.push_str(&table.text());
-        text.push_str("Next\n");
+        text.push_str(if paused { "Next, once the pause is over\n" } else { "Next\n" });
         let mut table = Table::new();
         for next in &self.next {
             table.row([local.time(next.at), next.kind.to_string(), next.unless.clone()]);
@@ -169,6 +180,7 @@ impl Reasons {
             "order": order.number,
             "email": order.customer.email.as_ref().map(|email| email.as_str()),
             "status": order.status(),
+            "pauses": self.pauses,
             "lines": lines,
             "decisions": self.past.told.iter().map(super::past::Told::json).collect::<Vec<_>>(),
             "next": self.next,

@@ -12,6 +12,7 @@ pub mod fact;
 pub mod forecast;
 pub mod notice;
 pub mod order;
+pub mod pause;
 pub mod policy;
 pub mod promise;
 pub mod reply;

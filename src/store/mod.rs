@@ -20,6 +20,7 @@ mod inspect;
 mod load;
 mod lock;
 mod outbox;
+mod pauses;
 mod plan;
 mod questions;
 mod rows;
@@ -97,6 +98,7 @@ pub struct Store {
     path: PathBuf,
     instance: String,
     pattern: bodies::InUse,
+    walked: pauses::Walked,
 }
 
 impl Store {
@@ -141,7 +143,14 @@ impl Store {
             Durability::None => writer.clone(),
         };
         let instance = instance(&writer).await.map_err(opening)?;
-        Ok(Self { writer, readers, path: path.to_owned(), instance, pattern: bodies::InUse::default() })
+        Ok(Self {
+            writer,
+            readers,
+            path: path.to_owned(),
+            instance,
+            pattern: bodies::InUse::default(),
+            walked: pauses::Walked::default(),
+        })
     }
 
     /// Opens a database that must exist already.

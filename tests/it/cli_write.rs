@@ -1,6 +1,7 @@
 //! The verbs that write, run as a person runs them: exact words, exit codes, and what is in the database afterwards.
 
 mod import;
+mod pause;
 mod single;
 
 use std::path::{Path, PathBuf};

@@ -16,5 +16,6 @@ mod store;
 mod story_dates;
 mod story_delivery;
 mod story_orders;
+mod story_pause;
 mod support;
 mod templates;

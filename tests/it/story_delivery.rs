@@ -1,7 +1,8 @@
 //! Whole lives where the relay has its moods: greylisting, refusals, weeks of silence, an address that changed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use shipby::domain::apply::Notify;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Script};
 
-use crate::support::app::{Differs, TestApp};
+use crate::support::app::{Differs, TestApp, at};
 use crate::support::facts::{order, order_of, shipment, supply};
 
 const START: &str = "2026-03-02T08:00:00Z";
@@ -65,6 +66,58 @@ async fn a_refused_mail_has_failed_and_nothing_loops() {
     assert_eq!(shop.told("1").await, "none");
 }
 
+#[tokio::test]
+async fn after_a_jump_of_three_weeks_fifty_orders_get_one_notice_each_at_the_rate() {
+    const RATE: usize = 20;
+    let arrivals = Arc::new(Mutex::new(Vec::new()));
+    let seen = arrivals.clone();
+    let script = Script::new(move |dialogue| {
+        if dialogue.phase == Phase::Body {
+            seen.lock().unwrap().push(Instant::now());
+        }
+        Answer::Usual
+    });
+    let keys = [("DELIVERY__RATE", "20/s"), ("DELIVERY__CONCURRENCY", "4")];
+    let mut shop = TestApp::with(START, Differs { script, keys: &keys }).await;
+    let eta = |eta: &str| {
+        let mut supply = supply(eta);
+        supply["sku"] = json!("POT");
+        supply
+    };
+    shop.facts([supply("2026-05-01"), eta("2026-05-01")]).await;
+    // Imported: nobody is told of the past.
+    for n in 0..50 {
+        let mut order = order_of(&format!("{n:02}"), &format!("c{n}@example.com"));
+        order["placed_at"] = json!("2026-02-20T08:00:00Z");
+        order["lines"][0]["sku"] = json!(if n % 2 == 0 { "KETTLE" } else { "POT" });
+        order["lines"][0]["promised"] = json!("2026-05-05");
+        shop.only_record(order, Notify::Future).await;
+    }
+    shop.travel_to("2026-03-05T12:00:00Z").await;
+    assert!(shop.mails().is_empty());
+    for (day, slip) in [("2026-03-12T12:00:00Z", "2026-05-20"), ("2026-03-19T12:00:00Z", "2026-06-01")] {
+        shop.sim.hand.set(at(day));
+        shop.only_record(eta(slip), Notify::All).await;
+    }
+    shop.sim.hand.set(at("2026-03-26T09:00:00Z"));
+    let start = Instant::now();
+    shop.settle().await;
+    shop.travel(TimeDelta::hours(1)).await;
+    let mut told: Vec<_> =
+        shop.mails().iter().map(|mail| format!("{} {}", mail.order, mail.subject)).collect();
+    told.sort();
+    let expected = |n| match n % 2 {
+        0 => format!("{n:02} Update on your backorder: Kettle, still 5 May"),
+        _ => format!("{n:02} New date for your order {n:02}: 5 June"),
+    };
+    assert_eq!(told, (0..50).map(expected).collect::<Vec<_>>());
+    // A second's worth may go at once, then one at a time.
+    for (nth, arrived) in arrivals.lock().unwrap().iter().enumerate().skip(RATE) {
+        let earliest = Duration::from_millis(1000 / RATE as u64) * (nth + 1 - RATE) as u32;
+        assert!(*arrived - start >= earliest, "mail {nth} came after {:?}", *arrived - start);
+    }
+}
+
 /// A relay that turns everybody away while it is down.
 fn moody() -> (Arc<AtomicBool>, Script) {
     let down = Arc::new(AtomicBool::new(false));
@@ -102,7 +155,7 @@ async fn three_weeks_away(shop: &mut TestApp, away: impl AsyncFn(&mut TestApp, &
 async fn after_three_weeks_asleep_each_order_gets_one_notice_the_newest_true_one() {
     let mut shop = TestApp::start(START).await;
     three_weeks_away(&mut shop, async |shop: &mut TestApp, to: &str| {
-        shop.sim.hand.set(crate::support::app::at(to));
+        shop.sim.hand.set(at(to));
     })
     .await;
     shop.restart().await;
