@@ -1,5 +1,6 @@
 //! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
 
+mod address;
 mod cancel;
 mod check;
 mod coming;
@@ -66,7 +67,7 @@ enum Verb {
     Init(init::Args),
     /// Take in facts from a file: JSONL, or CSV of the kind named.
     Import(import::Args),
-    /// Look at orders.
+    /// Look at orders; give one another address.
     #[command(subcommand)]
     Order(order::Orders),
     /// When goods are expected.

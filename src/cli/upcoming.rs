@@ -76,8 +76,7 @@ pub(super) async fn run(call: &Call, upcoming: &Upcoming) -> Answer {
             .collect();
         let body = json!({
             "mode": config.delivery.mode.as_str(), "at": local.now, "until": until, "pauses": found.pauses,
-            "total": found.total,
-            "counts": counts, "notices": found.rows,
+            "total": found.total, "counts": counts, "notices": found.rows,
         });
         output::json("shipby.upcoming/1", &body)?;
     } else {

@@ -44,7 +44,7 @@ pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
 pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
 pub use plan::{PlanCounts, Planned, Work};
-pub use questions::{Found, Needed, NoticeFilter, Word};
+pub use questions::{AddressChange, Found, Needed, NoticeFilter, Word};
 pub use settle::Settlement;
 
 use crate::domain::notice::Notice;

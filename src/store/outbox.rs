@@ -96,8 +96,7 @@ const WAKE_ORDERS: &str = "update orders set plan_at = $2 where number in
 
 impl Store {
     /// Notices whose time has come, whose order's plan is up to date and that no pause holds back; what goes at once
-    /// comes first. It only reads:
-    /// they are in nobody's hands until [`Store::take`].
+    /// comes first. It only reads: they are in nobody's hands until [`Store::take`].
     pub async fn ready(&self, now: Instant, most: u32) -> Result<Vec<Ready>> {
         const READY: &str = concat!(
             "select n.id, n.order_number, n.doubtful as again, n.attempts + 1 as attempt from notices n
