@@ -143,6 +143,9 @@ fn option(scope: &Scope) -> String {
     }
 }
 
+/// What is said of a notice that waits for the end of a pause.
+pub(super) const HELD_BACK: &str = "held back by a pause";
+
 /// `Mail about KETTLE-01 is paused since Mon 02 Mar 09:14, until Tue 31 Mar 23:59: a recall`.
 pub(super) fn sentence(pause: &Pause, local: Local) -> String {
     let what = subject(&pause.scope);

@@ -83,8 +83,8 @@ fn row(found: &Found, local: Local, held_back: bool) -> [String; 7] {
     let entry = &found.entry;
     let why = entry.reason.as_deref().map(|why| reason(why, entry.by_occasion.as_deref()));
     let words = match (entry.next_try(), &entry.reply, why) {
-        (Some(_), None, _) if held_back => "held back by a pause".to_owned(),
-        (Some(_), Some(reply), _) if held_back => format!("{reply}; held back by a pause"),
+        (Some(_), None, _) if held_back => pause::HELD_BACK.to_owned(),
+        (Some(_), Some(reply), _) if held_back => format!("{reply}; {}", pause::HELD_BACK),
         (Some(next), None, _) if next <= local.now => "goes out now".to_owned(),
         (Some(next), None, _) => format!("goes out {}", local.time(next)),
         (Some(next), Some(reply), _) => format!("{reply}; next try {}", local.time(next)),

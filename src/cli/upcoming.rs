@@ -156,7 +156,7 @@ impl Found {
         }
         let mut table = Table::new();
         for row in &self.rows {
-            let paused = if row.paused { "held back by a pause" } else { "" };
+            let paused = if row.paused { pause::HELD_BACK } else { "" };
             table.row([local.time(row.at), row.order.clone(), row.kind.to_string(), paused.to_owned()]);
         }
         text.push_str(&table.text());

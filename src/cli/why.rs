@@ -51,10 +51,10 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     let Some(order) = store.order(number).await? else {
         return Err(Stop::not_found(format!("there is no order {number:?}")));
     };
-    let past = Past::of(&store, &order).await?;
-    let needed = store.needed(number).await?;
     let mut pauses = store.pauses(local.now).await?;
     pauses.retain(|pause| pause.scope.holds(&order));
+    let past = Past::of(&store, &order, &pauses).await?;
+    let needed = store.needed(number).await?;
     store.close().await;
     let waiting = order.lines.iter().enumerate().filter(|(_, line)| line.waits());
     let sum = |line: &Line| Sum::of(&order, line, local, &policy, past.before(&line.id, line.told));
@@ -137,15 +137,12 @@ impl Reasons {
         text.push_str(&pause::lines(&self.pauses, local));
         text.push('\n');
         let mut table = Table::new();
-        let paused = !self.pauses.is_empty();
         for told in &self.past.told {
             let entry = &told.entry;
-            let held_back = paused && entry.next_try_at.is_some();
-            let words = if held_back { "held back by the pause".to_owned() } else { told.news(local) };
-            table.row([local.time(entry.instant()), entry.kind.clone(), told.state(), words]);
+            table.row([local.time(entry.instant()), entry.kind.clone(), told.state(), told.news(local)]);
         }
         text.push_str(&table.text());
-        text.push_str(if paused { "Next, once the pause is over\n" } else { "Next\n" });
+        text.push_str(if self.pauses.is_empty() { "Next\n" } else { "Next, once the pause is over\n" });
         let mut table = Table::new();
         for next in &self.next {
             table.row([local.time(next.at), next.kind.to_string(), next.unless.clone()]);

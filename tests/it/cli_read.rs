@@ -283,6 +283,8 @@ async fn a_notice_that_is_held_back_is_not_said_to_go_out_now() {
     let at = "2026-03-02T09:00:00Z";
     insta::assert_snapshot!("held_back_queue", house.prints(&["queue", "list", "--at", at]));
     insta::assert_snapshot!("held_back_why", house.prints(&["why", "1042", "--at", at]));
+    let history = house.prints(&["history", "1042", "--at", at]);
+    assert!(history.contains("queued  -  held back by a pause\n"), "{history}");
     let document = house.json(&["queue", "list", "--at", at]);
     assert!(document["notices"].as_array().unwrap().iter().all(|notice| notice["paused"] == json!(true)));
 }
