@@ -9,8 +9,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::calendar::Instant;
 
-/// 2026-01-01: a system clock before it was never set (machines without a battery boot in 1970).
-const EARLIEST: i64 = 1_767_225_600_000;
+/// When this program was built: a system's clock before that is wrong (machines without a battery boot in 1970).
+pub fn built() -> Instant {
+    const SECONDS: i64 = match i64::from_str_radix(env!("SHIPBY_BUILT"), 10) {
+        Ok(seconds) => seconds,
+        Err(_) => panic!("the build date is no number"),
+    };
+    from_millis(SECONDS.saturating_mul(1000))
+}
 
 /// The system's clock, or one that the demo, `simulate` and the tests move.
 #[derive(Debug, Clone)]
@@ -34,9 +40,10 @@ impl Clock {
         }
     }
 
-    /// False while the system's clock cannot be right; nothing may be sent then.
-    pub fn is_set(&self) -> bool {
-        matches!(self, Self::Simulated(_)) || self.now().timestamp_millis() >= EARLIEST
+    /// False while the system's clock cannot be right, for it is before this program was `built`; nothing may be sent
+    /// then. A simulated clock is always right.
+    pub fn is_right(&self, built: Instant) -> bool {
+        matches!(self, Self::Simulated(_)) || self.now() >= built
     }
 }
 
@@ -105,7 +112,14 @@ mod tests {
     #[test]
     fn the_system_is_asked_to_the_millisecond() {
         assert_eq!(Clock::System.now().timestamp_subsec_nanos() % 1_000_000, 0);
-        assert!(Clock::System.is_set());
-        assert!(Clock::simulated(at("1999-01-01T00:00:00Z")).0.is_set());
+    }
+
+    #[test]
+    fn a_system_s_clock_before_the_build_is_wrong_and_a_simulated_one_never() {
+        assert!(built() > at("2026-01-01T00:00:00Z"), "{}", built());
+        assert!(Clock::System.is_right(built()));
+        let later = Clock::System.now() + TimeDelta::days(1);
+        assert!(!Clock::System.is_right(later));
+        assert!(Clock::simulated(at("1999-01-01T00:00:00Z")).0.is_right(later));
     }
 }

@@ -3,6 +3,8 @@
 //! A bell is only haste: what must happen is in the database first. Each loop also wakes every second, for
 //! cron stands still when the wall clock jumps back.
 
+mod standing;
+
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::bell::{Bell, Cron, Daily, EVERY_MINUTE, EVERY_SECOND};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{Config, Mode};
 use crate::digest::Courier;
 use crate::dispatcher::Dispatcher;
@@ -21,6 +23,7 @@ use crate::planner;
 use crate::store::{Durability, Lock, Store};
 use crate::telemetry::{Beat, Supervisor, Watchdog};
 use crate::unit::STOP_SECONDS;
+use standing::Standing;
 
 /// How long mails in flight may take to finish once we are told to stop.
 const GRACE: Duration = Duration::from_secs(STOP_SECONDS - 10);
@@ -191,21 +194,23 @@ impl Duty {
     }
 
     async fn dispatch(self, mut dispatcher: Dispatcher, supervisor: Supervisor) {
-        let mut settled = 0;
+        let mut standing = Standing::new(self.policy.zone);
         loop {
-            // A clock before this program was made knows no dates.
-            if self.clock.is_set() {
-                match dispatcher.drain(&self.stop).await {
-                    Ok(report) if report.settled > 0 || report.relay_down.is_some() => {
-                        settled += report.settled;
+            match dispatcher.drain(&self.stop).await {
+                Ok(report) => {
+                    if report.settled > 0 || report.relay_down.is_some() {
                         self.other.ring();
-                        let relay =
-                            report.relay_down.map_or_else(|| "ok".to_owned(), |why| format!("down: {why}"));
-                        supervisor.status(&format!("{settled} tries settled; relay {relay}"));
                     }
-                    Ok(_) => {}
-                    Err(error) => tracing::error!(%error, "nothing is sent whose outcome cannot be stored"),
+                    standing.take(report);
                 }
+                Err(error) => tracing::error!(%error, "nothing is sent whose outcome cannot be stored"),
+            }
+            match self.store.pauses(self.clock.now()).await {
+                Ok(pauses) => standing.paused_by(pauses),
+                Err(error) => tracing::error!(%error, "what is paused cannot be read"),
+            }
+            if let Some(text) = standing.news() {
+                supervisor.status(&text);
             }
             if !self.next().await {
                 dispatcher.close().await;
@@ -218,7 +223,7 @@ impl Duty {
     async fn tell_ops(self, courier: Courier) {
         loop {
             // A clock before this program was made knows no days.
-            if self.clock.is_set()
+            if self.clock.is_right(clock::built())
                 && let Err(error) = courier.turn(&self.stop).await
             {
                 tracing::error!(%error, "the digest could not be written; it is tried again");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::bell::Daily;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{self, Config, ConfigError};
 use crate::digest::{Asked, Carrier, Courier, LISTED};
 use crate::dispatcher::{Desk, Dispatcher, Settings, Transport};
@@ -121,6 +121,7 @@ pub fn dispatcher(
         concurrency: config.delivery.concurrency,
         rate: config.delivery.rate,
         policy: config.policy(),
+        built: clock::built(),
     };
     Ok(Dispatcher::new(store, clock, transport, desk(config)?, settings))
 }

@@ -4,9 +4,11 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::words::{count, mode_line, plain};
-use super::{Answer, Call, Exit, output};
+use super::words::{Local, count, mode_line, plain};
+use super::{Answer, Call, Exit, output, pause};
+use crate::clock::{self, Clock};
 use crate::config::{Config, ConfigError, Mode};
+use crate::domain::calendar::Instant;
 use crate::mail::{Connection, Failure, Security, Session};
 use crate::parts::{self, PartsError};
 use crate::store::{Inspection, StoreError, inspect};
@@ -125,6 +127,7 @@ fn refused(call: &Call, error: &ConfigError) -> Finding {
 
 async fn findings(config: &Config, smtp: bool) -> Vec<Finding> {
     let mut findings = vec![configuration(config), database(config).await, templates(config)];
+    findings.extend(clock(Clock::System.now(), clock::built()));
     if smtp {
         findings.push(mail_server(config).await);
     }
@@ -143,9 +146,10 @@ fn configuration(config: &Config) -> Finding {
 }
 
 async fn database(config: &Config) -> Finding {
+    let local = Local { zone: config.policy().zone, now: Clock::System.now() };
     let path = &config.database.path;
     match inspect(path).await {
-        Ok(found) => stands(&found),
+        Ok(found) => stands(&found, local),
         Err(StoreError::Missing { .. }) => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             match folder {
@@ -163,7 +167,7 @@ async fn database(config: &Config) -> Finding {
     }
 }
 
-fn stands(found: &Inspection) -> Finding {
+fn stands(found: &Inspection, local: Local) -> Finding {
     if let Some(damage) = &found.damage {
         let words = format!("schema {}, damaged: {damage}; restore a backup", found.schema);
         return Finding::fail("database", Exit::Database, words);
@@ -179,11 +183,25 @@ fn stands(found: &Inspection) -> Finding {
         let notices = count(notices, "notice needs a person", "notices need a person");
         details.push(format!("{notices}: shipby queue list"));
     }
+    let paused = found.pauses.iter().filter(|pause| pause.in_force(local.now));
+    details.extend(paused.map(|pause| pause::sentence(pause, local)));
     if details.is_empty() {
         Finding::ok("database", words)
     } else {
         Finding::warn("database", words, details)
     }
+}
+
+/// A clock that cannot be right; one that may be is not spoken of.
+fn clock(now: Instant, built: Instant) -> Option<Finding> {
+    let says = |at: Instant| at.format("%Y-%m-%d %H:%M UTC");
+    let words = format!(
+        "the system's clock says {}, which is before this shipby was built ({}); nothing is sent until it is right: \
+         set it, as with timedatectl set-ntp true",
+        says(now),
+        says(built)
+    );
+    (now < built).then(|| Finding::fail("clock", Exit::Failed, words))
 }
 
 fn templates(config: &Config) -> Finding {
@@ -245,4 +263,20 @@ fn let_in(session: &Session, relay: &str, security: Security) -> String {
         .authenticated
         .map_or_else(|| ", no login asked for".to_owned(), |mechanism| format!(", AUTH {mechanism} ok"));
     format!("{relay}{tls}{login}; nothing sent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_the_build_fails_and_says_what_to_do() {
+        let at = |text: &str| text.parse::<Instant>().unwrap();
+        let found = clock(at("1970-01-01T00:03:00Z"), at("2026-11-20T09:00:00Z")).unwrap();
+        assert_eq!((found.state, found.exit), (State::Fail, Exit::Failed));
+        let says = "the system's clock says 1970-01-01 00:03 UTC, which is before this shipby was built \
+            (2026-11-20 09:00 UTC); nothing is sent until it is right: set it, as with timedatectl set-ntp true";
+        assert_eq!(found.words, says);
+        assert!(clock(at("2026-11-20T09:00:00Z"), at("2026-11-20T09:00:00Z")).is_none());
+    }
 }

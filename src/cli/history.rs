@@ -32,9 +32,10 @@ pub(super) async fn run(call: &Call, history: &History) -> Answer {
     let policy = config.policy();
     let local = Local { zone: policy.zone, now: history.as_of.now() };
     let orders = orders(&store, history.of.trim()).await?;
+    let pauses = store.pauses(local.now).await?;
     let mut pasts = Vec::new();
     for order in &orders {
-        pasts.push(Past::of(&store, order).await?);
+        pasts.push(Past::of(&store, order, &pauses).await?);
     }
     store.close().await;
     let mut told: Vec<_> = pasts.iter().flat_map(|past| &past.told).collect();

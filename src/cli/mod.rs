@@ -1,5 +1,6 @@
 //! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
 
+mod address;
 mod batches;
 mod cancel;
 mod check;
@@ -14,6 +15,7 @@ mod init;
 mod order;
 mod output;
 mod past;
+mod pause;
 mod progress;
 mod queue;
 mod receive;
@@ -68,7 +70,7 @@ enum Verb {
     Init(init::Args),
     /// Take in facts from a file: JSONL, or CSV of the kind named.
     Import(import::Args),
-    /// Look at orders.
+    /// Look at orders; give one another address.
     #[command(subcommand)]
     Order(order::Orders),
     /// When goods are expected.
@@ -95,6 +97,10 @@ enum Verb {
     /// Look at what is not settled.
     #[command(subcommand)]
     Queue(queue::Queue),
+    /// Hold mail back: all of it, or what is about a SKU or an order.
+    Pause(pause::Pausing),
+    /// End a pause; what waited goes out if it is still true.
+    Resume(pause::Resuming),
     /// Print the hardened systemd unit.
     Unit(unit::Unit),
 }
@@ -173,6 +179,8 @@ pub fn run() -> ExitCode {
             Verb::Upcoming(upcoming) => upcoming::run(&call, &upcoming).await,
             Verb::Digest(digest) => digest::run(&call, &digest).await,
             Verb::Queue(queue) => queue::run(&call, &queue).await,
+            Verb::Pause(args) => pause::pause(&call, &args).await,
+            Verb::Resume(args) => pause::resume(&call, &args).await,
             Verb::Unit(unit) => unit::run(&call, &unit),
             Verb::Init(args) => init::run(&call, &args),
             Verb::Import(args) => import::run(&call, &args).await,

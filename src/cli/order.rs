@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::address;
 use super::coming::{coming, silence};
 use super::output::{self, Stop};
 use super::sum::Sum;
@@ -14,7 +15,7 @@ use crate::domain::fact::LineKind;
 use crate::domain::order::{Line, Order, Status};
 use crate::domain::policy::Policy;
 use crate::domain::supply::Cover;
-use crate::store::Listed;
+use crate::store::{AddressChange, Listed};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Orders {
@@ -22,6 +23,8 @@ pub(super) enum Orders {
     Show(Show),
     /// Orders, oldest first.
     List(List),
+    /// The customer has another address; what was not accepted yet goes there, as it stands now.
+    Address(address::Args),
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +62,7 @@ pub(super) async fn run(call: &Call, orders: &Orders) -> Answer {
     match orders {
         Orders::Show(asked) => show(call, &config, asked).await,
         Orders::List(asked) => list_orders(call, &config, asked).await,
+        Orders::Address(args) => address::run(call, &config, args).await,
     }
 }
 
@@ -68,17 +72,18 @@ async fn show(call: &Call, config: &Config, asked: &Show) -> Answer {
     let local = Local { zone: policy.zone, now: asked.as_of.now() };
     let number = asked.order.trim();
     let found = store.order(number).await?;
+    let moves = store.address_changes(number).await?;
     store.close().await;
     let order = found.ok_or_else(|| Stop::not_found(format!("there is no order {number:?}")))?;
     if call.json {
-        output::json("shipby.order/1", &as_json(&order, config, local, &policy))?;
+        output::json("shipby.order/1", &as_json(&order, &moves, config, local, &policy))?;
     } else {
-        output::text(&(mode_line(config) + &for_people(&order, local, &policy)))?;
+        output::text(&(mode_line(config) + &for_people(&order, &moves, local, &policy)))?;
     }
     Ok(Exit::Done)
 }
 
-fn for_people(order: &Order, local: Local, policy: &Policy) -> String {
+fn for_people(order: &Order, moves: &[AddressChange], local: Local, policy: &Policy) -> String {
     let customer = &order.customer;
     let mut facts = Table::new();
     let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
@@ -93,6 +98,9 @@ fn for_people(order: &Order, local: Local, policy: &Policy) -> String {
         fact("", place.join(" · "));
     }
     fact("placed", local.time(order.placed_at));
+    for moved in moves {
+        fact("address", format!("{}  {}", local.time(moved.at), address::words(moved)));
+    }
     if let Some(channel) = &order.channel {
         fact("channel", channel.clone());
     }
@@ -147,7 +155,13 @@ fn cover(line: &Line) -> String {
     }
 }
 
-fn as_json(order: &Order, config: &Config, local: Local, policy: &Policy) -> serde_json::Value {
+fn as_json(
+    order: &Order,
+    moves: &[AddressChange],
+    config: &Config,
+    local: Local,
+    policy: &Policy,
+) -> serde_json::Value {
     let customer = &order.customer;
     let line = |line: &Line| {
         let sum = line.waits().then(|| Sum::of(order, line, local, policy, None));
@@ -167,6 +181,7 @@ fn as_json(order: &Order, config: &Config, local: Local, policy: &Policy) -> ser
             "email": customer.email.as_ref().map(|email| email.as_str()), "name": customer.name,
             "locale": customer.locale, "timezone": customer.timezone, "country": customer.country,
         },
+        "address_changes": moves,
         "placed_at": order.placed_at,
         "channel": order.channel,
         "payment": order.payment,

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::pause::HELD_BACK;
 use super::words::{self, Local};
 use crate::domain::calendar::Instant;
 use crate::domain::notice::{NoticeState, Reason, StatedLine};
 use crate::domain::order::Order;
+use crate::domain::pause::{Pause, holding};
 use crate::domain::supply::iso_date;
 use crate::store::{Attempt, HistoryEntry, Store, StoreError, Word};
 
@@ -21,6 +23,8 @@ pub(super) struct Told {
     pub moved: Vec<Moved>,
     /// Who said the date that it tells of.
     pub source: Option<Word>,
+    /// It waits, and a pause holds it back.
+    pub held_back: bool,
 }
 
 /// A date that a notice told in place of another.
@@ -38,7 +42,9 @@ pub(super) struct Past {
 }
 
 impl Past {
-    pub async fn of(store: &Store, order: &Order) -> Result<Self, StoreError> {
+    /// What was said about an order that is held back by some of these pauses, or by none.
+    pub async fn of(store: &Store, order: &Order, pauses: &[Pause]) -> Result<Self, StoreError> {
+        let paused = !holding(pauses, order).is_empty();
         let mut tries = store.tries_of(&order.number).await?;
         let start = |line: &crate::domain::order::Line| (line.id.clone(), vec![line.promised]);
         let mut past = Self { told: Vec::new(), dates: order.lines.iter().map(start).collect() };
@@ -58,7 +64,8 @@ impl Past {
             if entry.state == "accepted" {
                 heard = Some(entry.instant());
             }
-            past.told.push(Told { entry, tries, moved, source });
+            let held_back = paused && entry.next_try_at.is_some();
+            past.told.push(Told { entry, tries, moved, source, held_back });
         }
         Ok(past)
     }
@@ -108,6 +115,9 @@ impl Told {
                 reason.push_str(&format!("; it was due on {}", local.day(day)));
             }
             return if reply.is_empty() || !self.is_mail() { reason } else { format!("{reply} ({reason})") };
+        }
+        if self.held_back {
+            return if reply.is_empty() { HELD_BACK.to_owned() } else { format!("{reply}; {HELD_BACK}") };
         }
         match NoticeState::from_word(&entry.state) {
             Some(NoticeState::Accepted) if self.tries.len() > 1 => {
@@ -173,6 +183,7 @@ impl Told {
             "meaning": reason.map(|reason| words::reason(reason, entry.by_occasion.as_deref())),
             "by": entry.by_occasion,
             "next_try_at": entry.next_try(),
+            "paused": self.held_back,
             "moved": self.moved,
             "source": self.source,
         })

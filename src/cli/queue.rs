@@ -1,11 +1,14 @@
 //! `shipby queue`: what is not settled, what is held, and any notices by filter.
 
+use std::collections::HashSet;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::batches::{self, Batch, Decision};
 use super::output::{self, Stop};
 use super::past::short;
+use super::pause;
 use super::table::Table;
 use super::words::{AsOf, Local, count, list, mode_line, reason, state};
 use super::{Answer, Call, Exit};
@@ -51,17 +54,21 @@ pub(super) async fn run(call: &Call, queue: &Queue) -> Answer {
     let found = store.find_notices(&filter, most).await?;
     let held = store.held_batches().await?;
     let held_words = batches::listed(&store, local, &policy).await?;
+    let pauses = store.pauses(local.now).await?;
+    let held_back = if pauses.is_empty() { HashSet::new() } else { store.held_back(local.now).await? };
     store.close().await;
+    let held_back =
+        |found: &Found| found.entry.next_try_at.is_some() && held_back.contains(&found.entry.order_number);
     if call.json {
-        let notices: Vec<_> = found.iter().map(as_json).collect();
+        let notices: Vec<_> = found.iter().map(|found| as_json(found, held_back(found))).collect();
         let body = json!({
-            "mode": config.delivery.mode.as_str(), "at": local.now, "total": found.len(), "notices": notices,
-            "held": held.iter().map(batches::as_json).collect::<Vec<_>>(),
+            "mode": config.delivery.mode.as_str(), "at": local.now, "pauses": pauses, "total": found.len(),
+            "notices": notices, "held": held.iter().map(batches::as_json).collect::<Vec<_>>(),
         });
         output::json("shipby.queue/1", &body)?;
         return Ok(Exit::Done);
     }
-    let mut text = mode_line(&config) + &held_words;
+    let mut text = mode_line(&config) + &pause::lines(&pauses, local) + &held_words;
     let total = found.first().map_or(0, |found| usize::try_from(found.total).unwrap_or(0));
     if total == 0 && held.is_empty() {
         text.push_str(if asked.filter.is_empty() {
@@ -72,7 +79,7 @@ pub(super) async fn run(call: &Call, queue: &Queue) -> Answer {
     }
     let mut table = Table::new();
     for found in &found {
-        table.row(row(found, local));
+        table.row(row(found, local, held_back(found)));
     }
     text.push_str(&table.text());
     if total > found.len() {
@@ -83,10 +90,12 @@ pub(super) async fn run(call: &Call, queue: &Queue) -> Answer {
     Ok(Exit::Done)
 }
 
-fn row(found: &Found, local: Local) -> [String; 7] {
+fn row(found: &Found, local: Local, held_back: bool) -> [String; 7] {
     let entry = &found.entry;
     let why = entry.reason.as_deref().map(|why| reason(why, entry.by_occasion.as_deref()));
     let words = match (entry.next_try(), &entry.reply, why) {
+        (Some(_), None, _) if held_back => pause::HELD_BACK.to_owned(),
+        (Some(_), Some(reply), _) if held_back => format!("{reply}; {}", pause::HELD_BACK),
         (Some(next), None, _) if next <= local.now => "goes out now".to_owned(),
         (Some(next), None, _) => format!("goes out {}", local.time(next)),
         (Some(next), Some(reply), _) => format!("{reply}; next try {}", local.time(next)),
@@ -107,13 +116,13 @@ fn row(found: &Found, local: Local) -> [String; 7] {
     ]
 }
 
-fn as_json(found: &Found) -> serde_json::Value {
+fn as_json(found: &Found, held_back: bool) -> serde_json::Value {
     let entry = &found.entry;
     json!({
         "at": entry.instant(), "order": entry.order_number, "notice": entry.notice, "kind": entry.kind,
         "occasion": entry.occasion, "state": entry.state, "mode": entry.mode, "to": found.email,
         "subject": entry.subject, "attempts": entry.attempts, "reply": entry.reply, "reason": entry.reason,
-        "by": entry.by_occasion, "next_try_at": entry.next_try(),
+        "by": entry.by_occasion, "next_try_at": entry.next_try(), "paused": held_back,
     })
 }
 

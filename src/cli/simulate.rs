@@ -11,7 +11,7 @@ use chrono::{NaiveDate, TimeDelta};
 use serde_json::json;
 
 use super::{Answer, Call, Exit};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{Config, Mode};
 use crate::dispatcher::{Dispatcher, Settings, Transport};
 use crate::domain::calendar::{Instant, plus_days, start_of};
@@ -128,6 +128,7 @@ async fn start(
         concurrency: config.delivery.concurrency,
         rate: None,
         policy: config.policy(),
+        built: clock::built(),
     };
     let dispatcher = Dispatcher::new(store.clone(), clock, transport, parts::desk(config)?, settings);
     Ok(Simulation { store, dispatcher, policy: config.policy(), hand })

@@ -32,12 +32,17 @@ impl Typed {
 
     /// The fact they state. A field that cannot be taken is named as `option` names it on the command line.
     pub fn read(self, now: Instant, option: impl Fn(&str) -> String) -> anyhow::Result<Fact> {
-        intake::fact(Value::Object(self.0), now).map_err(|error| {
-            let FieldError { field, read, mend } = error;
-            let says = if read.is_empty() { mend } else { format!("{read} {mend}") };
-            Stop::usage(format!("{}: {says}", option(&field)))
-        })
+        read(Value::Object(self.0), now, option)
     }
+}
+
+/// The fact that an object states; see [`Typed::read`].
+pub(super) fn read(stated: Value, now: Instant, option: impl Fn(&str) -> String) -> anyhow::Result<Fact> {
+    intake::fact(stated, now).map_err(|error| {
+        let FieldError { field, read, mend } = error;
+        let says = if read.is_empty() { mend } else { format!("{read} {mend}") };
+        Stop::usage(format!("{}: {says}", option(&field)))
+    })
 }
 
 /// A number as it was typed; what is none stays a text, and is refused as one by the reader of the fact.

@@ -10,12 +10,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::output;
+use super::pause;
 use super::table::Table;
 use super::words::{AsOf, Local, Until, count, grouped, mode_line};
 use super::{Answer, Call, Exit};
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::forecast::forecast;
 use crate::domain::notice::NoticeKind;
+use crate::domain::pause::{Pause, holding};
 use crate::domain::policy::Policy;
 use crate::store::{Store, StoreError};
 
@@ -35,6 +37,8 @@ struct Row {
     order: String,
     kind: NoticeKind,
     occasion: String,
+    /// A pause holds it back until then or for longer.
+    paused: bool,
 }
 
 /// Orders read at one time.
@@ -50,6 +54,7 @@ struct Found {
     rows: Vec<Row>,
     most: Option<usize>,
     total: usize,
+    pauses: Vec<Pause>,
     counts: BTreeMap<(NaiveDate, NoticeKind), usize>,
 }
 
@@ -59,7 +64,8 @@ pub(super) async fn run(call: &Call, upcoming: &Upcoming) -> Answer {
     let policy = config.policy();
     let local = Local { zone: policy.zone, now: upcoming.as_of.now() };
     let until = upcoming.until.instant(local.now, local.zone);
-    let mut found = Found { most: (!call.json).then_some(SHOWN), ..Found::default() };
+    let pauses = store.pauses(local.now).await?;
+    let mut found = Found { most: (!call.json).then_some(SHOWN), pauses, ..Found::default() };
     found.read(&store, local, &policy, until).await?;
     store.close().await;
     if call.json {
@@ -69,8 +75,8 @@ pub(super) async fn run(call: &Call, upcoming: &Upcoming) -> Answer {
             .map(|((day, kind), notices)| json!({"day": day, "kind": kind, "notices": notices}))
             .collect();
         let body = json!({
-            "mode": config.delivery.mode.as_str(), "at": local.now, "until": until, "total": found.total,
-            "counts": counts, "notices": found.rows,
+            "mode": config.delivery.mode.as_str(), "at": local.now, "until": until, "pauses": found.pauses,
+            "total": found.total, "counts": counts, "notices": found.rows,
         });
         output::json("shipby.upcoming/1", &body)?;
     } else {
@@ -94,6 +100,7 @@ impl Found {
             after.clone_from(last);
             let tries = store.next_tries(&numbers).await?;
             for order in store.orders(&numbers).await? {
+                let pauses: Vec<Pause> = holding(&self.pauses, &order).into_iter().cloned().collect();
                 for coming in forecast(&order, local.now, policy, until, EACH) {
                     // What waits for its next try goes out then, and not now.
                     let under_way = order.under_way.as_ref().map(|under_way| &under_way.notice.occasion);
@@ -102,7 +109,8 @@ impl Found {
                     let at = waits.map_or(coming.at, |next| next.max(coming.at));
                     if at <= until {
                         let (kind, occasion) = (coming.notice.kind, coming.notice.occasion);
-                        self.add(Row { at, order: order.number.clone(), kind, occasion }, local);
+                        let paused = pauses.iter().any(|pause| pause.in_force(at));
+                        self.add(Row { at, order: order.number.clone(), kind, occasion, paused }, local);
                     }
                 }
             }
@@ -133,11 +141,12 @@ impl Found {
 
     fn text(&self, local: Local, until: Instant) -> String {
         let until = local.time(until);
+        let pauses = pause::lines(&self.pauses, local);
         if self.total == 0 {
-            return format!("Nothing until {until}.\n");
+            return format!("{pauses}Nothing until {until}.\n");
         }
-        let mut text =
-            format!("{} until {until}, if nothing changes\n\n", count(self.total, "notice", "notices"));
+        let mut text = pauses
+            + &format!("{} until {until}, if nothing changes\n\n", count(self.total, "notice", "notices"));
         if self.total > self.rows.len() {
             let mut table = Table::new().right(1);
             for ((day, kind), notices) in &self.counts {
@@ -147,7 +156,8 @@ impl Found {
         }
         let mut table = Table::new();
         for row in &self.rows {
-            table.row([local.time(row.at), row.order.clone(), row.kind.to_string()]);
+            let paused = if row.paused { pause::HELD_BACK } else { "" };
+            table.row([local.time(row.at), row.order.clone(), row.kind.to_string(), paused.to_owned()]);
         }
         text.push_str(&table.text());
         if self.total > self.rows.len() {

@@ -7,12 +7,14 @@ use super::batches::named;
 use super::coming::{Next, coming, silence};
 use super::output::{self, Stop};
 use super::past::Past;
+use super::pause;
 use super::sum::Sum;
 use super::table::Table;
 use super::words::{AsOf, Local, count, grouped, list, mode_line};
 use super::{Answer, Call, Exit};
 use crate::domain::fact::Partial;
 use crate::domain::order::{Line, Order};
+use crate::domain::pause::Pause;
 use crate::domain::policy::Policy;
 use crate::domain::risk::Authorization;
 use crate::store::{HeldBatch, Needed};
@@ -36,6 +38,8 @@ struct Reasons {
     authorization: Option<Authorization>,
     /// The blast guard holds a change back from it.
     held: Option<HeldBatch>,
+    /// What holds its mails back.
+    pauses: Vec<Pause>,
 }
 
 /// Goods that an order waits for, and the notice that follows when they are there.
@@ -53,7 +57,9 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     let Some(order) = store.order(number).await? else {
         return Err(Stop::not_found(format!("there is no order {number:?}")));
     };
-    let past = Past::of(&store, &order).await?;
+    let mut pauses = store.pauses(local.now).await?;
+    pauses.retain(|pause| pause.scope.holds(&order));
+    let past = Past::of(&store, &order, &pauses).await?;
     let needed = store.needed(number).await?;
     let batches = store.held_batches().await?;
     store.close().await;
@@ -68,6 +74,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
         held: order.hold.and_then(|hold| batches.into_iter().find(|batch| batch.id == hold.batch)),
         past,
         order,
+        pauses,
     };
     if call.json {
         output::json("shipby.why/1", &reasons.json(config.delivery.mode.as_str(), local, &needed))?;
@@ -144,6 +151,7 @@ impl Reasons {
             )]);
         }
         let mut text = table.text();
+        text.push_str(&pause::lines(&self.pauses, local));
         text.push('\n');
         let mut table = Table::new();
         for told in &self.past.told {
@@ -151,7 +159,7 @@ impl Reasons {
             table.row([local.time(entry.instant()), entry.kind.clone(), told.state(), told.news(local)]);
         }
         text.push_str(&table.text());
-        text.push_str("Next\n");
+        text.push_str(if self.pauses.is_empty() { "Next\n" } else { "Next, once the pause is over\n" });
         let mut table = Table::new();
         if let Some(batch) = &self.held {
             let kind = order.hold.and_then(|hold| hold.kind).map_or("a change", |kind| kind.as_str());
@@ -192,6 +200,7 @@ impl Reasons {
             "email": order.customer.email.as_ref().map(|email| email.as_str()),
             "status": order.status(),
             "authorization_due": self.authorization,
+            "pauses": self.pauses,
             "lines": lines,
             "decisions": self.past.told.iter().map(super::past::Told::json).collect::<Vec<_>>(),
             "next": self.next,

@@ -1,12 +1,12 @@
 //! How things are worded for people: local times, days, states, the mode. Used by every verb that reads.
 
-use chrono::{Datelike, NaiveDate, TimeDelta};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeDelta};
 use chrono_tz::Tz;
 use clap::Args;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::calendar::{Instant, day_of, start_of};
+use crate::domain::calendar::{Instant, day_of, instant_of, start_of};
 use crate::domain::notice::{NoticeState, Reason};
 use crate::domain::supply::iso_date;
 pub(super) use crate::wording::{count, grouped, list, plain};
@@ -29,19 +29,29 @@ fn instant(text: &str) -> Result<Instant, String> {
     text.parse().map_err(|_| "write an instant with its zone, as in 2026-03-02T08:14:00Z".to_owned())
 }
 
-/// An end of a span of time: `7d`, `48h`, `30m` from now on, or a day, which is meant whole.
+/// An end of a span of time: `7d`, `48h`, `30m` from now on, a day, which is meant whole, or a moment by the shop's
+/// clock or any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Until {
     In(TimeDelta),
     Day(NaiveDate),
+    Local(NaiveDateTime),
+    At(Instant),
 }
 
 impl Until {
     /// Reads what a person wrote.
     pub fn read(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no span; write it as in 7d, 48h or 2026-03-31");
+        let wrong =
+            || format!("{text:?} is no span; write it as in 7d, 48h or 2026-03-31, or 2026-03-31T18:00");
         if let Some(day) = iso_date(text) {
             return Ok(Self::Day(day));
+        }
+        if let Ok(at) = text.parse() {
+            return Ok(Self::At(at));
+        }
+        if let Ok(local) = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M") {
+            return Ok(Self::Local(local));
         }
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let number: i32 = digits.parse().map_err(|_| wrong())?;
@@ -63,6 +73,8 @@ impl Until {
         match self {
             Self::In(span) => now + span,
             Self::Day(day) => start_of(day.succ_opt().unwrap_or(day), zone) - TimeDelta::milliseconds(1),
+            Self::Local(local) => instant_of(local, zone),
+            Self::At(at) => at,
         }
     }
 }
@@ -153,6 +165,9 @@ mod tests {
         assert_eq!(Until::read("7d"), Ok(Until::In(TimeDelta::days(7))));
         let day = Until::read("2026-12-31").unwrap();
         assert_eq!(day.instant(local().now, local().zone).to_string(), "2026-12-31 22:59:59.999 UTC");
+        let evening = Until::read("2026-12-31T18:00").unwrap().instant(local().now, local().zone);
+        assert_eq!(evening.to_string(), "2026-12-31 17:00:00 UTC", "by the shop's clock");
+        assert_eq!(Until::read("2026-12-31T18:00:00+01:00"), Ok(Until::At(evening)));
         for wrong in ["", "7", "d", "-1d", "0h", "7 days", "9999999d", "2026-3-1"] {
             assert!(Until::read(wrong).is_err(), "{wrong}");
         }

@@ -49,6 +49,8 @@ pub struct Settings {
     pub concurrency: usize,
     pub rate: Option<Rate>,
     pub policy: Policy,
+    /// When this program was built; while the system's clock is before that, nothing is sent.
+    pub built: Instant,
 }
 
 /// What a run of the dispatcher did.
@@ -58,6 +60,8 @@ pub struct Report {
     pub settled: usize,
     /// The relay cannot be used; nothing more was tried.
     pub relay_down: Option<String>,
+    /// The clock cannot be right; nothing was tried.
+    pub clock_wrong: bool,
 }
 
 /// Sends what the outbox holds. One per database; connections are kept from run to run.
@@ -124,7 +128,7 @@ impl Dispatcher {
     /// # Errors
     /// If the database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Instant>, StoreError> {
-        let next = self.store.next_try().await?;
+        let next = self.store.next_try(self.clock.now()).await?;
         Ok(next.map(|next| self.relay.probe_at.map_or(next, |probe| probe.max(next))))
     }
 
@@ -135,6 +139,9 @@ impl Dispatcher {
     /// If the database cannot be used: nothing is sent whose outcome cannot be stored.
     pub async fn drain(&mut self, stop: &CancellationToken) -> Result<Report, StoreError> {
         let now = self.clock.now();
+        if !self.clock.is_right(self.settings.built) {
+            return Ok(Report { clock_wrong: true, ..Report::default() });
+        }
         if self.unsure {
             let (back, doubtful) = self.store.recover(now, &self.settings.policy).await?;
             tracing::warn!(back, doubtful, "what had stayed in our hands is taken back, or in doubt");
@@ -205,7 +212,7 @@ impl Dispatcher {
         if let Err(failure) = reached {
             tracing::warn!(%relay, %failure, "the relay cannot be used");
             self.note_relay(true);
-            return Ok(Report { settled: 0, relay_down: Some(failure.to_string()) });
+            return Ok(Report { relay_down: Some(failure.to_string()), ..Report::default() });
         }
         let (ledger, ledger_task) =
             Ledger::start(self.store.clone(), self.clock.clone(), self.settings.owner.clone());

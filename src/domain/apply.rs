@@ -128,13 +128,35 @@ impl Order {
         Applied::Changed
     }
 
+    /// The order as it is known, as a fact of `at`: recorded as it is it changes nothing.
+    pub fn to_fact(&self, at: Instant) -> OrderFact {
+        let line = |line: &Line| LineFact {
+            id: line.id.clone(),
+            sku: line.sku.clone(),
+            title: line.title.clone(),
+            quantity: line.quantity,
+            unit_price: line.unit_price.clone(),
+            kind: line.kind,
+            promised: line.promised,
+        };
+        OrderFact {
+            at: at.max(self.at + chrono::TimeDelta::milliseconds(1)),
+            order: self.number.clone(),
+            placed_at: self.placed_at,
+            channel: self.channel.clone(),
+            payment: self.payment,
+            currency: self.currency.clone(),
+            partial: self.partial,
+            customer: self.customer.clone(),
+            // One that the shop left out before anything of it shipped is left out again.
+            lines: self.lines.iter().filter(|line| line.quantity > 0).map(line).collect(),
+        }
+    }
+
     /// Whom we write to has changed: what was tried in vain is still to be told.
     fn forget_tries(&mut self) {
         self.lines.iter_mut().for_each(|line| line.tried = None);
         self.heard.status_failures = 0;
-        if self.heard.confirmed && self.heard.last_at.is_none() && self.silent_before.is_none() {
-            self.heard.confirmed = false;
-        }
     }
 
     /// Goods of it were handed to a carrier. A label alone changes nothing.

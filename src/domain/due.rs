@@ -71,8 +71,11 @@ fn news<'a>(view: &'a View) -> impl Iterator<Item = Due> + 'a {
         .map(|news| Due { news: Some(news.id.clone()), ..Due::new(news.kind(), news.recorded_at, view) })
 }
 
+/// At once; and again to a new address, which knows nothing yet. A slip is told to it as such.
 fn confirmation(view: &View) -> Option<Due> {
-    (!view.order.heard.confirmed).then(|| Due::new(NoticeKind::Confirmation, view.order.recorded_at, view))
+    let to_a_new_address = view.order.is_readdressed() && view.shift != Shift::Slip;
+    let is_due = !view.order.heard.confirmed || to_a_new_address;
+    is_due.then(|| Due::new(NoticeKind::Confirmation, view.order.recorded_at, view))
 }
 
 /// A slip or an improvement, once it has stood. The confirmation takes in what comes before it.

@@ -13,6 +13,7 @@ pub mod forecast;
 pub mod impact;
 pub mod notice;
 pub mod order;
+pub mod pause;
 pub mod policy;
 pub mod promise;
 pub mod reply;

@@ -35,6 +35,12 @@ impl NoticeKind {
         matches!(self, Self::DateSlip | Self::DateImproved | Self::Restock)
     }
 
+    /// Kinds whose occasion may come a second time, which then needs a name of its own.
+    pub fn may_come_again(self) -> bool {
+        use NoticeKind::{Cancelled, Confirmation, Overdue, Refunded, Shipped};
+        matches!(self, Cancelled | Refunded | Shipped | Confirmation | Overdue)
+    }
+
     /// Kinds that wait while a date is still settling.
     pub fn waits_for_settling(self) -> bool {
         matches!(self, Self::Update48h | Self::WeeklyStatus | Self::DateImproved | Self::Overdue)

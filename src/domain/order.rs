@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::{Instant, day_of};
-use super::customer::Customer;
+use super::customer::{Customer, EmailAddress};
 use super::fact::{By, ChangeReason, LineKind, LineUnits, Partial, Payment, words};
 use super::notice::{NewsKey, NoticeKind, Occasion, UnderWay};
 use super::policy::Policy;
@@ -113,6 +113,8 @@ pub struct Hold {
 pub struct Heard {
     /// The last accepted notice of any kind. Silence counts from here, else from the intake.
     pub last_at: Option<Instant>,
+    /// Where the last notice went that was settled, one way or another.
+    pub written_to: Option<EmailAddress>,
     /// The confirmation is settled, one way or another.
     pub confirmed: bool,
     /// The update after 48 hours is settled, one way or another.
@@ -237,6 +239,12 @@ impl Order {
         // Only goods in the house are reckoned from the day of placing, and a civil day is dear.
         let placed = if line.is_in_house() { day_of(self.placed_at, policy.zone) } else { today };
         promise::promise(line, placed, today, policy)
+    }
+
+    /// Whether we wrote to another address before, and not yet to the one that is there now.
+    pub fn is_readdressed(&self) -> bool {
+        let (now, before) = (&self.customer.email, &self.heard.written_to);
+        now.is_some() && before.is_some() && now != before
     }
 
     /// Since when the customer has heard nothing.

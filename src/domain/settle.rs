@@ -188,6 +188,7 @@ impl Order {
 
     /// What the notice was about is not news any more, whether it reached the customer or not.
     fn done_with(&mut self, notice: &Notice) {
+        self.heard.written_to = Some(notice.content.email.clone());
         let about = |kind: NoticeKind| notice.kind == kind || notice.includes.contains(&kind);
         self.heard.confirmed |= about(NoticeKind::Confirmation);
         self.heard.updated |= about(NoticeKind::Update48h);
@@ -202,13 +203,8 @@ impl Order {
             }
         }
         self.news.retain(|news| !notice.content.news.contains(&news.key()));
-        // Another line may come to miss the same date; another address may be there to confirm to.
-        let may_come_again = match notice.kind {
-            NoticeKind::Overdue => true,
-            NoticeKind::Confirmation => self.heard.last_at.is_none(),
-            _ => false,
-        };
-        if may_come_again {
+        // Another line may come to miss the same date; another address may be there to hear what the first refused.
+        if notice.kind.may_come_again() {
             self.superseded.push(notice.occasion.clone());
         }
         if self.heard.settling.is_some_and(|settling| settling.last <= notice.planned_at) {

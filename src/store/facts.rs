@@ -86,6 +86,8 @@ struct Touched {
     orders: BTreeSet<String>,
     /// SKUs whose queue or supply changed.
     skus: BTreeSet<String>,
+    /// Orders whose customer has another address.
+    readdressed: BTreeSet<String>,
 }
 
 impl Touched {
@@ -197,6 +199,9 @@ impl Book {
         }
         self.touched.mark(&before);
         self.touched.mark(order);
+        if before.customer.email != order.customer.email {
+            add(&mut self.touched.readdressed, &order.number);
+        }
         // A repeat with a later `at` says nothing new.
         before.at = order.at;
         if before == *order { Recorded::Unchanged } else { Recorded::Changed }
@@ -224,6 +229,9 @@ impl Book {
         let orders: Vec<&Order> =
             self.touched.orders.iter().filter_map(|number| self.orders.get(number)).collect();
         save_orders(conn, &orders, self.at).await?;
+        if !self.touched.readdressed.is_empty() {
+            sqlx::query(UNTELL).bind(to_json(&self.touched.readdressed)).execute(&mut *conn).await?;
+        }
         let supplies: Vec<&SupplyRow> =
             self.touched_supplies.iter().filter_map(|key| self.supplies.get(key)).collect();
         save_supplies(conn, &supplies).await?;
@@ -342,8 +350,8 @@ const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_a
     from jsonb_each($1) where true
     on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
         name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,
-        channel = excluded.channel, payment = excluded.payment,
-        authorized_at = excluded.authorized_at, currency = excluded.currency, partial = excluded.partial, status = excluded.status, confirmed = excluded.confirmed,
+        channel = excluded.channel, payment = excluded.payment, authorized_at = excluded.authorized_at,
+        currency = excluded.currency, partial = excluded.partial, status = excluded.status,
         status_failures = excluded.status_failures, plan_at = excluded.plan_at,
         revision = orders.revision + 1";
 
@@ -359,6 +367,16 @@ const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, pl
         cancelled = excluded.cancelled, shipped = excluded.shipped, open_units = excluded.open_units,
         unit_price = excluded.unit_price, kind = excluded.kind, promised = excluded.promised,
         told = excluded.told, tried = excluded.tried";
+
+/// What happened, was refused for good at another address and accepted at none is still to be told.
+const UNTELL: &str = "update news set told = false
+    where told and order_number in (select value from json_each($1))
+        and exists (select 1 from notices n join orders o on o.number = n.order_number, json_each(n.news) as tells
+            where n.order_number = news.order_number and n.state = 'failed' and n.email <> o.email
+                and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)
+        and not exists (select 1 from notices n, json_each(n.news) as tells
+            where n.order_number = news.order_number and n.state = 'accepted'
+                and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)";
 
 const SAVE_NEWS: &str = "insert into news (order_number, kind, id, at, recorded_at, body)
     select value ->> 'order_number', value ->> 'kind', value ->> 'id', value ->> 'at', value ->> 'recorded_at',

@@ -6,7 +6,12 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
+use super::pauses::all_pauses;
 use super::{MIGRATIONS, Result, StoreError, plain};
+use crate::domain::pause::Pause;
+
+/// The schema that brought pauses.
+const WITH_PAUSES: i64 = 4;
 
 /// How a database stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +26,8 @@ pub struct Inspection {
     pub open_orders: i64,
     /// Notices that a person must look at: held, or given up in doubt.
     pub for_a_person: i64,
+    /// Pauses, also those that have ended by themselves.
+    pub pauses: Vec<Pause>,
 }
 
 /// Reads how the database at `path` stands. Makes nothing, migrates nothing.
@@ -64,11 +71,14 @@ async fn look(conn: &mut SqliteConnection, path: &Path) -> Result<Inspection> {
         return Err(StoreError::Newer { path: path.to_owned(), found: schema, known });
     }
     let verdict: String = sqlx::query_scalar("pragma quick_check(1)").fetch_one(&mut *conn).await?;
-    let (mut open_orders, mut for_a_person) = (0, 0);
+    let (mut open_orders, mut for_a_person, mut pauses) = (0, 0, Vec::new());
     if schema > 0 {
         open_orders = sqlx::query_scalar(OPEN).fetch_one(&mut *conn).await?;
         for_a_person = sqlx::query_scalar(PERSON).fetch_one(&mut *conn).await?;
     }
+    if schema >= WITH_PAUSES {
+        pauses = all_pauses(&mut *conn).await?;
+    }
     let damage = Some(verdict).filter(|verdict| verdict != "ok");
-    Ok(Inspection { schema, known, damage, open_orders, for_a_person })
+    Ok(Inspection { schema, known, damage, open_orders, for_a_person, pauses })
 }

@@ -55,7 +55,8 @@ static WHOLE: LazyLock<String> = LazyLock::new(|| {
         object(NOTICE_COLUMNS)
     );
     let superseded = "select json_group_array(occasion) from notices where order_number = orders.number
-        and (state = 'superseded' or kind in ('overdue', 'confirmation')) and next_try_at is null and state <> 'sending'";
+        and (state = 'superseded' or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded'))
+        and next_try_at is null and state <> 'sending'";
     orders(&format!(", 'news', ({news}), 'under_way', ({under_way}), 'superseded', ({superseded})"))
 });
 

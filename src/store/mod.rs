@@ -23,6 +23,7 @@ mod inspect;
 mod load;
 mod lock;
 mod outbox;
+mod pauses;
 mod places;
 mod plan;
 mod questions;
@@ -50,7 +51,7 @@ pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
 pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
 pub use plan::{Planned, Planning, Work};
-pub use questions::{Found, Needed, NoticeFilter, Word};
+pub use questions::{AddressChange, Found, Needed, NoticeFilter, Word};
 pub use settle::Settlement;
 
 use crate::domain::notice::Notice;
@@ -105,6 +106,7 @@ pub struct Store {
     instance: String,
     pattern: bodies::InUse,
     known_queues: places::Known,
+    walked: pauses::Walked,
 }
 
 impl Store {
@@ -156,6 +158,7 @@ impl Store {
             instance,
             pattern: bodies::InUse::default(),
             known_queues: places::Known::default(),
+            walked: pauses::Walked::default(),
         })
     }
 

@@ -10,9 +10,10 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::bodies::unpack;
 use super::load::load;
+use super::pauses::paused;
 use super::rows::{NOTICE_COLUMNS, NoticeRow, to_json};
 use super::settle::{Settlement, settle};
-use super::{Result, Store, instant, millis};
+use super::{Result, Store, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::notice::{Notice, NoticeKind, UnderWay};
 use crate::domain::order::Order;
@@ -94,31 +95,28 @@ const WAKE_ORDERS: &str = "update orders set plan_at = $2 where number in
     (select order_number from notices where id in (select value from json_each($1)))";
 
 impl Store {
-    /// When the dispatcher has to work next; None while nothing is to be sent.
-    pub async fn next_try(&self) -> Result<Option<Instant>> {
-        // One look into the index for each urgency, however much waits.
-        const NEXT: &str = "select min(at) from (
-            select min(next_try_at) as at from notices where urgency = 1 and next_try_at is not null
-            union all select min(next_try_at) from notices where urgency = 2 and next_try_at is not null)";
-        let next: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&self.readers).await?;
-        Ok(next.map(instant))
-    }
-
-    /// Notices whose time has come and whose order's plan is up to date; what goes at once comes first. It only reads:
-    /// they are in nobody's hands until [`Store::take`].
+    /// Notices whose time has come, whose order's plan is up to date and that no pause holds back; what goes at once
+    /// comes first. It only reads: they are in nobody's hands until [`Store::take`].
     pub async fn ready(&self, now: Instant, most: u32) -> Result<Vec<Ready>> {
         const READY: &str = concat!(
             "select n.id, n.order_number, n.doubtful as again, n.attempts + 1 as attempt from notices n
-                join orders o on o.number = n.order_number where n.next_try_at <= $1 and ",
+                join orders o on o.number = n.order_number where n.next_try_at between $3 and $1 and ",
             plan_is_current!(),
+            " and not ",
+            paused!(),
             " order by n.urgency, n.next_try_at, n.planned_at, n.order_number limit $2"
         );
-        if self.next_try().await?.is_none_or(|next| next > now) {
+        let look = self.look(now).await?;
+        if look.next.is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
         let mut tx = self.readers.begin().await?;
-        let found: Vec<ReadyRow> =
-            sqlx::query_as(READY).bind(millis(now)).bind(most).fetch_all(&mut *tx).await?;
+        let found: Vec<ReadyRow> = sqlx::query_as(READY)
+            .bind(millis(now))
+            .bind(most)
+            .bind(millis(look.from))
+            .fetch_all(&mut *tx)
+            .await?;
         if found.is_empty() {
             return Ok(Vec::new());
         }
@@ -158,7 +156,7 @@ impl Store {
     }
 
     /// Takes what was ready, with its bytes, in one commit. Says which notices are in the owner's hands now: not those
-    /// whose order changed or is to be planned since, nor what is staged or settled of them.
+    /// whose order changed, is to be planned or was paused since, nor what is staged or settled of them.
     pub async fn take(&self, owner: Owner<'_>, now: Instant, mut taking: Taking) -> Result<HashSet<String>> {
         const TAKE: &str = concat!(
             "update notices as n set state = 'sending', owner = $2, next_try_at = null, attempts = attempts + 1,
@@ -167,6 +165,8 @@ impl Store {
             where n.id = new.id and +n.next_try_at <= $1 and o.number = n.order_number
                 and o.revision = new.revision and ",
             plan_is_current!(),
+            " and not ",
+            paused!(),
             " returning id"
         );
         const BEGIN_ATTEMPTS: &str = "insert into attempts (notice_id, number, started_at)

@@ -108,7 +108,7 @@ impl Store {
                     where n.order_number = lines.order_number and n.state = 'accepted' and n.mode = 'live'
                         and stated.value ->> 'line' = lines.id order by n.settled_at desc limit 1), promised)
             where order_number in (select number from orders where status in ('waiting', 'open'))";
-        const ORDERS: &str = "update orders set silent_before = $1, confirmed = true,
+        const ORDERS: &str = "update orders set silent_before = $1, confirmed = true, written_to = null,
             heard_at = (select max(settled_at) from notices
                 where order_number = number and state = 'accepted' and mode = 'live'),
             status_tried_on = null, status_failures = 0, settling_first = null, settling_last = null, plan_at = $1,

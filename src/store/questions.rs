@@ -38,6 +38,17 @@ pub struct Needed {
     pub units: i64,
 }
 
+/// A customer's address that was changed by a fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AddressChange {
+    /// When it was recorded.
+    pub at: Instant,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    /// Who recorded it.
+    pub source: String,
+}
+
 /// Which notices; what is None is not asked. All that is asked must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NoticeFilter {
@@ -93,6 +104,22 @@ impl Store {
         let rows: Vec<(String, i64)> =
             sqlx::query_as(NEXT).bind(to_json(orders)).fetch_all(&self.readers).await?;
         Ok(rows.into_iter().map(|(order, at)| (order, instant(at))).collect())
+    }
+
+    /// How the address of an order's customer changed, oldest first.
+    pub async fn address_changes(&self, order: &str) -> Result<Vec<AddressChange>> {
+        const STATED: &str = "select recorded_at, source, body ->> '$.customer.email' from facts
+            where order_number = $1 and kind = 'order' and refused is null order by seq";
+        let stated: Vec<(i64, String, Option<String>)> =
+            sqlx::query_as(STATED).bind(order).fetch_all(&self.readers).await?;
+        let changes = stated.windows(2).filter_map(|pair| match pair {
+            [(.., from), (at, source, to)] if from != to => {
+                let (from, to, source) = (from.clone(), to.clone(), source.clone());
+                Some(AddressChange { at: instant(*at), from, to, source })
+            }
+            _ => None,
+        });
+        Ok(changes.collect())
     }
 
     /// The last word on any of these SKUs that was recorded no later than `at`.

@@ -53,6 +53,7 @@ pub(super) struct OrderRow {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct HeardRow {
     pub heard_at: Option<i64>,
+    pub written_to: Option<String>,
     #[serde(deserialize_with = "bit")]
     pub confirmed: bool,
     #[serde(deserialize_with = "bit")]
@@ -99,7 +100,7 @@ pub(super) const ORDER_COLUMNS: &str =
 
 /// The columns of `orders` that make a [`HeardRow`].
 pub(super) const HEARD_COLUMNS: &str =
-    "heard_at, confirmed, updated, status_tried_on, status_failures, changes,
+    "heard_at, written_to, confirmed, updated, status_tried_on, status_failures, changes,
     restocks, settling_first, settling_last";
 
 /// The columns of `lines`.
@@ -130,6 +131,10 @@ pub(super) fn date(text: Option<&str>) -> Result<Option<NaiveDate>> {
     text.map(|text| text.parse().map_err(|_| unknown("a date", text))).transpose()
 }
 
+fn email(text: String) -> Result<EmailAddress> {
+    EmailAddress::parse(&text).map_err(|_| unknown("an address", "…"))
+}
+
 pub(super) fn word<T>(what: &'static str, text: &str, read: impl Fn(&str) -> Option<T>) -> Result<T> {
     read(text).ok_or_else(|| unknown(what, text))
 }
@@ -155,6 +160,7 @@ impl HeardRow {
     pub fn from_heard(heard: &Heard) -> Self {
         Self {
             heard_at: heard.last_at.map(millis),
+            written_to: heard.written_to.as_ref().map(|email| email.as_str().to_owned()),
             confirmed: heard.confirmed,
             updated: heard.updated,
             status_tried_on: text_of(heard.status_tried_on),
@@ -170,6 +176,7 @@ impl HeardRow {
         let settling = self.settling_first.zip(self.settling_last);
         Ok(Heard {
             last_at: self.heard_at.map(instant),
+            written_to: self.written_to.map(email).transpose()?,
             confirmed: self.confirmed,
             updated: self.updated,
             status_tried_on: date(self.status_tried_on.as_deref())?,
@@ -214,7 +221,6 @@ impl OrderRow {
 
     pub fn into_order(mut self) -> Result<Order> {
         let zone = |name: String| name.parse().map_err(|_| unknown("a time zone", &name));
-        let email = |text: String| EmailAddress::parse(&text).map_err(|_| unknown("an address", "…"));
         self.lines.sort_unstable_by_key(|line| line.position);
         self.news.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         Ok(Order {
@@ -375,7 +381,6 @@ impl NoticeRow {
     }
 
     pub fn into_under_way(self) -> Result<UnderWay> {
-        let email = EmailAddress::parse(&self.email).map_err(|_| unknown("an address", "…"))?;
         Ok(UnderWay {
             doubtful: self.doubtful,
             state: word("the state of a notice", &self.state, NoticeState::from_word)?,
@@ -383,7 +388,7 @@ impl NoticeRow {
                 kind: word("the kind of a notice", &self.kind, NoticeKind::from_word)?,
                 includes: json("kinds", &self.includes)?,
                 content: Content {
-                    email,
+                    email: email(self.email)?,
                     lines: json("lines", &self.lines)?,
                     news: json("news", &self.news)?,
                 },

@@ -10,6 +10,7 @@ use super::plan::{NEWS_TOLD, SilentRow, save_decisions};
 use super::rows::{stamp, to_json};
 use super::{Result, millis};
 use crate::domain::calendar::Instant;
+use crate::domain::customer::EmailAddress;
 use crate::domain::notice::{Decision, NewsKey, Notice, NoticeState};
 use crate::domain::order::{Line, Order};
 use crate::domain::settle::Settled;
@@ -48,6 +49,7 @@ struct SettledRow<'a> {
     revision: i64,
     look_at: Option<i64>,
     heard_at: Option<i64>,
+    written_to: Option<&'a str>,
     confirmed: bool,
     updated: bool,
     status_tried_on: Option<String>,
@@ -123,6 +125,7 @@ fn settled_row(s: &Settlement) -> SettledRow<'_> {
         revision: s.look.0,
         look_at: stamp(s.look.1),
         heard_at: stamp(heard.last_at),
+        written_to: heard.written_to.as_ref().map(EmailAddress::as_str),
         confirmed: heard.confirmed,
         updated: heard.updated,
         status_tried_on: heard.status_tried_on.map(|day| day.to_string()),
@@ -148,13 +151,14 @@ fn line_rows(s: &Settlement) -> impl Iterator<Item = LineRow<'_>> {
 const SETTLE: &str = "
     update orders set
         plan_at = case when orders.revision = new.revision then new.look_at else new.at end,
-        heard_at = new.heard_at, confirmed = new.confirmed, updated = new.updated,
+        heard_at = new.heard_at, written_to = new.written_to, confirmed = new.confirmed, updated = new.updated,
         status_tried_on = new.status_tried_on, status_failures = new.status_failures,
         settling_first = case when new.over and settling_last <= new.planned_at then null else settling_first end,
         settling_last = case when new.over and settling_last <= new.planned_at then null else settling_last end
     from (select value ->> 'id' as id, value ->> 'order' as number, value ->> 'at' as at, value ->> 'over' as over,
         value ->> 'revision' as revision, value ->> 'look_at' as look_at, value ->> 'planned_at' as planned_at,
-        value ->> 'heard_at' as heard_at, value ->> 'confirmed' as confirmed, value ->> 'updated' as updated,
+        value ->> 'heard_at' as heard_at, value ->> 'written_to' as written_to,
+        value ->> 'confirmed' as confirmed, value ->> 'updated' as updated,
         value ->> 'status_tried_on' as status_tried_on, value ->> 'status_failures' as status_failures
         from jsonb_each($1)) as new
     where orders.number = new.number

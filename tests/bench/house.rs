@@ -10,7 +10,7 @@ use std::time::{Duration, Instant as Wall};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use shipby::clock::Clock;
+use shipby::clock::{self, Clock};
 use shipby::config::{Config, Mode};
 use shipby::dispatcher::{Dispatcher, Settings, Transport};
 use shipby::domain::apply::Notify;
@@ -101,6 +101,7 @@ async fn plan_and_send(orders: usize, send: bool) {
             concurrency: 16,
             rate: None,
             policy: policy.clone(),
+            built: clock::built(),
         };
         let transport = Transport::Smtp(Arc::new(relay));
         let desk = parts::desk(&config).unwrap();

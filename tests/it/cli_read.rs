@@ -8,12 +8,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use shipby::dispatcher::Transport;
 use shipby::domain::notice::NoticeState;
+use shipby::domain::pause::{Pause, Scope};
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Catcher, Script};
 use shipby::parts;
 use shipby::store::{Durability, Store};
 
-use house::{AT, CONFIG, House, order, slip, story, supply};
+use house::{AT, CONFIG, House, instant, order, slip, story, supply};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slip_is_told_by_every_verb_in_words_that_can_be_read_aloud() {
@@ -284,4 +285,60 @@ async fn what_nobody_can_know_or_what_was_refused_is_said_in_so_many_words() {
     assert_eq!(failed["notices"][0]["reply"], "550 5.1.1 no such user");
     let checked = house.prints(&["check"]);
     assert!(checked.contains("1 notice needs a person: shipby queue list"), "{checked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_paused_is_said_by_every_verb_that_speaks_of_mail() {
+    let house = slip().await;
+    let store = house.store().await;
+    let pause = |scope, reason: &str, until: Option<&str>| Pause {
+        scope,
+        reason: reason.to_owned(),
+        since: instant("2026-03-18T08:00:00Z"),
+        until: until.map(instant),
+    };
+    let sku = Scope::Sku("KETTLE-01".to_owned());
+    store.pause(&pause(sku, "a recall", Some("2026-03-20T17:00:00Z"))).await.unwrap();
+    store.pause(&pause(Scope::Order("1045".to_owned()), "a lawsuit\u{1b}[31m", None)).await.unwrap();
+    store.close().await;
+    for (name, args) in [
+        ("paused_why", &["why", "1042"][..]),
+        ("paused_why_twice", &["why", "1045"]),
+        ("paused_queue", &["queue", "list"]),
+        ("paused_upcoming", &["upcoming"]),
+    ] {
+        let args: Vec<&str> = args.iter().copied().chain(["--at", AT]).collect();
+        insta::assert_snapshot!(name, house.prints(&args));
+    }
+    let kettles = json!({"scope": "sku", "subject": "KETTLE-01", "reason": "a recall",
+        "since": "2026-03-18T08:00:00Z", "until": "2026-03-20T17:00:00Z"});
+    assert_eq!(house.json(&["why", "1042", "--at", AT])["pauses"], json!([kettles]));
+    assert_eq!(house.json(&["queue", "list", "--at", AT])["pauses"][1], kettles);
+    let upcoming = house.json(&["upcoming", "--at", AT]);
+    let paused = |notice: &&Value| notice["paused"] == json!(true);
+    let count = upcoming["notices"].as_array().unwrap().iter().filter(paused).count();
+    assert!(count > 0 && upcoming["pauses"].as_array().unwrap().len() == 2, "{upcoming}");
+    // Once it has ended by itself nothing is said of it.
+    let later = house.prints(&["why", "1042", "--at", "2026-03-20T17:00:00Z"]);
+    assert!(!later.contains("paused"), "{later}");
+    let checked = house.prints(&["check"]);
+    assert!(checked.contains("Mail about order 1045 is paused since"), "{checked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_that_is_held_back_is_not_said_to_go_out_now() {
+    let house = House::new("live");
+    let store = house.store().await;
+    let since = instant("2026-03-02T08:00:00Z");
+    let pause = Pause { scope: Scope::All, reason: "a recall".to_owned(), since, until: None };
+    store.pause(&pause).await.unwrap();
+    store.close().await;
+    house.play(Transport::Capture, &story()[..4], "2026-03-02T09:00:00Z").await;
+    let at = "2026-03-02T09:00:00Z";
+    insta::assert_snapshot!("held_back_queue", house.prints(&["queue", "list", "--at", at]));
+    insta::assert_snapshot!("held_back_why", house.prints(&["why", "1042", "--at", at]));
+    let history = house.prints(&["history", "1042", "--at", at]);
+    assert!(history.contains("queued  -  held back by a pause\n"), "{history}");
+    let document = house.json(&["queue", "list", "--at", at]);
+    assert!(document["notices"].as_array().unwrap().iter().all(|notice| notice["paused"] == json!(true)));
 }

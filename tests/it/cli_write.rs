@@ -1,6 +1,8 @@
 //! The verbs that write, run as a person runs them: exact words, exit codes, and what is in the database afterwards.
 
+mod address;
 mod import;
+mod pause;
 mod single;
 
 use std::path::{Path, PathBuf};

@@ -217,3 +217,29 @@ fn copies(catcher: &Catcher) -> BTreeMap<Vec<u8>, usize> {
     }
     copies
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_holds_the_daemon_until_it_is_resumed_and_both_are_seen_within_two_seconds() {
+    let house = House::quiet();
+    let store = house.store().await;
+    let says = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_shipby"));
+        assert!(command.arg("--config").arg(house.config()).args(args).output().unwrap().status.success());
+    };
+    says(&["pause", "--all", "--reason", "stock count"]);
+    let mut daemon = house.serve();
+    house.hear("STATUS=nothing tried yet; paused: all mail (stock count)");
+    record(&store, [order("1")]).await;
+    let queued = until(Duration::from_secs(2), async || store.timeline("1").await.unwrap().pop()).await;
+    assert_eq!(queued.state, "queued");
+    // A turn of the dispatcher after that.
+    says(&["pause", "--all", "--reason", "still counting"]);
+    house.hear("STATUS=nothing tried yet; paused: all mail (still counting)");
+    assert_eq!(store.timeline("1").await.unwrap()[0].state, "queued");
+    says(&["resume", "--all"]);
+    let settled = async || store.timeline("1").await.unwrap().pop().filter(|e| e.state == "accepted");
+    until(Duration::from_secs(2), settled).await;
+    house.hear("STATUS=1 tries settled; relay ok");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+}

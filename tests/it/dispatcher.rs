@@ -1,14 +1,17 @@
 //! What several connections send at once: everything once, whatever the relay does in between.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use shipby::clock::Clock;
+use shipby::dispatcher::{Dispatcher, Settings, Transport};
 use shipby::domain::apply::Notify as Tell;
 use shipby::domain::reply::Phase;
 use shipby::intake::{self, Recording};
 use shipby::mail::{Answer, Dialogue, Script};
+use shipby::parts;
 use shipby::planner;
 use shipby::store::Attempt;
 use tokio_util::sync::CancellationToken;
@@ -224,6 +227,43 @@ async fn an_outcome_that_cannot_be_stored_is_a_doubt_and_no_other_body_leaves() 
     assert_eq!(states(&shop).await, is(&[("accepted", 5)]));
     let ids: BTreeSet<_> = shop.mails().into_iter().map(|mail| mail.message_id).collect();
     assert_eq!((ids.len(), shop.catcher.count()), (5, 6));
+}
+
+#[tokio::test]
+async fn while_the_system_s_clock_is_before_the_build_nothing_is_sent_and_then_it_goes_on_by_itself() {
+    let mut shop = TestApp::start(&Clock::System.now().to_rfc3339()).await;
+    shop.only_record(order_of("1", "ana@example.com"), Tell::All).await;
+    planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
+    let built = Clock::System.now() + TimeDelta::milliseconds(300);
+    let settings = Settings {
+        owner: "system".to_owned(),
+        mode: shop.config.delivery.mode.clone(),
+        allowed: shop.config.delivery.allowed.clone(),
+        concurrency: 1,
+        rate: None,
+        policy: shop.sim.policy.clone(),
+        built,
+    };
+    let transport = Transport::Smtp(Arc::new(parts::relay(&shop.config).unwrap()));
+    let desk = parts::desk(&shop.config).unwrap();
+    let mut dispatcher = Dispatcher::new(shop.store().clone(), Clock::System, transport, desk, settings);
+    let stop = CancellationToken::new();
+    let mut held = 0;
+    let report = loop {
+        let report = dispatcher.drain(&stop).await.unwrap();
+        if !report.clock_wrong {
+            break report;
+        }
+        held += 1;
+        assert_eq!((report.settled, shop.catcher.connections()), (0, 0));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(held > 0);
+    assert_eq!((report.settled, shop.catcher.count()), (1, 1));
+    assert!(shop.timeline("1").await[0].instant() >= built);
+    // A simulated clock is nobody's fault, whatever it says.
+    shop.sim.hand.jump("1999-01-01T00:00:00Z".parse().unwrap());
+    assert!(!shop.sim.dispatcher.drain(&stop).await.unwrap().clock_wrong);
 }
 
 async fn attempts(shop: &TestApp, order: &str) -> Vec<Attempt> {

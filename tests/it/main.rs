@@ -18,5 +18,6 @@ mod story_blast;
 mod story_dates;
 mod story_delivery;
 mod story_orders;
+mod story_pause;
 mod support;
 mod templates;

@@ -160,7 +160,7 @@ async fn planning_covers_schedules_and_says_when_it_is_needed_next() {
     assert_eq!(store.cover_dirty(now, policy).await.unwrap(), 1);
     assert_eq!(store.cover_dirty(now, policy).await.unwrap(), 0);
     assert_eq!(shop.order("1").await.lines[0].cover.date(), Some("2026-03-16".parse().unwrap()));
-    assert_eq!(store.next_try().await.unwrap(), None);
+    assert_eq!(store.next_try(now).await.unwrap(), None);
     let counts = store.plan_due(now, policy, 10).await.unwrap();
     assert_eq!((counts.orders, counts.queued.len()), (1, 1));
     let planned = &counts.queued[0];
@@ -168,7 +168,7 @@ async fn planning_covers_schedules_and_says_when_it_is_needed_next() {
     assert_eq!(planned.id, store.notice_id("1", &under_way.notice));
     assert_eq!((planned.order.as_str(), planned.kind), ("1", under_way.notice.kind));
     assert_eq!(store.plan_due(now, policy, 10).await.unwrap().orders, 0);
-    assert_eq!(store.next_try().await.unwrap(), Some(now));
+    assert_eq!(store.next_try(now).await.unwrap(), Some(now));
     // Its date came with the supply, and may still move.
     assert_eq!(store.next_plan().await.unwrap(), Some(now + TimeDelta::minutes(15)));
 }
@@ -185,7 +185,7 @@ async fn an_order_is_taken_only_when_its_plan_is_up_to_date() {
     assert_eq!(kinds, [("1", "confirmation"), ("2", "cancelled")]);
     assert_eq!((taken[0].attempt, taken[0].again, &taken[0].message), (1, false, &None));
     assert!(take(&shop, b"news").await.is_empty(), "nothing is taken twice");
-    assert_eq!(shop.store().next_try().await.unwrap(), None);
+    assert_eq!(shop.store().next_try(shop.now()).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,16 +1,18 @@
 //! Whole lives where the relay has its moods: greylisting, refusals, weeks of silence, an address that changed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shipby::domain::apply::Notify;
 use shipby::domain::reply::Phase;
+use shipby::intake::{self, Recording};
 use shipby::mail::{Answer, Script};
 
-use crate::support::app::{Differs, TestApp};
-use crate::support::facts::{order, order_of, shipment, supply};
+use crate::support::app::{Differs, TestApp, at};
+use crate::support::facts::{line, order, order_of, shipment, supply};
 
 const START: &str = "2026-03-02T08:00:00Z";
 
@@ -65,6 +67,58 @@ async fn a_refused_mail_has_failed_and_nothing_loops() {
     assert_eq!(shop.told("1").await, "none");
 }
 
+#[tokio::test]
+async fn after_a_jump_of_three_weeks_fifty_orders_get_one_notice_each_at_the_rate() {
+    const RATE: usize = 20;
+    let arrivals = Arc::new(Mutex::new(Vec::new()));
+    let seen = arrivals.clone();
+    let script = Script::new(move |dialogue| {
+        if dialogue.phase == Phase::Body {
+            seen.lock().unwrap().push(Instant::now());
+        }
+        Answer::Usual
+    });
+    let keys = [("DELIVERY__RATE", "20/s"), ("DELIVERY__CONCURRENCY", "4")];
+    let mut shop = TestApp::with(START, Differs { script, keys: &keys }).await;
+    let eta = |eta: &str| {
+        let mut supply = supply(eta);
+        supply["sku"] = json!("POT");
+        supply
+    };
+    shop.facts([supply("2026-05-01"), eta("2026-05-01")]).await;
+    // Imported: nobody is told of the past.
+    for n in 0..50 {
+        let mut order = order_of(&format!("{n:02}"), &format!("c{n}@example.com"));
+        order["placed_at"] = json!("2026-02-20T08:00:00Z");
+        order["lines"][0]["sku"] = json!(if n % 2 == 0 { "KETTLE" } else { "POT" });
+        order["lines"][0]["promised"] = json!("2026-05-05");
+        shop.only_record(order, Notify::Future).await;
+    }
+    shop.travel_to("2026-03-05T12:00:00Z").await;
+    assert!(shop.mails().is_empty());
+    for (day, slip) in [("2026-03-12T12:00:00Z", "2026-05-20"), ("2026-03-19T12:00:00Z", "2026-06-01")] {
+        shop.sim.hand.set(at(day));
+        shop.only_record(eta(slip), Notify::All).await;
+    }
+    shop.sim.hand.set(at("2026-03-26T09:00:00Z"));
+    let start = Instant::now();
+    shop.settle().await;
+    shop.travel(TimeDelta::hours(1)).await;
+    let mut told: Vec<_> =
+        shop.mails().iter().map(|mail| format!("{} {}", mail.order, mail.subject)).collect();
+    told.sort();
+    let expected = |n| match n % 2 {
+        0 => format!("{n:02} Update on your backorder: Kettle, still 5 May"),
+        _ => format!("{n:02} New date for your order {n:02}: 5 June"),
+    };
+    assert_eq!(told, (0..50).map(expected).collect::<Vec<_>>());
+    // A second's worth may go at once, then one at a time.
+    for (nth, arrived) in arrivals.lock().unwrap().iter().enumerate().skip(RATE) {
+        let earliest = Duration::from_millis(1000 / RATE as u64) * (nth + 1 - RATE) as u32;
+        assert!(*arrived - start >= earliest, "mail {nth} came after {:?}", *arrived - start);
+    }
+}
+
 /// A relay that turns everybody away while it is down.
 fn moody() -> (Arc<AtomicBool>, Script) {
     let down = Arc::new(AtomicBool::new(false));
@@ -102,7 +156,7 @@ async fn three_weeks_away(shop: &mut TestApp, away: impl AsyncFn(&mut TestApp, &
 async fn after_three_weeks_asleep_each_order_gets_one_notice_the_newest_true_one() {
     let mut shop = TestApp::start(START).await;
     three_weeks_away(&mut shop, async |shop: &mut TestApp, to: &str| {
-        shop.sim.hand.set(crate::support::app::at(to));
+        shop.sim.hand.set(at(to));
     })
     .await;
     shop.restart().await;
@@ -186,6 +240,121 @@ async fn a_new_address_takes_over_what_the_old_one_never_got() {
     let sent: Vec<_> = mails.iter().map(|mail| (mail.to.as_str(), mail.kind.as_str())).collect();
     assert_eq!(sent, [("new@example.com", "confirmation")]);
     assert_eq!(shop.otherwise("1").await, ["Mon 02 Mar 09:00 confirmation superseded address_changed"]);
+}
+
+/// A relay that knows no mailbox of old@example.com, once it is gone.
+fn no_such_mailbox(gone: bool) -> (Arc<AtomicBool>, Script) {
+    let gone = Arc::new(AtomicBool::new(gone));
+    let is_gone = gone.clone();
+    let script = Script::new(move |dialogue| match dialogue.phase {
+        Phase::Rcpt if dialogue.to == "old@example.com" && is_gone.load(Ordering::SeqCst) => {
+            Answer::reply("550 5.1.1 no such mailbox")
+        }
+        _ => Answer::Usual,
+    });
+    (gone, script)
+}
+
+#[tokio::test]
+async fn what_an_address_refused_for_good_is_told_to_the_next_as_it_stands_by_then() {
+    let mut shop = shop_with(no_such_mailbox(true).1).await;
+    shop.fact(with_email("1", "old@example.com")).await;
+    shop.travel_to("2026-03-05T12:00:00Z").await;
+    shop.fact(supply("2026-04-10")).await;
+    shop.travel(TimeDelta::hours(2)).await;
+    shop.fact(with_email("1", "new@example.com")).await;
+    shop.travel(TimeDelta::hours(24)).await;
+    let mails = shop.mails();
+    let sent: Vec<_> = mails.iter().map(|mail| (mail.to.as_str(), mail.subject.as_str())).collect();
+    assert_eq!(sent, [("new@example.com", "Order 1 confirmed: ships by 14 April")]);
+    assert_eq!(shop.state("1", "confirmation").await, "failed");
+    assert_eq!(shop.told("1").await, "2026-04-14");
+}
+
+#[tokio::test]
+async fn a_slip_that_an_address_refused_is_told_to_the_next() {
+    let (gone, script) = no_such_mailbox(false);
+    let mut shop = shop_with(script).await;
+    shop.fact(with_email("1", "old@example.com")).await;
+    gone.store(true, Ordering::SeqCst);
+    shop.travel(TimeDelta::hours(1)).await;
+    shop.fact(supply("2026-04-10")).await;
+    shop.travel(TimeDelta::hours(2)).await;
+    shop.fact(with_email("1", "new@example.com")).await;
+    shop.travel(TimeDelta::hours(2)).await;
+    let told = |mail: &crate::support::app::Mail| format!("{} {}", mail.to, mail.subject);
+    assert_eq!(
+        shop.mails().iter().map(told).collect::<Vec<_>>(),
+        [
+            "old@example.com Order 1 confirmed: ships by 20 March",
+            "new@example.com New date for your order 1: 14 April",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_happened_and_an_address_refused_is_told_to_the_next_also_of_a_closed_order() {
+    let (gone, script) = no_such_mailbox(false);
+    let mut shop = shop_with(script).await;
+    let two = |email: &str| {
+        let mut order = with_email("1", email);
+        order["lines"] = json!([line("1", "KETTLE"), line("2", "KETTLE")]);
+        order
+    };
+    shop.fact(two("old@example.com")).await;
+    let part = |id: &str, line: &str| {
+        let mut part = shipment(id, "1");
+        part["lines"] = json!([{"id": line}]);
+        part
+    };
+    shop.fact(part("S-1", "1")).await;
+    gone.store(true, Ordering::SeqCst);
+    shop.travel(TimeDelta::hours(1)).await;
+    shop.fact(part("S-2", "2")).await;
+    assert_eq!(shop.state("1", "shipped/S-2").await, "failed");
+    shop.travel(TimeDelta::hours(1)).await;
+    shop.fact(two("new@example.com")).await;
+    shop.travel(TimeDelta::days(9)).await;
+    let told: Vec<_> =
+        shop.timeline("1").await.into_iter().map(|e| format!("{} {}", e.occasion, e.state)).collect();
+    assert_eq!(
+        told,
+        ["confirmation accepted", "shipped/S-1 accepted", "shipped/S-2 failed", "shipped/S-2.2 accepted"]
+    );
+    let last = shop.last_mail();
+    assert_eq!((last.to.as_str(), shop.mails().len()), ("new@example.com", 3));
+    // To come back to an address is no reason to tell it all again.
+    shop.fact(two("old@example.com")).await;
+    shop.travel(TimeDelta::days(9)).await;
+    assert_eq!(shop.mails().len(), 3);
+}
+
+#[tokio::test]
+async fn an_address_that_changes_while_the_old_one_takes_the_mail_hears_it_too() {
+    let at_the_dot = Arc::new(tokio::sync::Notify::new());
+    let reached = at_the_dot.clone();
+    let script = Script::new(move |dialogue| match (dialogue.phase, dialogue.to) {
+        (Phase::Body, "old@example.com") => {
+            reached.notify_one();
+            Answer::After(Duration::from_millis(100), Box::new(Answer::Usual))
+        }
+        _ => Answer::Usual,
+    });
+    let mut shop = shop_with(script).await;
+    shop.only_record(with_email("1", "old@example.com"), Notify::All).await;
+    let (store, now) = (shop.store().clone(), shop.now());
+    let mut moved = with_email("1", "new@example.com");
+    moved["at"] = json!("2026-03-02T08:00:01Z");
+    let change = async {
+        at_the_dot.notified().await;
+        let how = Recording { at: now, source: "test", notify: Notify::All, dry_run: false };
+        intake::record(&store, &[intake::fact(moved, now).unwrap()], how).await.unwrap();
+    };
+    tokio::join!(shop.settle(), change);
+    shop.travel(TimeDelta::hours(1)).await;
+    let sent: Vec<_> = shop.mails().into_iter().map(|mail| (mail.to, mail.kind)).collect();
+    let confirmation = |to: &str| (to.to_owned(), "confirmation".to_owned());
+    assert_eq!(sent, [confirmation("old@example.com"), confirmation("new@example.com")]);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use anyhow::Context;
 use chrono::{NaiveDate, TimeDelta};
 
 use super::{Answer, Exit};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{Config, Mode};
 use crate::dispatcher::{Dispatcher, Settings, Transport};
 use crate::domain::calendar::{Instant, day_of};
@@ -112,6 +112,7 @@ async fn simulation(config: &Config, catcher: &Catcher) -> anyhow::Result<Simula
         concurrency: 1,
         rate: None,
         policy: config.policy(),
+        built: clock::built(),
     };
     let desk = parts::desk(config)?;
     let dispatcher = Dispatcher::new(store.clone(), clock, Transport::Smtp(Arc::new(relay)), desk, settings);

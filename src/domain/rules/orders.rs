@@ -3,8 +3,8 @@
 use super::super::calendar::Instant;
 use super::super::fact::{LineKind, LineUnits};
 use super::super::notice::Reason;
-use super::super::order::Status;
-use super::super::world::{Server, line};
+use super::super::order::{Order, Status};
+use super::super::world::{Server, World, backorder, line};
 use super::{confirmed, kettle, since, stated};
 
 #[test]
@@ -107,6 +107,72 @@ fn what_the_old_address_refused_is_told_at_the_new_one() {
     world.readdress(Some("ana@example.org"));
     world.run_until("2026-03-02T11:00:00Z");
     assert_eq!(world.mails(), ["03-02 10:00 confirmation.2"]);
+}
+
+#[test]
+fn a_new_address_hears_how_it_stands_once_also_where_the_old_one_had_heard_it_all() {
+    let mut world = confirmed();
+    world.readdress(Some("ana@example.org"));
+    world.run_until("2026-03-09T00:00:00Z");
+    assert_eq!(since(&world), ["03-03 12:00 confirmation.2"], "and no update a day later");
+    assert_eq!(
+        (world.last().content.email.as_str(), stated(&world)),
+        ("ana@example.org", vec!["2026-03-20".into()])
+    );
+    world.readdress(None);
+    world.run_until("2026-03-09T12:00:00Z");
+    world.readdress(Some("ana@example.org"));
+    world.run_until("2026-03-11T00:00:00Z");
+    assert_eq!(since(&world)[1..], ["03-10 10:00 weekly_status/2026-03-10"], "it came back to what it was");
+}
+
+#[test]
+fn a_slip_that_the_old_address_refused_is_told_as_one_to_the_new() {
+    let mut world = confirmed();
+    world.server = Server::Refuses;
+    world.eta("kettle", "2026-03-27");
+    world.run_until("2026-03-03T14:00:00Z");
+    world.server = Server::Accepts;
+    world.readdress(Some("ana@example.org"));
+    world.run_until("2026-03-04T12:00:00Z");
+    assert_eq!(since(&world), ["03-03 14:00 date_slip/2"]);
+    assert_eq!(stated(&world), ["2026-03-31"]);
+}
+
+#[test]
+fn a_new_address_that_refuses_as_well_is_no_loop() {
+    let mut world = confirmed();
+    world.server = Server::Refuses;
+    world.readdress(Some("ana@example.org"));
+    world.run_until("2026-03-04T00:00:00Z");
+    let occasions: Vec<_> = world.planned.iter().map(|notice| notice.occasion.as_str()).collect();
+    assert_eq!(occasions, ["confirmation", "confirmation.2"]);
+}
+
+#[test]
+fn a_closed_order_has_nothing_to_say_to_a_new_address() {
+    let mut world = confirmed();
+    assert!(world.ship(None));
+    world.run_until("2026-03-03T14:00:00Z");
+    world.readdress(Some("ana@example.org"));
+    world.run_until("2026-03-30T00:00:00Z");
+    assert_eq!(since(&world), ["03-03 12:00 shipped/S-1"]);
+}
+
+#[test]
+fn an_order_stated_as_it_is_known_changes_nothing() {
+    let cup = line("cup", LineKind::InStock, None);
+    let pot = line("pot", LineKind::Backorder, None);
+    let lost = line("lost", LineKind::Backorder, None);
+    let mut world = World::new("2026-03-02T08:14:00Z", vec![backorder("2026-03-20"), cup, pot, lost]);
+    world.upsert(|fact| fact.lines.truncate(3));
+    assert!(world.ship(Some(&["kettle"])));
+    assert!(world.cancel(Some(&["pot"])));
+    let before = world.order.clone();
+    world.order.upsert(&before.to_fact(before.at), world.now);
+    let at = world.order.at;
+    assert!(at > before.at);
+    assert_eq!(world.order, Order { at, ..before });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use assert_cmd::Command;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use shipby::clock::Clock;
+use shipby::clock::{self, Clock};
 use shipby::config::Config;
 use shipby::dispatcher::{Dispatcher, Settings, Transport};
 use shipby::domain::fact::Fact;
@@ -74,6 +74,10 @@ impl House {
         Config::load(&self.path("config.toml"), std::iter::empty()).unwrap()
     }
 
+    pub async fn store(&self) -> Store {
+        Store::open(&self.config().database.path, Durability::Full).await.unwrap()
+    }
+
     /// Plays facts at their own times up to `until`, with the real planner and dispatcher.
     pub async fn play(&self, transport: Transport, lines: &[Value], until: &str) {
         let config = self.config();
@@ -88,6 +92,7 @@ impl House {
             concurrency: 1,
             rate: None,
             policy: config.policy(),
+            built: clock::built(),
         };
         let desk = parts::desk(&config).unwrap();
         let dispatcher = Dispatcher::new(store.clone(), clock, transport, desk, settings);

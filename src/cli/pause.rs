@@ -1,0 +1,159 @@
+//! `shipby pause` and `shipby resume`: mail held back for a reason, and how that is worded everywhere.
+
+use clap::Args;
+use serde_json::json;
+
+use super::output::{self, Stop};
+use super::words::{Local, Until, mode_line, plain};
+use super::{Answer, Call, Exit};
+use crate::clock::Clock;
+use crate::domain::pause::{Pause, Scope};
+use crate::store::Store;
+
+#[derive(Debug, Args)]
+pub(super) struct Pausing {
+    #[command(flatten)]
+    whose: Whose,
+    /// When the pause ends by itself: 48h, 7d, a day such as 2026-03-31 (which is meant whole), or 2026-03-31T18:00 by
+    /// the shop's clock. Left out: until `shipby resume`.
+    #[arg(long, value_name = "TIME", value_parser = Until::read)]
+    until: Option<Until>,
+    /// Why, for whoever wonders.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Resuming {
+    #[command(flatten)]
+    whose: Whose,
+}
+
+/// What is held back.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Whose {
+    /// All mail to customers.
+    #[arg(long)]
+    all: bool,
+    /// All mail that speaks of this SKU: of every order that waits for it.
+    #[arg(long)]
+    sku: Option<String>,
+    /// All mail about this order.
+    #[arg(long)]
+    order: Option<String>,
+}
+
+impl Whose {
+    fn scope(&self) -> Scope {
+        let text = |text: &String| text.trim().to_owned();
+        match (&self.sku, &self.order) {
+            (Some(sku), _) => Scope::Sku(text(sku)),
+            (None, Some(number)) => Scope::Order(text(number)),
+            (None, None) => Scope::All,
+        }
+    }
+}
+
+pub(super) async fn pause(call: &Call, args: &Pausing) -> Answer {
+    let config = call.config()?;
+    let now = Clock::System.now();
+    let local = Local { zone: config.policy().zone, now };
+    let until = args.until.map(|until| until.instant(now, local.zone));
+    if let Some(until) = until.filter(|until| *until <= now) {
+        return Err(Stop::usage(format!("--until: {} has passed; name an end to come", local.time(until))));
+    }
+    let reason = args.reason.trim().to_owned();
+    if reason.is_empty() {
+        return Err(Stop::usage("--reason: say why, for whoever wonders where the mails are"));
+    }
+    let mut pause = Pause { scope: args.whose.scope(), reason, since: now, until };
+    let store = call.store(&config).await?;
+    known(&store, &pause.scope).await?;
+    pause.since = store.pause(&pause).await?;
+    store.close().await;
+    let before = pause.since < now;
+    if call.json {
+        output::json("shipby.pause/1", &json!({ "pause": pause, "paused_before": before }))?;
+    } else {
+        let before = if before { "It was paused already; reason and end are now these.\n" } else { "" };
+        let how = match until {
+            Some(_) => String::new(),
+            None => format!("It has no end: shipby resume {}\n", option(&pause.scope)),
+        };
+        output::text(&format!("{}{}\n{before}{how}", mode_line(&config), sentence(&pause, local)))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What is not paused is no error: it is as it was asked to be.
+pub(super) async fn resume(call: &Call, args: &Resuming) -> Answer {
+    let config = call.config()?;
+    let now = Clock::System.now();
+    let local = Local { zone: config.policy().zone, now };
+    let scope = args.whose.scope();
+    let store = call.store(&config).await?;
+    known(&store, &scope).await?;
+    let ended = store.resume(&scope, now).await?;
+    let left = store.pauses(now).await?;
+    store.close().await;
+    if call.json {
+        output::json("shipby.resume/1", &json!({ "resumed": ended, "pauses": left }))?;
+        return Ok(Exit::Done);
+    }
+    let what = subject(&scope);
+    let mut text = mode_line(&config);
+    text.push_str(&match ended {
+        Some(_) => format!("{what} is resumed; what waited goes out now if it is still true.\n"),
+        None => format!("{what} is not paused; nothing changed.\n"),
+    });
+    if !left.is_empty() {
+        text.push_str("Paused all the same:\n");
+        text.push_str(&lines(&left, local));
+    }
+    output::text(&text)?;
+    Ok(Exit::Done)
+}
+
+async fn known(store: &Store, scope: &Scope) -> anyhow::Result<()> {
+    match scope {
+        Scope::Order(number) if store.order(number).await?.is_none() => {
+            Err(Stop::not_found(format!("there is no order {number:?}")))
+        }
+        Scope::Sku(sku) if !store.knows_sku(sku).await? => Err(Stop::not_found(format!(
+            "no order and no supply is of the SKU {sku:?}; `shipby order list` shows what is waited for"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn subject(scope: &Scope) -> String {
+    match scope {
+        Scope::All => "All mail".to_owned(),
+        Scope::Sku(sku) => format!("Mail about {}", plain(sku)),
+        Scope::Order(number) => format!("Mail about order {}", plain(number)),
+    }
+}
+
+fn option(scope: &Scope) -> String {
+    match scope {
+        Scope::All => "--all".to_owned(),
+        Scope::Sku(sku) => format!("--sku {}", plain(sku)),
+        Scope::Order(number) => format!("--order {}", plain(number)),
+    }
+}
+
+/// What is said of a notice that waits for the end of a pause.
+pub(super) const HELD_BACK: &str = "held back by a pause";
+
+/// `Mail about KETTLE-01 is paused since Mon 02 Mar 09:14, until Tue 31 Mar 23:59: a recall`.
+pub(super) fn sentence(pause: &Pause, local: Local) -> String {
+    let what = subject(&pause.scope);
+    let until = pause.until.map_or_else(String::new, |until| format!(", until {}", local.time(until)));
+    format!("{what} is paused since {}{until}: {}", local.time(pause.since), plain(&pause.reason))
+}
+
+/// A line for each pause; empty without one.
+pub(super) fn lines<'a>(pauses: impl IntoIterator<Item = &'a Pause>, local: Local) -> String {
+    pauses.into_iter().map(|pause| sentence(pause, local) + "\n").collect()
+}
