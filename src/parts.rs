@@ -1,6 +1,5 @@
 //! What the configuration asks for, made: the writing desk, the relay, the dispatcher.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -8,7 +7,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::dispatcher::{Desk, Dispatcher, Settings, Transport};
 use crate::mail::{ComposeError, Credentials, Mailbox, Relay, RelayError, RelaySettings, Security, Timeouts};
 use crate::store::Store;
-use crate::templates::{Shop, TemplateError, TemplateSet};
+use crate::templates::{Shop, Source, TemplateError, TemplateSet};
 
 /// Why the parts cannot be made as the configuration asks.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +122,7 @@ pub fn dispatcher(
     Ok(Dispatcher::new(store, clock, transport, desk(config)?, settings))
 }
 
-/// The path of the template folder, for messages.
-pub fn template_folder(config: &Config) -> Option<&Path> {
-    config.templates.is_dir().then_some(config.templates.as_path())
+/// Where the configuration's templates are: its folder, or compiled in where there is no such folder.
+pub fn template_source(config: &Config) -> Source {
+    if config.templates.is_dir() { Source::Folder(config.templates.clone()) } else { Source::CompiledIn }
 }

@@ -5,12 +5,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::words::{count, mode_line, plain};
-use super::{Answer, Call, Exit, output};
+use super::{Answer, Call, Exit, output, template};
 use crate::config::{Config, ConfigError, Mode};
 use crate::mail::{Connection, Failure, Security, Session};
 use crate::parts::{self, PartsError};
 use crate::store::{Inspection, StoreError, inspect};
-use crate::templates::{TemplateError, context, samples};
+use crate::templates::{PATIENCE, check_within};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -187,31 +187,18 @@ fn stands(found: &Inspection) -> Finding {
 }
 
 fn templates(config: &Config) -> Finding {
-    let folder = parts::template_folder(config);
-    let broken = |error: TemplateError| {
-        let place = folder.map_or_else(String::new, |folder| format!("{}/", folder.display()));
-        Finding::fail("templates", Exit::Config, format!("{place}{error}"))
-    };
-    let set = match parts::templates(config) {
-        Ok(set) => set,
-        Err(error) => return broken(error),
-    };
-    // Loading has proved the set with sample shops; here it meets the shop it is for.
-    let (shop, policy) = (parts::shop(config), config.policy());
-    let samples = samples::samples();
-    for sample in &samples {
-        let mail = context(&sample.order, &sample.notice, &shop, &policy, sample.next_news, sample.now);
-        if let Err(mut error) = set.render(&mail) {
-            error.message = format!("{} (in the sample `{}`)", error.message, sample.name);
-            return broken(error);
-        }
+    // The samples are rendered for the shop of this configuration too.
+    let source = parts::template_source(config);
+    let report = check_within(PATIENCE, source.clone(), Some(parts::shop(config)));
+    let details: Vec<String> = template::findings(&report, &source).collect();
+    let words = format!("{}, from {source}", template::summary(&report));
+    if report.errors().next().is_some() {
+        Finding { details, ..Finding::fail("templates", Exit::Config, words) }
+    } else if details.is_empty() {
+        Finding::ok("templates", words)
+    } else {
+        Finding::warn("templates", words, details)
     }
-    let mut kinds: Vec<_> = samples.iter().map(|sample| sample.notice.kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let from = folder.map_or_else(|| "the built-in set".to_owned(), |folder| folder.display().to_string());
-    let rendered = format!("{} kinds, {} samples rendered, from {from}", kinds.len(), samples.len());
-    Finding::ok("templates", rendered)
 }
 
 async fn mail_server(config: &Config) -> Finding {

@@ -23,6 +23,7 @@ mod simulate;
 mod single;
 mod sum;
 mod table;
+mod template;
 mod unit;
 mod upcoming;
 mod why;
@@ -90,6 +91,9 @@ enum Verb {
     /// Look at what is not settled.
     #[command(subcommand)]
     Queue(queue::Queue),
+    /// Look at the mails, prove them, try an edit.
+    #[command(subcommand)]
+    Template(template::Verb),
     /// Print the hardened systemd unit.
     Unit(unit::Unit),
 }
@@ -167,6 +171,7 @@ pub fn run() -> ExitCode {
             Verb::Why(why) => why::run(&call, &why).await,
             Verb::Upcoming(upcoming) => upcoming::run(&call, &upcoming).await,
             Verb::Queue(queue) => queue::run(&call, &queue).await,
+            Verb::Template(verb) => template::run(&call, &verb).await,
             Verb::Unit(unit) => unit::run(&call, &unit),
             Verb::Init(args) => init::run(&call, &args),
             Verb::Import(args) => import::run(&call, &args).await,

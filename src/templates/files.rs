@@ -13,7 +13,7 @@ use crate::domain::notice::NoticeKind;
 pub const MAX_FILE: u64 = 1 << 20;
 
 /// Path below the folder (with `/`) and text.
-pub(super) type Files = BTreeMap<String, String>;
+pub type Files = BTreeMap<String, String>;
 
 macro_rules! table {
     ($($name:literal),+ $(,)?) => {
@@ -56,6 +56,11 @@ pub const COMPILED_IN: &[(&str, &str)] = table![
     "weekly_status/subject.txt",
 ];
 
+/// The default set.
+pub(super) fn compiled_in() -> Files {
+    COMPILED_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
 /// Whether mails of `kind` have an html part: all but the short plain update.
 pub fn has_html(kind: NoticeKind) -> bool {
     kind != NoticeKind::Update48h
@@ -66,59 +71,96 @@ fn parts_of(kind: NoticeKind) -> &'static [&'static str] {
     if has_html(kind) { &["subject.txt", "body.txt", "body.html"] } else { &["subject.txt", "body.txt"] }
 }
 
-/// The files every set must have.
-pub(super) fn required() -> impl Iterator<Item = String> {
+/// The files that the set lacks: every kind has all its parts.
+pub(super) fn missing(files: &Files) -> Vec<String> {
     let of_kind = |kind: &NoticeKind| {
         parts_of(*kind).iter().map(move |part| format!("{kind}/{part}")).collect::<Vec<_>>()
     };
-    NoticeKind::ALL.iter().flat_map(of_kind)
+    let required = NoticeKind::ALL.iter().flat_map(of_kind);
+    required.filter(|name| !files.contains_key(name)).collect()
+}
+
+/// What stands in a folder: the files that can be read, and what is wrong with the others.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub files: Files,
+    pub faults: Vec<TemplateError>,
 }
 
 /// Reads a set from `dir`. `README.md` and names that begin with a dot are passed over; anything else unknown is
-/// refused with the nearest known name.
-pub(super) fn read(dir: &Path) -> Result<Files, TemplateError> {
-    let mut files = Files::new();
-    for name in names_in(dir, "")? {
-        if name == "base.txt" || name == "base.html" {
-            files.insert(name.clone(), read_file(&dir.join(&name), &name)?);
-            continue;
-        }
+/// a fault, told with the nearest known name.
+pub(super) fn read(dir: &Path) -> Found {
+    let mut found = Found::default();
+    for name in found.names_in(dir, "") {
         let path = dir.join(&name);
-        let is_folder = std::fs::symlink_metadata(&path).map_err(|e| unreadable(&name, &e))?.is_dir();
-        let Some(kind) = NoticeKind::from_word(&name).filter(|_| is_folder) else {
+        if name == "base.txt" || name == "base.html" {
+            found.take(&path, name);
+        } else if is_folder(&path) {
+            found.take_folder(&path, &name);
+        } else {
             let known = NoticeKind::ALL.iter().map(|kind| kind.as_str()).chain(["base.txt", "base.html"]);
-            let said = if is_folder { "is not a kind of notice" } else { "is not a template" };
-            return Err(TemplateError::whole(&name, unknown(said, &name, known)));
-        };
-        for part in names_in(&path, &name)? {
-            let file = format!("{name}/{part}");
-            let known = parts_of(kind);
-            if !known.contains(&part.as_str()) {
-                let said =
-                    if part == "body.html" { "this kind is plain text only" } else { "is not a template" };
-                return Err(TemplateError::whole(&file, unknown(said, &part, known.iter().copied())));
-            }
-            files.insert(file.clone(), read_file(&path.join(&part), &file)?);
+            found.faults.push(TemplateError::whole(&name, unknown("is not a template", &name, known)));
         }
     }
-    Ok(files)
+    found
 }
 
-/// The names in a folder, in order.
-fn names_in(dir: &Path, shown: &str) -> Result<Vec<String>, TemplateError> {
-    let shown = if shown.is_empty() { "." } else { shown };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|e| unreadable(shown, &e))? {
-        let name = entry.map_err(|e| unreadable(shown, &e))?.file_name();
-        let name = name
-            .into_string()
-            .map_err(|name| TemplateError::whole(name.to_string_lossy(), "the name is not valid UTF-8"))?;
-        if !name.starts_with('.') && name != "README.md" {
-            names.push(name);
+/// A link is no folder: it could lead elsewhere.
+fn is_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
+}
+
+impl Found {
+    /// The parts of one kind.
+    fn take_folder(&mut self, path: &Path, folder: &str) {
+        let Some(kind) = NoticeKind::from_word(folder) else {
+            let known = NoticeKind::ALL.iter().map(|kind| kind.as_str());
+            let said = unknown("is not a kind of notice", folder, known);
+            self.faults.push(TemplateError::whole(folder, said));
+            return;
+        };
+        let known = parts_of(kind);
+        for part in self.names_in(path, folder) {
+            let file = format!("{folder}/{part}");
+            if known.contains(&part.as_str()) {
+                self.take(&path.join(&part), file);
+                continue;
+            }
+            let said = if part == "body.html" { "this kind is plain text only" } else { "is not a template" };
+            self.faults.push(TemplateError::whole(&file, unknown(said, &part, known.iter().copied())));
         }
     }
-    names.sort();
-    Ok(names)
+
+    fn take(&mut self, path: &Path, name: String) {
+        match read_file(path, &name) {
+            Ok(text) => {
+                self.files.insert(name, text);
+            }
+            Err(fault) => self.faults.push(fault),
+        }
+    }
+
+    /// The names in a folder, in order.
+    fn names_in(&mut self, dir: &Path, shown: &str) -> Vec<String> {
+        let shown = if shown.is_empty() { "." } else { shown };
+        let mut names = Vec::new();
+        let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+        for entry in entries.unwrap_or_else(|error| {
+            self.faults.push(unreadable(shown, &error));
+            Vec::new()
+        }) {
+            match entry.file_name().into_string() {
+                Ok(name) if name.starts_with('.') || name == "README.md" => {}
+                Ok(name) => names.push(name),
+                Err(name) => {
+                    let said = "the name is not valid UTF-8";
+                    self.faults.push(TemplateError::whole(name.to_string_lossy(), said));
+                }
+            }
+        }
+        names.sort();
+        names
+    }
 }
 
 /// A plain file of at most [`MAX_FILE`] octets of UTF-8. A link is not followed: it could lead out of the folder.
@@ -135,12 +177,18 @@ fn read_file(path: &Path, name: &str) -> Result<String, TemplateError> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(TemplateError::whole(name, "is longer than 1 MiB"));
     }
-    String::from_utf8(bytes).map_err(|fault| {
+    let text = String::from_utf8(bytes).map_err(|fault| {
         let valid = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
         let column = valid.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
         TemplateError { file: name.to_owned(), line, column, message: "is not valid UTF-8".to_owned() }
-    })
+    })?;
+    Ok(plain(&text))
+}
+
+/// Some editors begin a file with a mark and end lines with CRLF; neither belongs into a mail.
+fn plain(text: &str) -> String {
+    text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n")
 }
 
 fn unreadable(name: &str, error: &std::io::Error) -> TemplateError {

@@ -1,4 +1,5 @@
-//! The mails: what they may say (`context`), how it is said (`set`), and what they are tried on (`samples`).
+//! The mails: what they may say (`context`), how it is said (`set`), what they are tried on (`samples`) and what they are
+//! held to (`rules`, `lint`).
 //!
 //! The only home of tera. Nothing in here reads a clock or decides whether a mail is due; the text of a mail is a
 //! function of the order, the notice, the shop and the templates.
@@ -9,11 +10,16 @@ mod files;
 mod filters;
 mod gather;
 mod links;
+mod lint;
 mod names;
+mod place;
+mod rules;
 pub mod samples;
 mod set;
 
 pub use context::{MailContext, Shop, context};
 pub use error::TemplateError;
-pub use files::{COMPILED_IN, MAX_FILE, has_html};
+pub use files::{COMPILED_IN, Files, MAX_FILE, has_html};
+pub use lint::{PATIENCE, Report, Source, check_folder, check_within};
+pub use rules::{Code, Finding, RULES, Rule, Severity};
 pub use set::{MAX_RENDERED, MAX_SUBJECT, Rendered, TemplateSet};

@@ -5,15 +5,15 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde_json::Value;
+use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 use tera::{Context, ErrorKind, Tera};
 
-use super::context::{MailContext, Shop, context};
+use super::context::MailContext;
 use super::error::TemplateError;
 use super::files::{self, Files, has_html};
-use super::names::Names;
-use super::{filters, samples};
+use super::filters;
+use super::lint::check_folder;
 use crate::domain::notice::NoticeKind;
 
 /// The longest part of a mail: 1 MiB. A template that loops without end stops there.
@@ -35,6 +35,7 @@ pub struct Rendered {
 /// A set of templates that can be rendered. Cheap to share behind an `Arc`, slow to make.
 pub struct TemplateSet {
     tera: Tera,
+    files: Files,
     hash: String,
 }
 
@@ -47,16 +48,22 @@ impl std::fmt::Debug for TemplateSet {
 impl TemplateSet {
     /// The default set. It is tested to pass, so that an error here is a fault of the build.
     pub fn compiled_in() -> Result<Self, TemplateError> {
-        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
-        Self::parse(&files::COMPILED_IN.iter().map(owned).collect())
+        Self::parse(files::compiled_in())
     }
 
-    /// The set in `dir`, checked as a whole.
+    /// The set in `dir`, checked as a whole; the first fault if it cannot be used.
     pub fn load(dir: &Path) -> Result<Self, TemplateError> {
-        let files = files::read(dir)?;
-        let set = Self::parse(&files)?;
-        set.check(&files)?;
-        Ok(set)
+        check_folder(dir, None).into_set()
+    }
+
+    /// A set that was checked before: only its grammar is looked at again.
+    pub fn of_checked(files: Files) -> Result<Self, TemplateError> {
+        Self::parse(files)
+    }
+
+    /// Its files, by their paths below the folder.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// SHA-256 of all files, in hex: what tells one set from another.
@@ -68,7 +75,7 @@ impl TemplateSet {
     pub fn render(&self, mail: &MailContext) -> Result<Rendered, TemplateError> {
         let kind = NoticeKind::from_word(&mail.kind)
             .ok_or_else(|| TemplateError::whole(&mail.kind, "is not a kind of notice"))?;
-        let variables = Context::from_serialize(mail).map_err(|e| TemplateError::of(kind.as_str(), &e))?;
+        let variables = variables(mail)?;
         let subject = self.part(kind, "subject.txt", &variables)?;
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
         if subject.is_empty() {
@@ -89,74 +96,48 @@ impl TemplateSet {
         String::from_utf8(out.0).map_err(|_| TemplateError::whole(&name, "renders to what is not UTF-8"))
     }
 
-    fn parse(files: &Files) -> Result<Self, TemplateError> {
-        if let Some(missing) = files::required().find(|name| !files.contains_key(name)) {
+    /// How the templates of this mail's language print `date`: in a body and in a subject.
+    pub(super) fn printed(&self, mail: &MailContext, date: NaiveDate) -> Result<Vec<String>, TemplateError> {
+        let mut variables = variables(mail)?;
+        variables.insert("printed", &date);
+        let print = |how: &str| self.tera.render_str(how, &variables, false);
+        let both: Result<Vec<_>, _> =
+            ["{{ printed | date }}", "{{ printed | short_date }}"].map(print).into_iter().collect();
+        both.map_err(|error| TemplateError::of("date", &error))
+    }
+
+    /// Reads the files; nothing is rendered yet.
+    pub(super) fn parse(files: Files) -> Result<Self, TemplateError> {
+        if let Some(missing) = files::missing(&files).first() {
             return Err(TemplateError::whole(missing, "is missing"));
         }
         let mut tera = Tera::new();
         filters::register(&mut tera);
-        tera.add_raw_templates(files).map_err(|error| TemplateError::of("base.txt", &error))?;
-        Ok(Self { tera, hash: hash(files) })
-    }
-
-    /// Every name known, also in branches not taken; every sample rendered, with a shop that has pages and one that
-    /// has none; in every body the order's number and a way out.
-    fn check(&self, files: &Files) -> Result<(), TemplateError> {
-        let (samples, shops, policy) = (samples::samples(), samples::shops(), samples::policy());
-        let mail = |sample: &samples::Sample, shop: &Shop| {
-            context(&sample.order, &sample.notice, shop, &policy, sample.next_news, sample.now)
-        };
-        let mails: Vec<_> =
-            samples.iter().flat_map(|s| shops.iter().map(move |shop| (s.name, mail(s, shop)))).collect();
-        let mut names = Names::of(mails.iter().map(|(_, m)| serde_json::to_value(m).unwrap_or(Value::Null)));
-        files.values().for_each(|text| names.define_locals(text));
-        files.iter().try_for_each(|(file, text)| names.check(file, text))?;
-        for (name, mail) in &mails {
-            let in_sample = |mut error: TemplateError| {
-                error.message = format!("{} (in the sample `{name}`)", error.message);
-                error
-            };
-            lint(mail, &self.render(mail).map_err(in_sample)?).map_err(in_sample)?;
-        }
-        Ok(())
+        tera.add_raw_templates(&files).map_err(|error| TemplateError::of("base.txt", &error))?;
+        let hash = hash(&files);
+        Ok(Self { tera, files, hash })
     }
 }
 
-/// The rules no mail may break.
-fn lint(mail: &MailContext, rendered: &Rendered) -> Result<(), TemplateError> {
-    let fault =
-        |part: &str, message: String| Err(TemplateError::whole(format!("{}/{part}", mail.kind), message));
-    let length = rendered.subject.chars().count();
-    if length > MAX_SUBJECT {
-        return fault("subject.txt", format!("is {length} characters long; {MAX_SUBJECT} is the most"));
-    }
-    let links = &mail.links;
-    let ways = [
-        Some(&links.cancel_mail),
-        Some(&links.contact_mail),
-        Some(&mail.shop.support_email),
-        links.cancel.as_ref(),
-    ];
-    let html = rendered.html.as_ref().map(|html| ("body.html", html, true));
-    for (part, body, escaped) in std::iter::once(("body.txt", &rendered.text, false)).chain(html) {
-        let says = |text: &str| body.contains(&if escaped { escape(text) } else { text.to_owned() });
-        if !says(&mail.order.number) {
-            return fault(part, "does not name the order; use {{ order.number }}".to_owned());
-        }
-        if !ways.iter().flatten().any(|way| says(way)) {
-            let mend = "offers no way out; use {{ links.cancel }}, {{ links.cancel_mail }} or {{ shop.support_email }}";
-            return fault(part, mend.to_owned());
-        }
-    }
-    Ok(())
+/// A fault of the grammar of one file, whatever the others hold.
+pub(super) fn syntax_fault(file: &str, text: &str) -> Option<TemplateError> {
+    let mut tera = Tera::new();
+    filters::register(&mut tera);
+    let error = tera.add_raw_template(file, text).err()?;
+    matches!(error.kind(), ErrorKind::SyntaxError(_)).then(|| TemplateError::of(file, &error))
 }
 
-fn escape(text: &str) -> String {
+/// As html templates escape it.
+pub(super) fn escape(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     match tera::escape_html(text, &mut out) {
         Ok(()) => String::from_utf8(out).unwrap_or_default(),
         Err(_) => String::new(),
     }
+}
+
+fn variables(mail: &MailContext) -> Result<Context, TemplateError> {
+    Context::from_serialize(mail).map_err(|error| TemplateError::of(&mail.kind, &error))
 }
 
 /// Templates may be laid out for reading: trailing blanks go, runs of empty lines become one, the end is one newline.

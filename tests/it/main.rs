@@ -17,4 +17,5 @@ mod story_dates;
 mod story_delivery;
 mod story_orders;
 mod support;
+mod template_check;
 mod templates;

@@ -55,6 +55,11 @@ pub(super) fn line(title: &str) -> SampleLine {
 }
 
 impl SampleLine {
+    /// The line, and what the notice states about it.
+    pub fn parts(self) -> (Line, StatedLine) {
+        (self.line, self.stated)
+    }
+
     pub fn promised(mut self, on: u32) -> Self {
         self.line.promised = Some(day(on));
         self.was(on).now_ships(on)

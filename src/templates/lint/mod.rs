@@ -1,0 +1,304 @@
+//! The checker: a set of files becomes a list of everything that is wrong with it, and, without an error among it, a
+//! set that can be used.
+//!
+//! Every kind, language and sample is rendered; what no sample reaches is read. Nothing stops at the first fault.
+
+mod allow;
+mod rendered;
+mod words;
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use self::allow::Allowed;
+use self::rendered::Dates;
+use super::context::{MailContext, Shop, context};
+use super::error::TemplateError;
+use super::files::{self, Files, Found, has_html};
+use super::names::{Names, place};
+use super::place::{DEFAULT_LANGUAGE, Place, file_of, languages};
+use super::rules::{Code, Finding, Severity};
+use super::samples::{self, Case};
+use super::set::{TemplateSet, syntax_fault};
+use crate::domain::notice::NoticeKind;
+
+/// How long a set may take to be checked before it is refused.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What was found out about a set.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// By file and place; each fault once, however many samples show it.
+    pub findings: Vec<Finding>,
+    pub languages: Vec<String>,
+    /// Sample orders, of all kinds.
+    pub samples: usize,
+    /// Mails rendered.
+    pub mails: usize,
+    set: Option<TemplateSet>,
+}
+
+impl Report {
+    /// What makes the set unusable.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error)
+    }
+
+    /// What is shown, and stands in nobody's way.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Warning)
+    }
+
+    /// The set, if it can be used.
+    ///
+    /// # Errors
+    /// The first error; what was found by reading, and so has an exact place, goes before what a sample shows.
+    pub fn into_set(self) -> Result<TemplateSet, TemplateError> {
+        if let Some(first) = self.errors().min_by_key(|finding| finding.sample.is_some()) {
+            let Finding { file, line, column, .. } = first.clone();
+            return Err(TemplateError { file, line, column, message: first.words() });
+        }
+        self.set.ok_or_else(|| TemplateError::whole(".", "holds no templates"))
+    }
+}
+
+/// Where a set is read from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    CompiledIn,
+    Folder(std::path::PathBuf),
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CompiledIn => f.write_str("the built-in set"),
+            Self::Folder(dir) => write!(f, "{}", dir.display()),
+        }
+    }
+}
+
+/// Checks the set in `dir`; for `shop`, if it is given, besides the sample shops.
+pub fn check_folder(dir: &Path, shop: Option<&Shop>) -> Report {
+    Check::of(files::read(dir), shop, &Progress::default())
+}
+
+/// The same on a thread of its own, for edits that may never come to an end: after `limit` the set is refused. The
+/// thread ends with the mail it is at.
+pub fn check_within(limit: Duration, source: Source, shop: Option<Shop>) -> Report {
+    let progress = Progress::default();
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let theirs = progress.clone();
+    let work = move || {
+        let read = match source {
+            Source::CompiledIn => Found { files: files::compiled_in(), faults: Vec::new() },
+            Source::Folder(dir) => files::read(&dir),
+        };
+        // Nobody waits any more where the limit has passed.
+        let _ = sender.send(Check::of(read, shop.as_ref(), &theirs));
+    };
+    let refused = |file: &str, why: String| Report {
+        findings: vec![Finding::whole(Code::E04, file, why)],
+        ..Report::default()
+    };
+    if let Err(error) = std::thread::Builder::new().name("template-check".to_owned()).spawn(work) {
+        return refused(".", format!("cannot be checked: {error}"));
+    }
+    receiver.recv_timeout(limit).unwrap_or_else(|_| {
+        progress.stop.store(true, Ordering::Relaxed);
+        let (file, sample) = progress.at.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let why = format!("takes longer than {} s to render (in the sample `{sample}`)", limit.as_secs());
+        refused(&file, why)
+    })
+}
+
+/// How far a check is: file and sample; and whether anybody still waits for it.
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    at: Arc<Mutex<(String, String)>>,
+    stop: Arc<AtomicBool>,
+}
+
+struct Check<'a> {
+    files: Files,
+    shop: Option<&'a Shop>,
+    /// Files that cannot be used; no mail of theirs is tried.
+    broken: BTreeSet<String>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Check<'a> {
+    fn of(read: Found, shop: Option<&'a Shop>, progress: &Progress) -> Report {
+        let broken = read.faults.iter().map(|fault| fault.file.clone()).collect();
+        let mut check = Self { files: read.files, shop, broken, findings: Vec::new() };
+        for fault in read.faults {
+            check.fault(Code::E01, fault);
+        }
+        let languages = languages(&check.files);
+        let cases = samples::cases();
+        check.read(&cases);
+        let mut mails = 0;
+        let set = check.parse();
+        if let Some(set) = &set {
+            mails = check.render(set, &cases, &languages, progress);
+        }
+        let findings = check.told();
+        let usable = set.filter(|_| findings.iter().all(|finding| finding.severity != Severity::Error));
+        Report { findings, languages, samples: cases.len(), mails, set: usable }
+    }
+
+    fn fault(&mut self, code: Code, fault: TemplateError) {
+        let TemplateError { file, line, column, message } = fault;
+        self.findings.push(Finding::at(code, &file, (line, column), message));
+    }
+
+    /// What is found without rendering, and so also in branches that no sample takes.
+    fn read(&mut self, cases: &[Case]) {
+        for file in files::missing(&self.files) {
+            if self.broken.insert(file.clone()) {
+                let code = if Place::of(&file).part == "body.txt" { Code::L03 } else { Code::E01 };
+                self.findings.push(Finding::whole(code, &file, "is missing"));
+            }
+        }
+        let mut names = Names::of(cases.iter().map(|case| {
+            let mail = mail(case, &samples::shops()[0], DEFAULT_LANGUAGE);
+            serde_json::to_value(mail).unwrap_or(Value::Null)
+        }));
+        self.files.values().for_each(|text| names.define_locals(text));
+        let mut found = Vec::new();
+        for (file, text) in &self.files {
+            let at = |(at, words): (usize, String), code| Finding::at(code, file, place(text, at), words);
+            found.extend(names.check(file, text).into_iter().map(|unknown| {
+                Finding::at(Code::L04, file, (unknown.line, unknown.column), unknown.message)
+            }));
+            let Place { language, kind, part } = Place::of(file);
+            let vague = words::vague(language, text).into_iter();
+            found.extend(vague.map(|(byte, word)| {
+                at((byte, format!("vague word \"{word}\"; say the date, or that there is none")), Code::L05)
+            }));
+            if kind == Some(NoticeKind::Update48h) {
+                found.extend(
+                    words::selling(language, text)
+                        .into_iter()
+                        .map(|(byte, word)| at((byte, selling(word)), Code::L06)),
+                );
+            }
+            if part.ends_with(".html") {
+                let remote = rendered::remote(text).into_iter();
+                found.extend(remote.map(|(byte, what)| at((byte, what), Code::L08)));
+            }
+        }
+        self.findings.extend(found);
+    }
+
+    /// The set, with the default file in place of each that is broken, so that the others are tried all the same.
+    /// None where nothing could be told apart any more.
+    fn parse(&mut self) -> Option<TemplateSet> {
+        let faults: Vec<_> = self.files.iter().filter_map(|(file, text)| syntax_fault(file, text)).collect();
+        for fault in faults {
+            self.broken.insert(fault.file.clone());
+            self.fault(Code::E02, fault);
+        }
+        // All mails stand in these frames.
+        if self.broken.iter().any(|file| Place::of(file).kind.is_none()) {
+            return None;
+        }
+        let mut files = self.files.clone();
+        for file in &self.broken {
+            stand_in(&mut files, file);
+        }
+        loop {
+            let fault = match TemplateSet::parse(files.clone()) {
+                Ok(set) => return Some(set),
+                Err(fault) => fault,
+            };
+            let file = fault.file.clone();
+            self.fault(Code::E02, fault);
+            if !files.contains_key(&file)
+                || !self.broken.insert(file.clone())
+                || Place::of(&file).kind.is_none()
+            {
+                return None;
+            }
+            stand_in(&mut files, &file);
+        }
+    }
+
+    /// Renders every sample in every language; the shops take turns. Says how many mails there were.
+    fn render(
+        &mut self,
+        set: &TemplateSet,
+        cases: &[Case],
+        languages: &[String],
+        progress: &Progress,
+    ) -> usize {
+        let mut shops = samples::shops().to_vec();
+        shops.extend(self.shop.cloned());
+        let mut mails = 0;
+        let mut dates = Dates::default();
+        let mut found = Vec::new();
+        for language in languages {
+            for (case, shop) in cases.iter().zip(shops.iter().cycle()) {
+                let kind = case.sample.notice.kind;
+                let part = |part| file_of(&self.files, language, kind, part);
+                let parts = rendered::Parts {
+                    subject: part("subject.txt"),
+                    text: part("body.txt"),
+                    html: has_html(kind).then(|| part("body.html")),
+                };
+                if parts.all().any(|file| self.broken.contains(file)) {
+                    continue;
+                }
+                if progress.stop.load(Ordering::Relaxed) {
+                    return mails;
+                }
+                *progress.at.lock().unwrap_or_else(PoisonError::into_inner) =
+                    (parts.text.clone(), case.name.clone());
+                let mail = mail(case, shop, language);
+                mails += 1;
+                for mut finding in rendered::check(set, &mail, &parts, language, &mut dates) {
+                    finding.sample = Some(case.name.clone());
+                    found.push(finding);
+                }
+            }
+        }
+        self.findings.extend(found);
+        mails
+    }
+
+    /// Each fault once, with the first sample that shows it; what was silenced is gone.
+    fn told(self) -> Vec<Finding> {
+        let mut allowed = Allowed::of(&self.files);
+        let mut findings = self.findings;
+        findings.append(&mut allowed.faults);
+        findings.retain(|finding| !allowed.covers(finding));
+        let mut seen = HashSet::new();
+        findings.retain(|f| seen.insert((f.file.clone(), f.line, f.column, f.code)));
+        // Stable, so that at one place they stay in the order of being found.
+        findings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        findings
+    }
+}
+
+fn selling(word: &str) -> String {
+    format!("marketing word \"{word}\" in update_48h; keep that mail short and operational")
+}
+
+/// A sample's mail in a language.
+pub(super) fn mail(case: &Case, shop: &Shop, language: &str) -> MailContext {
+    let sample = &case.sample;
+    let mut order = sample.order.clone();
+    order.customer.locale = Some(language.to_owned());
+    context(&order, &sample.notice, shop, &samples::policy(), sample.next_news, sample.now)
+}
+
+/// The default file in place of one that is broken; an empty one where there is no default.
+fn stand_in(files: &mut Files, file: &str) {
+    let plain = files::COMPILED_IN.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| text);
+    files.insert(file.to_owned(), plain.to_owned());
+}
