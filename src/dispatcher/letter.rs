@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::config::Mode;
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::forecast::forecast;
+use crate::domain::notice::Notice;
+use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::settle::Outcome;
 use crate::mail::{ComposeError, Letter, Mailbox, compose, envelope_address};
@@ -68,7 +70,7 @@ impl Desk {
         settings: &Settings,
         now: Instant,
     ) -> Result<(String, Vec<u8>), LetterError> {
-        let next = next_news(claimed, &settings.policy, now);
+        let next = next_news(&claimed.order, &claimed.notice, &settings.policy, now);
         let mail = context(&claimed.order, &claimed.notice, &self.shop, &settings.policy, next, now);
         let rendered = self.templates.render(&mail)?;
         let real = claimed.notice.content.email.as_str();
@@ -99,10 +101,10 @@ impl Desk {
 }
 
 /// When the customer hears from us next if nothing changes: what the mail may promise.
-pub fn next_news(claimed: &Claimed, policy: &Policy, now: Instant) -> Option<chrono::NaiveDate> {
-    let mut order = claimed.order.clone();
+pub fn next_news(order: &Order, notice: &Notice, policy: &Policy, now: Instant) -> Option<chrono::NaiveDate> {
+    let mut order = order.clone();
     order.under_way = None;
-    order.settle(&claimed.notice, &claimed.id, Outcome::Accepted, now, policy);
+    order.settle(notice, "", Outcome::Accepted, now, policy);
     let coming = forecast(&order, now, policy, now + chrono::TimeDelta::days(400), 1);
     coming.first().map(|coming| day_of(coming.at, order.zone(policy)))
 }

@@ -26,7 +26,7 @@ use crate::mail::{Connection, Failure, Relay};
 use crate::store::{Claimed, Claims, Limits, Outcomes, Settlement, Staged, Store, StoreError};
 
 use ledger::Ledger;
-pub use letter::{Desk, LetterError};
+pub use letter::{Desk, LetterError, next_news};
 use throttle::Throttle;
 
 /// Where mails go.

@@ -91,6 +91,8 @@ pub struct Kept {
     pub entry: Entry,
     /// None if it was never written, or is older than `keep_bodies`.
     pub bytes: Option<Vec<u8>>,
+    /// The hash of the templates it was written with.
+    pub template_hash: Option<String>,
     pub attempts: Vec<Attempt>,
 }
 
@@ -227,7 +229,12 @@ impl Store {
                     .fetch_optional(&self.readers)
                     .await?;
             let attempts = sqlx::query_as(ATTEMPTS).bind(&entry.notice).fetch_all(&self.readers).await?;
-            kept.push(Kept { entry, bytes: bytes.map(|b| unpack(&b)).transpose()?, attempts });
+            let template_hash = sqlx::query_scalar("select template_hash from notices where id = $1")
+                .bind(&entry.notice)
+                .fetch_one(&self.readers)
+                .await?;
+            let bytes = bytes.map(|bytes| unpack(&bytes)).transpose()?;
+            kept.push(Kept { entry, bytes, template_hash, attempts });
         }
         Ok(kept)
     }

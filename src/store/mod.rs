@@ -24,6 +24,7 @@ mod questions;
 mod rows;
 mod settle;
 mod supply;
+mod template_sets;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub use outbox::{Claimed, Claims, Limits, Outcomes, Staged};
 pub use plan::{PlanCounts, Planned, Work};
 pub use questions::{Found, Needed, NoticeFilter, Word};
 pub use settle::Settlement;
+pub use template_sets::KeptSet;
 
 use crate::domain::notice::Notice;
 

@@ -37,8 +37,11 @@ pub struct MailContext {
     pub includes: Vec<String>,
     /// The day on which the mail is written.
     pub today: NaiveDate,
+    /// Who writes.
     pub shop: ShopVars,
+    /// To whom.
     pub customer: CustomerVars,
+    /// What it is about.
     pub order: OrderVars,
     /// The title of the first item this mail is about; null where it is about none.
     pub item: Option<String>,
@@ -52,7 +55,7 @@ pub struct MailContext {
     pub undated: usize,
     /// Waiting lines whose goods are in our warehouse.
     pub in_house: usize,
-    /// A date we missed and say so (the latest, if there are several); else null.
+    /// A date we missed and say so (the latest, if there are several); null where we say nothing of the kind.
     pub missed: Option<NaiveDate>,
     /// How many lines' dates we missed.
     pub missed_lines: usize,
@@ -78,12 +81,14 @@ pub struct MailContext {
     pub refunds: Listed<Refund>,
     /// The day of the next regular mail; null where none is planned.
     pub next_news: Option<NaiveDate>,
+    /// Ways to look, to ask and to get out.
     pub links: Links,
 }
 
 /// `shop`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShopVars {
+    /// As `[shop] name` in config.toml.
     pub name: String,
     /// The address that people read.
     pub support_email: String,
@@ -92,13 +97,14 @@ pub struct ShopVars {
 /// `customer`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerVars {
-    /// Null where the shop gave none.
+    /// As the shop wrote it. Null where it gave none.
     pub name: Option<String>,
 }
 
 /// `order`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderVars {
+    /// The number that the customer knows it by.
     pub number: String,
     /// The day it was placed.
     pub placed: NaiveDate,
@@ -137,22 +143,28 @@ impl<T> Listed<T> {
 /// Units of one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
+    /// What it is called.
     pub title: String,
+    /// The shop's own name for it.
     pub sku: String,
+    /// How many.
     pub quantity: u32,
 }
 
 /// A line that waits for goods, and what this mail says about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingLine {
+    /// What it is called.
     pub title: String,
+    /// The shop's own name for it.
     pub sku: String,
+    /// How many still wait.
     pub quantity: u32,
     /// Whether it is a preorder; else it is a backorder.
     pub preorder: bool,
     /// It ships by that date; null: there is none.
     pub date: Option<NaiveDate>,
-    /// The date the customer was told before, where it is another; else null.
+    /// The date the customer was told before; null where it is the same or there was none.
     pub was: Option<NaiveDate>,
     /// Whether `was` lies in the past.
     pub was_passed: bool,
@@ -175,7 +187,9 @@ pub struct WaitingLine {
 /// Place `at` of `of` orders that wait for the same item, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceVars {
+    /// 1 is next.
     pub at: u32,
+    /// How many orders wait.
     pub of: u32,
 }
 
@@ -199,9 +213,9 @@ pub struct Move {
 pub struct Reason {
     /// Why; null where ops did not say.
     pub reason: Option<String>,
-    /// What the customer could take in its place.
+    /// What the customer could take in its place; null where ops named nothing.
     pub alternative: Option<String>,
-    /// A code or a gesture.
+    /// A code or a gesture; null where ops set none.
     pub goodwill: Option<String>,
     /// The titles it is about.
     pub titles: Listed<String>,
@@ -210,11 +224,13 @@ pub struct Reason {
 /// Goods handed to a carrier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipment {
-    /// Null where the shop gave none, as with `tracking` and `url`.
+    /// Who carries it. Null where the shop gave none.
     pub carrier: Option<String>,
+    /// The carrier's code. Null where the shop gave none.
     pub tracking: Option<String>,
-    /// Where the parcel can be followed: always http or https.
+    /// Where the parcel can be followed, always http or https. Null where the shop gave no such page.
     pub url: Option<String>,
+    /// What is in it.
     pub lines: Listed<Item>,
 }
 
@@ -223,8 +239,9 @@ pub struct Shipment {
 pub struct Cancellation {
     /// `customer` or `shop`.
     pub by: String,
-    /// Null where nobody said.
+    /// Why. Null where nobody said.
     pub reason: Option<String>,
+    /// What was called off.
     pub lines: Listed<Item>,
 }
 
@@ -233,7 +250,7 @@ pub struct Cancellation {
 pub struct Refund {
     /// As `49.90 EUR`.
     pub amount: String,
-    /// Null where the shop gave none.
+    /// The payment's own name for it. Null where the shop gave none.
     pub reference: Option<String>,
 }
 

@@ -13,13 +13,15 @@ mod links;
 mod lint;
 mod names;
 mod place;
+mod reference;
 mod rules;
 pub mod samples;
 mod set;
 
 pub use context::{MailContext, Shop, context};
-pub use error::TemplateError;
+pub use error::{TemplateError, nearest};
 pub use files::{COMPILED_IN, Files, MAX_FILE, has_html};
 pub use lint::{PATIENCE, Report, Source, check_folder, check_within};
+pub use reference::{Variable, guide, variables};
 pub use rules::{Code, Finding, RULES, Rule, Severity};
-pub use set::{MAX_RENDERED, MAX_SUBJECT, Rendered, TemplateSet};
+pub use set::{MAX_RENDERED, MAX_SUBJECT, Rendered, TemplateSet, escape};

@@ -56,6 +56,15 @@ impl TemplateSet {
         check_folder(dir, None).into_set()
     }
 
+    /// The set in `dir` as it stands, not checked: for looking at what is being edited.
+    pub fn draft(dir: &Path) -> Result<Self, TemplateError> {
+        let found = files::read(dir);
+        match found.faults.into_iter().next() {
+            Some(fault) => Err(fault),
+            None => Self::parse(found.files),
+        }
+    }
+
     /// A set that was checked before: only its grammar is looked at again.
     pub fn of_checked(files: Files) -> Result<Self, TemplateError> {
         Self::parse(files)
@@ -128,7 +137,7 @@ pub(super) fn syntax_fault(file: &str, text: &str) -> Option<TemplateError> {
 }
 
 /// As html templates escape it.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     match tera::escape_html(text, &mut out) {
         Ok(()) => String::from_utf8(out).unwrap_or_default(),

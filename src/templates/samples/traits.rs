@@ -1,5 +1,5 @@
-//! What an order may be besides its story: traits that are laid over the samples, alone and in pairs, so that every
-//! kind meets every one of them.
+//! What an order may be besides its story: traits that are laid over the samples, so that every kind meets every one of
+//! them.
 
 use chrono::{Days, NaiveDate};
 
@@ -124,7 +124,7 @@ const TRAITS: &[Trait] = &[
     ("an odd order number", |sample| sample.order.number = "A/10 #7 & <b>".to_owned()),
 ];
 
-/// Every sample, and per kind every trait alone and beside another one.
+/// Every sample, and per kind every trait.
 pub fn cases() -> Vec<Case> {
     let plain = samples();
     let mut cases: Vec<Case> =
@@ -132,9 +132,10 @@ pub fn cases() -> Vec<Case> {
     for kind in NoticeKind::ALL {
         let stories: Vec<&Sample> = plain.iter().filter(|sample| sample.notice.kind == *kind).collect();
         for (at, story) in stories.iter().cycle().take(TRAITS.len()).enumerate() {
-            let other = &TRAITS[(at + 7) % TRAITS.len()];
-            cases.push(with(story, &[&TRAITS[at]]));
-            cases.push(with(story, &[&TRAITS[at], other]));
+            // Every second one has another beside it.
+            let beside = (at % 2 == 1).then(|| &TRAITS[(at + 7) % TRAITS.len()]);
+            let traits: Vec<&Trait> = std::iter::once(&TRAITS[at]).chain(beside).collect();
+            cases.push(with(story, &traits));
         }
     }
     cases
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_meets_every_trait_alone_and_beside_another_and_no_name_comes_twice() {
+    fn every_kind_meets_every_trait_and_no_name_comes_twice() {
         let cases = cases();
         let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names.len(), cases.len());
@@ -196,7 +197,7 @@ mod tests {
             assert!(of_kind.len() >= 20, "{kind}: {}", of_kind.len());
             for (name, _) in TRAITS {
                 assert!(
-                    of_kind.iter().any(|case| case.name.ends_with(&format!("; {name}"))),
+                    of_kind.iter().any(|case| case.name.contains(&format!("; {name}"))),
                     "{kind}: {name}"
                 );
             }
