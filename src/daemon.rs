@@ -3,6 +3,8 @@
 //! A bell is only haste: what must happen is in the database first. Each loop also wakes every second, for
 //! cron stands still when the wall clock jumps back.
 
+mod templates;
+
 use std::time::Duration;
 
 use anyhow::Context;
@@ -20,6 +22,7 @@ use crate::planner;
 use crate::store::{Durability, Lock, Store};
 use crate::telemetry::{Beat, Supervisor, Watchdog};
 use crate::unit::STOP_SECONDS;
+use templates::Templates;
 
 /// How long mails in flight may take to finish once we are told to stop.
 const GRACE: Duration = Duration::from_secs(STOP_SECONDS - 10);
@@ -33,13 +36,17 @@ const STALLED: Duration = Duration::from_secs(120);
 pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     let supervisor = Supervisor::from_env();
     let mut signals = StopSignals::listen()?;
+    // Heard from the first moment too: unheard it would end us.
+    let hangup = signal(SignalKind::hangup())?;
     let path = &config.database.path;
     let _lock = Lock::take(path)?;
     let store = Store::open(path, Durability::Full).await?;
     let policy = config.policy();
     let now = clock.now();
     let owner = format!("{}-{}", std::process::id(), now.timestamp_millis());
-    let dispatcher = parts::dispatcher(config, store.clone(), clock.clone(), owner)?;
+    let templates = Templates::open(config, store.clone(), clock.clone(), supervisor.clone()).await?;
+    let dispatcher =
+        parts::dispatcher_with(config, store.clone(), clock.clone(), owner, templates.current.clone())?;
     let (back, doubtful) = store.recover(now, &policy).await?;
     if back + doubtful > 0 {
         tracing::warn!(back, doubtful, "the last daemon left notices in its hands: taken back, or in doubt");
@@ -75,6 +82,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     let daily = Daily { at: config.housekeeping_at, zone: policy.zone };
     let keep = config.database.keep_bodies;
     duties.spawn(duty(&keep_house, &plan, watchdog.watch("housekeeping", STALLED)).keep_house(daily, keep));
+    duties.spawn(templates.watch(hangup, watchdog.watch("templates", STALLED), stop.clone()));
     duties.spawn(watchdog.run(supervisor.clone(), stop.clone()));
 
     supervisor.ready();
@@ -194,7 +202,7 @@ impl Duty {
                         self.other.ring();
                         let relay =
                             report.relay_down.map_or_else(|| "ok".to_owned(), |why| format!("down: {why}"));
-                        supervisor.status(&format!("{settled} tries settled; relay {relay}"));
+                        supervisor.status("mail", &format!("{settled} tries settled; relay {relay}"));
                     }
                     Ok(_) => {}
                     Err(error) => tracing::error!(%error, "nothing is sent whose outcome cannot be stored"),

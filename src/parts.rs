@@ -7,7 +7,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::dispatcher::{Desk, Dispatcher, Settings, Transport};
 use crate::mail::{ComposeError, Credentials, Mailbox, Relay, RelayError, RelaySettings, Security, Timeouts};
 use crate::store::Store;
-use crate::templates::{Shop, Source, TemplateError, TemplateSet};
+use crate::templates::{Current, Shop, Source, TemplateError, TemplateSet};
 
 /// Why the parts cannot be made as the configuration asks.
 #[derive(Debug, thiserror::Error)]
@@ -47,14 +47,23 @@ pub fn shop(config: &Config) -> Shop {
 /// # Errors
 /// If the templates or the shop's addresses cannot be used.
 pub fn desk(config: &Config) -> Result<Desk, PartsError> {
+    desk_with(config, Current::new(templates(config)?))
+}
+
+fn desk_with(config: &Config, templates: Current) -> Result<Desk, PartsError> {
+    let (from, reply_to) = addresses(config)?;
+    Ok(Desk { templates, shop: shop(config), from, reply_to })
+}
+
+/// Who the mails are from, and where replies go if that is another address.
+///
+/// # Errors
+/// If one of them is no address.
+pub fn addresses(config: &Config) -> Result<(Mailbox, Option<Mailbox>), PartsError> {
     let from = &config.shop.from;
     let support = config.shop.support_email.as_ref();
-    Ok(Desk {
-        templates: templates(config)?,
-        shop: shop(config),
-        from: Mailbox::new("sender", from.name.as_deref(), from.address.as_str())?,
-        reply_to: support.map(|email| Mailbox::new("support address", None, email.as_str())).transpose()?,
-    })
+    let reply_to = support.map(|email| Mailbox::new("support address", None, email.as_str())).transpose()?;
+    Ok((Mailbox::new("sender", from.name.as_deref(), from.address.as_str())?, reply_to))
 }
 
 /// The relay of `[smtp]`; reads the password.
@@ -97,7 +106,7 @@ pub fn local_relay(host: &str, port: u16) -> Result<Relay, RelayError> {
     })
 }
 
-/// The dispatcher the configuration asks for.
+/// The dispatcher the configuration asks for, with the templates as they are now.
 ///
 /// # Errors
 /// If one of its parts cannot be made.
@@ -106,6 +115,20 @@ pub fn dispatcher(
     store: Store,
     clock: Clock,
     owner: String,
+) -> Result<Dispatcher, PartsError> {
+    dispatcher_with(config, store, clock, owner, Current::new(templates(config)?))
+}
+
+/// The same with templates that may change while it works.
+///
+/// # Errors
+/// If one of its parts cannot be made.
+pub fn dispatcher_with(
+    config: &Config,
+    store: Store,
+    clock: Clock,
+    owner: String,
+    templates: Current,
 ) -> Result<Dispatcher, PartsError> {
     let transport = match config.delivery.mode {
         config::Mode::Capture => Transport::Capture,
@@ -119,7 +142,7 @@ pub fn dispatcher(
         rate: config.delivery.rate,
         policy: config.policy(),
     };
-    Ok(Dispatcher::new(store, clock, transport, desk(config)?, settings))
+    Ok(Dispatcher::new(store, clock, transport, desk_with(config, templates)?, settings))
 }
 
 /// Where the configuration's templates are: its folder, or compiled in where there is no such folder.

@@ -4,11 +4,13 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::words::{count, mode_line, plain};
+use super::words::{Local, count, mode_line, plain};
 use super::{Answer, Call, Exit, output, template};
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Mode};
+use crate::domain::calendar::Instant;
 use crate::mail::{Connection, Failure, Security, Session};
-use crate::parts::{self, PartsError};
+use crate::parts;
 use crate::store::{Inspection, StoreError, inspect};
 use crate::templates::{PATIENCE, check_within};
 
@@ -124,7 +126,9 @@ fn refused(call: &Call, error: &ConfigError) -> Finding {
 }
 
 async fn findings(config: &Config, smtp: bool) -> Vec<Finding> {
-    let mut findings = vec![configuration(config), database(config).await, templates(config)];
+    let inspected = inspect(&config.database.path).await;
+    let passed = inspected.as_ref().ok().and_then(|found| found.templates_passed);
+    let mut findings = vec![configuration(config), database(config, inspected), templates(config, passed)];
     if smtp {
         findings.push(mail_server(config).await);
     }
@@ -133,7 +137,7 @@ async fn findings(config: &Config, smtp: bool) -> Vec<Finding> {
 
 fn configuration(config: &Config) -> Finding {
     let file = config.path.display().to_string();
-    if let Err(error @ PartsError::Address(_)) = parts::desk(config) {
+    if let Err(error) = parts::addresses(config) {
         return Finding::fail("config", Exit::Config, format!("{file}: {error}"));
     }
     // The mode has a line of its own.
@@ -142,9 +146,9 @@ fn configuration(config: &Config) -> Finding {
     if details.is_empty() { Finding::ok("config", file) } else { Finding::warn("config", file, details) }
 }
 
-async fn database(config: &Config) -> Finding {
+fn database(config: &Config, inspected: Result<Inspection, StoreError>) -> Finding {
     let path = &config.database.path;
-    match inspect(path).await {
+    match inspected {
         Ok(found) => stands(&found),
         Err(StoreError::Missing { .. }) => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -186,13 +190,25 @@ fn stands(found: &Inspection) -> Finding {
     }
 }
 
-fn templates(config: &Config) -> Finding {
+/// `passed`: when the last set passed that a daemon would go on with.
+fn templates(config: &Config, passed: Option<Instant>) -> Finding {
     // The samples are rendered for the shop of this configuration too.
     let source = parts::template_source(config);
     let report = check_within(PATIENCE, source.clone(), Some(parts::shop(config)));
     let details: Vec<String> = template::findings(&report, &source).collect();
     let words = format!("{}, from {source}", template::summary(&report));
     if report.errors().next().is_some() {
+        let mut details = details;
+        details.push(match passed {
+            Some(at) => {
+                let local = Local { zone: config.policy().zone, now: Clock::System.now() };
+                format!(
+                    "until it is mended mails are written with the set that passed on {}",
+                    local.exact(at)
+                )
+            }
+            None => "no set of this folder ever passed: `shipby serve` does not start with it".to_owned(),
+        });
         Finding { details, ..Finding::fail("templates", Exit::Config, words) }
     } else if details.is_empty() {
         Finding::ok("templates", words)

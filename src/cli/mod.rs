@@ -37,6 +37,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Config, ConfigError};
 use crate::parts::PartsError;
 use crate::store::{Store, StoreError};
+use crate::templates::TemplateError;
 
 /// Keeps customers informed while they wait for backordered and preordered goods.
 #[derive(Debug, Parser)]
@@ -198,7 +199,10 @@ pub fn run() -> ExitCode {
 
 /// The code an error ends with.
 fn exit_of(error: &anyhow::Error) -> Exit {
-    if error.downcast_ref::<ConfigError>().is_some() || error.downcast_ref::<PartsError>().is_some() {
+    let is_config = error.downcast_ref::<ConfigError>().is_some()
+        || error.downcast_ref::<PartsError>().is_some()
+        || error.downcast_ref::<TemplateError>().is_some();
+    if is_config {
         Exit::Config
     } else if error.downcast_ref::<StoreError>().is_some() {
         Exit::Database

@@ -11,7 +11,7 @@ use crate::domain::policy::Policy;
 use crate::domain::settle::Outcome;
 use crate::mail::{ComposeError, Letter, Mailbox, compose, envelope_address};
 use crate::store::Claimed;
-use crate::templates::{Shop, TemplateError, TemplateSet, context};
+use crate::templates::{Current, Shop, TemplateError, context};
 
 use super::Settings;
 
@@ -26,21 +26,25 @@ pub enum LetterError {
     Panic,
 }
 
+/// A notice as it was written.
+pub(super) struct Written {
+    pub subject: String,
+    /// Of the template set it was written with.
+    pub template_hash: String,
+    pub bytes: Vec<u8>,
+}
+
 /// Everything a mail is written with.
 #[derive(Debug)]
 pub struct Desk {
-    pub templates: TemplateSet,
+    /// Asked for each mail: it may be another one by then.
+    pub templates: Current,
     pub shop: Shop,
     pub from: Mailbox,
     pub reply_to: Option<Mailbox>,
 }
 
 impl Desk {
-    /// The hash of the template set mails are written with.
-    pub fn template_hash(&self) -> &str {
-        self.templates.hash()
-    }
-
     /// The envelope's sender.
     pub fn sender(&self) -> &str {
         self.from.address()
@@ -52,27 +56,23 @@ impl Desk {
         envelope_address(address).unwrap_or_else(|| address.to_owned())
     }
 
-    /// Subject and bytes of a notice.
+    /// A notice as it goes out.
     pub(super) fn write(
         &self,
         claimed: &Claimed,
         settings: &Settings,
         now: Instant,
-    ) -> Result<(String, Vec<u8>), LetterError> {
+    ) -> Result<Written, LetterError> {
         // A panic here must cost one notice, not the daemon.
         catch_unwind(AssertUnwindSafe(|| self.compose(claimed, settings, now)))
             .unwrap_or(Err(LetterError::Panic))
     }
 
-    fn compose(
-        &self,
-        claimed: &Claimed,
-        settings: &Settings,
-        now: Instant,
-    ) -> Result<(String, Vec<u8>), LetterError> {
+    fn compose(&self, claimed: &Claimed, settings: &Settings, now: Instant) -> Result<Written, LetterError> {
         let next = next_news(&claimed.order, &claimed.notice, &settings.policy, now);
         let mail = context(&claimed.order, &claimed.notice, &self.shop, &settings.policy, next, now);
-        let rendered = self.templates.render(&mail)?;
+        let templates = self.templates.get();
+        let rendered = templates.render(&mail)?;
         let real = claimed.notice.content.email.as_str();
         let (to, subject) = match &settings.mode {
             Mode::Redirect(address) => (address.as_str(), format!("[for {real}] {}", rendered.subject)),
@@ -96,7 +96,7 @@ impl Desk {
             order: &claimed.order.number,
             kind: claimed.notice.kind.as_str(),
         })?;
-        Ok((subject, bytes))
+        Ok(Written { subject, template_hash: templates.hash().to_owned(), bytes })
     }
 }
 

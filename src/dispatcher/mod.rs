@@ -26,6 +26,7 @@ use crate::mail::{Connection, Failure, Relay};
 use crate::store::{Claimed, Claims, Limits, Outcomes, Settlement, Staged, Store, StoreError};
 
 use ledger::Ledger;
+use letter::Written;
 pub use letter::{Desk, LetterError, next_news};
 use throttle::Throttle;
 
@@ -318,8 +319,8 @@ impl Dispatcher {
             let bytes = match claimed.message.take() {
                 Some(bytes) => bytes,
                 None => match self.desk.write(&claimed, &self.settings, now) {
-                    Ok((subject, bytes)) => {
-                        let (id, template_hash) = (claimed.id.clone(), self.desk.template_hash().to_owned());
+                    Ok(Written { subject, template_hash, bytes }) => {
+                        let id = claimed.id.clone();
                         outcomes.staged.push(Staged { id, subject, template_hash, bytes: bytes.clone() });
                         bytes
                     }

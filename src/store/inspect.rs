@@ -6,7 +6,11 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use super::{MIGRATIONS, Result, StoreError, plain};
+use super::{MIGRATIONS, Result, StoreError, instant, plain};
+use crate::domain::calendar::Instant;
+
+/// The schema since which the last good set of templates is kept.
+const TEMPLATE_SETS: i64 = 2;
 
 /// How a database stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub struct Inspection {
     pub open_orders: i64,
     /// Notices that a person must look at: held, or given up in doubt.
     pub for_a_person: i64,
+    /// When the last set of templates passed that a daemon would go on with; None if none is kept.
+    pub templates_passed: Option<Instant>,
 }
 
 /// Reads how the database at `path` stands. Makes nothing, migrates nothing.
@@ -64,11 +70,15 @@ async fn look(conn: &mut SqliteConnection, path: &Path) -> Result<Inspection> {
         return Err(StoreError::Newer { path: path.to_owned(), found: schema, known });
     }
     let verdict: String = sqlx::query_scalar("pragma quick_check(1)").fetch_one(&mut *conn).await?;
-    let (mut open_orders, mut for_a_person) = (0, 0);
+    let (mut open_orders, mut for_a_person, mut passed) = (0, 0, None);
+    if schema >= TEMPLATE_SETS {
+        passed = sqlx::query_scalar("select max(kept_at) from template_sets").fetch_one(&mut *conn).await?;
+    }
     if schema > 0 {
         open_orders = sqlx::query_scalar(OPEN).fetch_one(&mut *conn).await?;
         for_a_person = sqlx::query_scalar(PERSON).fetch_one(&mut *conn).await?;
     }
     let damage = Some(verdict).filter(|verdict| verdict != "ok");
-    Ok(Inspection { schema, known, damage, open_orders, for_a_person })
+    let templates_passed = passed.map(instant);
+    Ok(Inspection { schema, known, damage, open_orders, for_a_person, templates_passed })
 }

@@ -5,6 +5,7 @@
 //! function of the order, the notice, the shop and the templates.
 
 pub mod context;
+mod current;
 mod error;
 mod files;
 mod filters;
@@ -19,6 +20,7 @@ pub mod samples;
 mod set;
 
 pub use context::{MailContext, Shop, context};
+pub use current::Current;
 pub use error::{TemplateError, nearest};
 pub use files::{COMPILED_IN, Files, MAX_FILE, has_html};
 pub use lint::{PATIENCE, Report, Source, check_folder, check_within};

@@ -5,6 +5,7 @@ mod cli_write;
 mod compose;
 mod config;
 mod daemon;
+mod daemon_templates;
 mod demo;
 mod dispatcher;
 mod intake_facts;

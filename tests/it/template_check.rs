@@ -225,7 +225,7 @@ fn windows_files_with_a_mark_are_the_same_set_and_odd_files_are_answered() {
 fn a_loop_that_does_not_end_is_given_up_and_one_that_prints_is_cut() {
     let dir = folder();
     let turns = |body: &str| {
-        let ten = "{% for a in range(end=9000) %}{% for b in range(end=9000) %}";
+        let ten = "{% for a in range(end=5000) %}{% for b in range(end=5000) %}";
         format!("{ten}{body}{{% endfor %}}{{% endfor %}}{{{{ order.number }}}} {{{{ shop.support_email }}}}")
     };
     put(dir.path(), "restock/subject.txt", turns("text"));

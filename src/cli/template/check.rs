@@ -72,6 +72,5 @@ pub(in crate::cli) fn findings(report: &Report, source: &Source) -> impl Iterato
 /// What was tried.
 pub(in crate::cli) fn summary(report: &Report) -> String {
     let languages = count(report.languages.len(), "language", "languages");
-    let mails = count(report.mails, "mail", "mails");
-    format!("{} kinds × {languages} × {} samples, {mails} rendered", NoticeKind::ALL.len(), report.samples)
+    format!("{} kinds in {languages}, {} samples rendered", NoticeKind::ALL.len(), report.samples)
 }

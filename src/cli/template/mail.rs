@@ -16,7 +16,7 @@ use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::stated;
-use crate::mail::{Letter, Mailbox, compose};
+use crate::mail::{Letter, compose};
 use crate::parts;
 use crate::templates::{MailContext, Rendered, Shop, TemplateSet, context, nearest, samples};
 
@@ -173,11 +173,7 @@ impl Subject {
         to: Option<&str>,
         date: Option<Instant>,
     ) -> anyhow::Result<Vec<u8>> {
-        let from = &config.shop.from;
-        let sender = Mailbox::new("sender", from.name.as_deref(), from.address.as_str())?;
-        let support = config.shop.support_email.as_ref();
-        let reply_to =
-            support.map(|email| Mailbox::new("support address", None, email.as_str())).transpose()?;
+        let (sender, reply_to) = parts::addresses(config)?;
         let domain = sender.address().rsplit_once('@').map_or("localhost", |(_, domain)| domain).to_owned();
         let date = date.unwrap_or(self.now);
         let name = self.order.customer.name.as_deref().filter(|_| to.is_none());

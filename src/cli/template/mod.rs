@@ -16,7 +16,7 @@ use super::{Answer, Call};
 use crate::config::Config;
 use crate::domain::notice::NoticeKind;
 use crate::parts;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::templates::{Source, TemplateError, TemplateSet};
 
 #[derive(Debug, Subcommand)]
@@ -57,6 +57,16 @@ fn draft(config: &Config) -> Result<TemplateSet, TemplateError> {
         Source::CompiledIn => TemplateSet::compiled_in(),
         Source::Folder(dir) => TemplateSet::draft(&dir),
     }
+}
+
+/// The hash of the set that mails are written with now; None where no daemon has used the folder yet and it is broken.
+pub(super) async fn hash_in_use(config: &Config, store: &Store) -> Result<Option<String>, StoreError> {
+    let hash = |set: TemplateSet| set.hash().to_owned();
+    Ok(match (parts::template_source(config), store.last_template_set().await?) {
+        (Source::CompiledIn, _) => TemplateSet::compiled_in().map(hash).ok(),
+        (Source::Folder(_), Some(kept)) => Some(kept.hash),
+        (Source::Folder(dir), None) => TemplateSet::draft(&dir).map(hash).ok(),
+    })
 }
 
 /// The set that mails are written with now, and where it is from: the last good one, else the built-in one.

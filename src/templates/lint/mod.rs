@@ -28,7 +28,7 @@ use super::set::{TemplateSet, syntax_fault};
 use crate::domain::notice::NoticeKind;
 
 /// How long a set may take to be checked before it is refused.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What was found out about a set.
 #[derive(Debug, Default)]
