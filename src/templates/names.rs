@@ -221,7 +221,7 @@ fn strings(text: &str, from: usize, to: usize) -> Vec<(usize, &str)> {
 }
 
 /// Where the inside of each tag and comment begins and ends.
-fn spans(text: &str) -> Vec<(usize, usize)> {
+pub(super) fn spans(text: &str) -> Vec<(usize, usize)> {
     let mut spans = Vec::new();
     let mut at = 0;
     while let Some(open) = text[at..].find('{').map(|found| at + found) {

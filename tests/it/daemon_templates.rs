@@ -87,7 +87,7 @@ async fn an_edit_that_takes_long_or_writes_without_end_does_not_hold_the_daemon_
     let dir = folder(&house);
     let daemon = house.serve();
     let store = house.store().await;
-    let turns = "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% endfor %}{% endfor %}x";
+    let turns = "{% for a in range(end=300) %}{% for b in range(end=300) %}{% endfor %}{% endfor %}x";
     put(&dir, SUBJECT, turns);
     daemon.signal("HUP");
     assert!(subject(&store, "1").await.starts_with("Order 1 confirmed"));

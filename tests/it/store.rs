@@ -474,3 +474,23 @@ async fn an_order_that_changes_between_claim_and_body_gets_the_new_mail_only() {
     let subjects: Vec<_> = shop.mails().into_iter().map(|mail| mail.subject).collect();
     assert_eq!(subjects, ["Order 1 confirmed: ships by 14 April"]);
 }
+
+#[tokio::test]
+async fn of_the_template_sets_that_passed_the_last_one_is_kept() {
+    let shop = TestApp::start(START).await;
+    let store = shop.store();
+    assert_eq!(store.last_template_set().await.unwrap(), None);
+    let files = |text: &str| [("base.txt".to_owned(), text.to_owned())].into();
+    store.keep_template_set("one", &files("1"), shop.now()).await.unwrap();
+    let later = shop.now() + TimeDelta::hours(1);
+    store.keep_template_set("two", &files("2 ñ"), later).await.unwrap();
+    // The same set again: it passed when it passed.
+    store.keep_template_set("two", &files("2 ñ"), later + TimeDelta::hours(1)).await.unwrap();
+    let kept = store.last_template_set().await.unwrap().unwrap();
+    assert_eq!((kept.hash.as_str(), kept.kept_at, kept.files), ("two", later, files("2 ñ")));
+    let sets: i64 = sqlx::query_scalar("select count(*) from template_sets")
+        .fetch_one(&mut shop.raw().await)
+        .await
+        .unwrap();
+    assert_eq!(sets, 1);
+}

@@ -302,3 +302,37 @@ fn stand_in(files: &mut Files, file: &str) {
     let plain = files::COMPILED_IN.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| text);
     files.insert(file.to_owned(), plain.to_owned());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::names::spans;
+    use super::*;
+
+    /// The default set with a mark in every branch, and the marks.
+    fn marked() -> (TemplateSet, BTreeSet<String>) {
+        let (mut files, mut marks) = (files::compiled_in(), BTreeSet::new());
+        for (file, text) in &mut files {
+            for (from, to) in spans(text).into_iter().rev() {
+                let word = text[from..to].trim_start_matches('-').split_whitespace().next();
+                if text[..from].ends_with("{%") && matches!(word, Some("if" | "elif" | "else")) {
+                    let (line, column) = place(text, from);
+                    let mark = format!("⟦{file}:{line}:{column}⟧");
+                    text.insert_str(to + 2, &mark);
+                    marks.insert(mark);
+                }
+            }
+        }
+        (TemplateSet::parse(files).unwrap(), marks)
+    }
+
+    #[test]
+    fn the_samples_reach_every_branch_of_the_default_set() {
+        let (set, mut marks) = marked();
+        for (case, shop) in samples::cases().iter().zip(samples::shops().iter().cycle()) {
+            let mail = set.render(&mail(case, shop, DEFAULT_LANGUAGE)).unwrap();
+            let all = format!("{}{}{}", mail.subject, mail.text, mail.html.unwrap_or_default());
+            marks.retain(|mark| !all.contains(mark.as_str()));
+        }
+        assert_eq!(marks, BTreeSet::new(), "no sample takes these branches");
+    }
+}

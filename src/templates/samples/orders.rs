@@ -103,6 +103,11 @@ impl SampleLine {
         self
     }
 
+    pub fn in_stock(mut self) -> Self {
+        self.line.kind = LineKind::InStock;
+        self
+    }
+
     pub fn in_house(mut self) -> Self {
         self.line.cover = Cover::Received { on: day(17) };
         self.stated.in_house = true;

@@ -3,7 +3,7 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::orders::{SampleLine, line};
+use super::orders::{SampleLine, line, made};
 use super::{Sample, samples};
 use crate::domain::fact::{LineKind, Partial, Payment};
 use crate::domain::notice::{NoticeKind, StatedLine};
@@ -121,20 +121,173 @@ const TRAITS: &[Trait] = &[
         })
     }),
     ("no next mail", |sample| sample.next_news = None),
+    ("two of three later", |sample| {
+        each(sample, |line, stated| {
+            (line.told, stated.date, stated.told) = (Some(day(20)), Some(day(31)), Some(day(31)));
+            (stated.in_house, stated.missed) = (false, false);
+        });
+        each(sample, |line, _| line.reason.reason = Some("The glaze failed our check.".to_owned()));
+        add(sample, line("Teapot, blue").now_ships(31).because("The glaze failed our check."));
+        add(sample, line("Cake stand").promised(30));
+    }),
+    ("two of three later, by different days", |sample| {
+        each(sample, |line, stated| {
+            (line.told, stated.date, stated.told) = (Some(day(20)), Some(day(31)), Some(day(31)));
+            (stated.in_house, stated.missed) = (false, false);
+        });
+        add(sample, line("Teapot, blue").promised(18).now_ships(30));
+        add(sample, line("Cake stand").promised(30));
+    }),
+    ("two later, together", |sample| {
+        each(sample, |line, stated| {
+            (line.told, stated.date, stated.told) = (Some(day(20)), Some(day(31)), Some(day(31)));
+            (stated.in_house, stated.missed) = (false, false);
+        });
+        add(sample, line("Teapot, blue").now_ships(31));
+    }),
+    ("two of three withdrawn", |sample| {
+        each(sample, |line, stated| {
+            (line.cover, line.ever_covered, line.told) = (Cover::Nothing, true, Some(day(30)));
+            (stated.date, stated.told, stated.in_house, stated.missed) = (None, None, false, false);
+        });
+        add(sample, line("Teapot, blue").promised(30).withdrawn());
+        add(sample, line("Cake stand").promised(30));
+    }),
+    ("two of three earlier", |sample| {
+        each(sample, |line, stated| {
+            (line.told, stated.date, stated.told) = (Some(day(31)), Some(day(28)), Some(day(28)));
+            (stated.in_house, stated.missed) = (false, false);
+        });
+        add(sample, line("Teapot, blue").promised(31).now_ships(28));
+        add(sample, line("Cake stand").promised(30));
+    }),
+    ("two earlier, by different days", |sample| {
+        each(sample, |line, stated| {
+            (line.told, stated.date, stated.told) = (Some(day(31)), Some(day(28)), Some(day(28)));
+            (stated.in_house, stated.missed) = (false, false);
+        });
+        add(sample, line("Teapot, blue").promised(31).now_ships(29));
+    }),
+    ("two of three with a first date", |sample| {
+        each(sample, |line, stated| {
+            (line.told, line.promised) = (None, None);
+            (stated.date, stated.told, stated.missed) = (Some(day(31)), Some(day(31)), false);
+        });
+        add(sample, line("Teapot, blue").first_date(31));
+        add(sample, line("Cake stand").promised(30));
+    }),
+    ("two of three overdue", |sample| {
+        each(sample, |line, stated| {
+            (line.told, stated.date, stated.told, stated.missed) = (Some(day(1)), None, Some(day(1)), true);
+        });
+        add(sample, line("Teapot, blue").was(1).missed());
+        add(sample, line("Cake stand").promised(30));
+    }),
+    ("overdue, with a new date, together", |sample| {
+        sample.order.partial = Some(Partial::Hold);
+        each(sample, |line, stated| {
+            (line.told, stated.date, stated.told, stated.missed) =
+                (Some(day(1)), Some(day(31)), Some(day(31)), true);
+            stated.in_house = false;
+        });
+        add(sample, line("Cake stand").promised(30));
+    }),
+    ("overdue, with a new date", |sample| {
+        each(sample, |line, stated| {
+            (line.told, stated.date, stated.told, stated.missed) =
+                (Some(day(1)), Some(day(31)), Some(day(31)), true);
+            stated.in_house = false;
+        })
+    }),
+    ("one of two in the house", |sample| {
+        each(sample, |line, stated| {
+            line.cover = Cover::Received { on: day(2) };
+            (stated.in_house, stated.missed) = (true, false);
+        });
+        add(sample, line("Cake stand").promised(30));
+    }),
+    ("one of two in the house, without a date", |sample| {
+        each(sample, |line, stated| {
+            line.cover = Cover::Received { on: day(2) };
+            (line.told, stated.date, stated.told) = (None, None, None);
+            (stated.in_house, stated.missed) = (true, false);
+        });
+        add(sample, line("Cake stand").promised(30));
+    }),
+    ("two dates, together", |sample| {
+        sample.order.partial = Some(Partial::Hold);
+        add(sample, line("Teapot, blue").promised(30));
+    }),
+    ("two dates", |sample| add(sample, line("Teapot, blue").promised(30))),
+    ("more than is listed", |sample| {
+        for n in 1..=25 {
+            let (line, _) = line(&format!("Cup no. {n}")).no_date().parts();
+            let id = next_id(sample);
+            sample.order.lines.push(Line { id, kind: LineKind::InStock, quantity: 4, ..line });
+        }
+        for news in sample.order.news.clone() {
+            for n in 1..=25 {
+                let mut more = news.clone();
+                more.id = format!("{}-{n}", more.id);
+                sample.notice.content.news.push(more.key());
+                sample.order.news.push(more);
+            }
+        }
+    }),
     ("an odd order number", |sample| sample.order.number = "A/10 #7 & <b>".to_owned()),
 ];
 
+/// Stories that are only there to be rendered: what no trait makes of another one.
+fn more_samples() -> Vec<Option<Sample>> {
+    use NoticeKind::{Cancelled, Confirmation, DateSlip, Shipped, Update48h};
+    vec![
+        made("cancelled, two lines", Cancelled)
+            .on(10)
+            .lines([line("Kettle").cancelled(), line("Teapot, blue").cancelled()])
+            .called_off(None)
+            .sample(),
+        made("confirmation, one in stock", Confirmation).in_stock("Cup", 4).sample(),
+        made("date withdrawn of two lines of three", DateSlip)
+            .on(12)
+            .lines([line("Kettle").withdrawn(), line("Teapot, blue").withdrawn(), line("Cake stand")])
+            .sample(),
+        made("date withdrawn after it had passed", DateSlip)
+            .on(24)
+            .lines([line("Kettle").withdrawn()])
+            .sample(),
+        made("update after 48 hours, preorder without a date", Update48h)
+            .on(4)
+            .lines([line("Espresso Machine").preorder().no_date()])
+            .sample(),
+        made("shipped, what was in stock", Shipped)
+            .on(3)
+            .lines([line("Kettle"), line("Cup").in_stock().shipped()])
+            .parcel(Some("DHL"), None, None)
+            .sample(),
+        made("shipped, all of it was in stock", Shipped)
+            .on(3)
+            .lines([line("Cup").in_stock().shipped()])
+            .parcel(Some("DHL"), None, None)
+            .sample(),
+        made("update after 48 hours, two preorders", Update48h)
+            .on(4)
+            .lines([line("Espresso Machine").preorder(), line("Grinder").preorder().promised(27)])
+            .sample(),
+    ]
+}
+
 /// Every sample, and per kind every trait.
 pub fn cases() -> Vec<Case> {
-    let plain = samples();
+    let mut plain = samples();
+    plain.extend(more_samples().into_iter().flatten());
     let mut cases: Vec<Case> =
         plain.iter().map(|sample| Case { name: sample.name.to_owned(), sample: sample.clone() }).collect();
     for kind in NoticeKind::ALL {
         let stories: Vec<&Sample> = plain.iter().filter(|sample| sample.notice.kind == *kind).collect();
         for (at, story) in stories.iter().cycle().take(TRAITS.len()).enumerate() {
-            // Every second one has another beside it.
-            let beside = (at % 2 == 1).then(|| &TRAITS[(at + 7) % TRAITS.len()]);
-            let traits: Vec<&Trait> = std::iter::once(&TRAITS[at]).chain(beside).collect();
+            // Every second one has another below it.
+            let below = (at % 2 == 1).then(|| &TRAITS[(at + 7) % TRAITS.len()]);
+            let traits: Vec<&Trait> = below.into_iter().chain([&TRAITS[at]]).collect();
             cases.push(with(story, &traits));
         }
     }
