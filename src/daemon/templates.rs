@@ -59,6 +59,7 @@ impl Templates {
         log(&report, &folder);
         let set = match report.into_set() {
             Ok(set) => {
+                tracing::info!(from = %source, set = set.hash(), "templates loaded");
                 if let Source::Folder(_) = source {
                     store.keep_template_set(set.hash(), set.files(), clock.now()).await?;
                 }
@@ -163,6 +164,9 @@ fn stamps(folder: &Path, depth: u8, found: &mut Vec<Stamp>) {
         let Ok(meta) = entry.metadata() else { continue };
         if found.len() >= FILES {
             return;
+        }
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue; // what an editor keeps beside its file
         }
         if meta.is_dir() && depth > 1 {
             stamps(&entry.path(), depth - 1, found);

@@ -56,10 +56,8 @@ macro_rules! rules {
 
             /// The rule it stands for.
             pub fn rule(self) -> &'static Rule {
-                match self { $(Self::$code => const {
-                    &Rule { code: Code::$code, severity: Severity::$severity, silenceable: $silenceable,
-                        says: $says, mend: $mend }
-                },)+ }
+                // The table and the codes are written from the same lines.
+                &RULES[self as usize]
             }
         }
 

@@ -87,11 +87,13 @@ async fn an_edit_that_takes_long_or_writes_without_end_does_not_hold_the_daemon_
     let dir = folder(&house);
     let daemon = house.serve();
     let store = house.store().await;
-    let turns = "{% for a in range(end=300) %}{% for b in range(end=300) %}{% endfor %}{% endfor %}x";
+    let turns =
+        "{% for a in range(end=500) %}{% for b in range(end=500) %}{% endfor %}{% endfor %}{{ order.numbr }}";
     put(&dir, SUBJECT, turns);
     daemon.signal("HUP");
     assert!(subject(&store, "1").await.starts_with("Order 1 confirmed"));
+    house.hear_status("Field `numbr` is not defined");
     put(&dir, SUBJECT, "{% for a in range(end=90000) %}{{ a }} is a number {% endfor %}");
-    house.hear_status("templates broken");
+    house.hear_status("renders to more than 1 MiB");
     assert!(subject(&store, "2").await.starts_with("Order 2 confirmed"));
 }

@@ -139,6 +139,27 @@ fn a_fault_in_a_branch_that_no_sample_takes_is_found_with_its_place() {
 }
 
 #[test]
+fn an_unknown_name_that_a_mail_fails_at_is_told_once_and_cannot_be_silenced_away() {
+    let dir = folder();
+    for (allow, expected) in [("", "1:10 L04"), ("{# lint:allow L04 it will come #}", "1:43 E03")] {
+        put(dir.path(), "restock/subject.txt", format!("{allow}{{{{ order.numbr }}}}"));
+        let report = check_folder(dir.path(), None);
+        assert_eq!(places(&report), [format!("restock/subject.txt:{expected}")]);
+        assert!(report.into_set().is_err());
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_or_empty_is_one_fault() {
+    let dir = folder();
+    let told: Vec<String> =
+        check_folder(&dir.path().join("no"), None).findings.iter().map(ToString::to_string).collect();
+    assert_eq!(told, [".:1:1 E01 cannot be read: No such file or directory (os error 2)"]);
+    std::fs::create_dir(dir.path().join("no")).unwrap();
+    assert_eq!(places(&check_folder(&dir.path().join("no"), None)), [".:1:1 E01"]);
+}
+
+#[test]
 fn a_text_part_that_is_missing_or_empty_is_refused() {
     let dir = folder();
     std::fs::remove_file(dir.path().join("overdue/body.txt")).unwrap();
@@ -180,11 +201,13 @@ fn every_broken_file_is_told_not_only_the_first() {
     put(dir.path(), "refunded/body.txt", "{{ order.number | uper }}");
     put(dir.path(), "refunded/body.htm", "");
     put(dir.path(), "cancelled/body.txt", b"a\nb\xe9");
+    put(dir.path(), "notes.txt", "");
     let report = check_folder(dir.path(), None);
     assert_eq!(
         places(&report),
         [
             "cancelled/body.txt:2:2 E01",
+            "notes.txt:1:1 E01",
             "overdue/body.txt:1:7 E02",
             "refunded/body.htm:1:1 E01",
             "refunded/body.txt:1:19 E02",
@@ -234,7 +257,10 @@ fn a_loop_that_does_not_end_is_given_up_and_one_that_prints_is_cut() {
     put(dir.path(), "restock/subject.txt", turns("{% set x = b %}"));
     let report = check_within(Duration::from_secs(4), Source::Folder(dir.path().to_owned()), None);
     let told: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
-    assert!(told.len() == 1 && told[0].contains(" E04 takes longer than 4 s to render"), "{told:?}");
+    assert!(
+        told.len() == 1 && told[0].contains(" E04 this mail takes longer than 4 s to render"),
+        "{told:?}"
+    );
     assert!(report.into_set().is_err());
 }
 

@@ -10,7 +10,8 @@ mod words;
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -92,7 +93,7 @@ pub fn check_folder(dir: &Path, shop: Option<&Shop>) -> Report {
 /// thread ends with the mail it is at.
 pub fn check_within(limit: Duration, source: Source, shop: Option<Shop>) -> Report {
     let progress = Progress::default();
-    let (sender, receiver) = mpsc::sync_channel(1);
+    let (sender, receiver) = sync_channel(1);
     let theirs = progress.clone();
     let work = move || {
         let read = match source {
@@ -109,11 +110,16 @@ pub fn check_within(limit: Duration, source: Source, shop: Option<Shop>) -> Repo
     if let Err(error) = std::thread::Builder::new().name("template-check".to_owned()).spawn(work) {
         return refused(".", format!("cannot be checked: {error}"));
     }
-    receiver.recv_timeout(limit).unwrap_or_else(|_| {
+    receiver.recv_timeout(limit).unwrap_or_else(|end| {
         progress.stop.store(true, Ordering::Relaxed);
         let (file, sample) = progress.at.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let why = format!("takes longer than {} s to render (in the sample `{sample}`)", limit.as_secs());
-        refused(&file, why)
+        let why = match end {
+            RecvTimeoutError::Timeout => {
+                format!("this mail takes longer than {} s to render", limit.as_secs())
+            }
+            RecvTimeoutError::Disconnected => "rendering this mail failed inside shipby".to_owned(),
+        };
+        refused(&file, format!("{why} (in the sample `{sample}`)"))
     })
 }
 
@@ -138,6 +144,13 @@ impl<'a> Check<'a> {
         let mut check = Self { files: read.files, shop, broken, findings: Vec::new() };
         for fault in read.faults {
             check.fault(Code::E01, fault);
+        }
+        if check.files.is_empty() {
+            // One fault is enough: each file need not be missed.
+            if check.findings.is_empty() {
+                check.findings.push(Finding::whole(Code::E01, ".", "holds no templates"));
+            }
+            return Report { findings: check.told(), ..Report::default() };
         }
         let languages = languages(&check.files);
         let cases = samples::cases();
@@ -205,11 +218,11 @@ impl<'a> Check<'a> {
             self.fault(Code::E02, fault);
         }
         // All mails stand in these frames.
-        if self.broken.iter().any(|file| Place::of(file).kind.is_none()) {
+        if self.broken.iter().any(|file| is_frame(file)) {
             return None;
         }
         let mut files = self.files.clone();
-        for file in &self.broken {
+        for file in self.broken.iter().filter(|file| Place::of(file).kind.is_some()) {
             stand_in(&mut files, file);
         }
         loop {
@@ -219,10 +232,7 @@ impl<'a> Check<'a> {
             };
             let file = fault.file.clone();
             self.fault(Code::E02, fault);
-            if !files.contains_key(&file)
-                || !self.broken.insert(file.clone())
-                || Place::of(&file).kind.is_none()
-            {
+            if !files.contains_key(&file) || !self.broken.insert(file.clone()) || is_frame(&file) {
                 return None;
             }
             stand_in(&mut files, &file);
@@ -277,12 +287,23 @@ impl<'a> Check<'a> {
         let mut findings = self.findings;
         findings.append(&mut allowed.faults);
         findings.retain(|finding| !allowed.covers(finding));
+        let at = |f: &Finding, code| (f.file.clone(), f.line, f.column, code);
+        let unknown: HashSet<_> =
+            findings.iter().filter(|f| f.code == Code::L04).map(|f| at(f, Code::E03)).collect();
+        // A mail that fails at an unknown name is the same fault; where the name is allowed, the failure stays.
+        findings.retain(|f| !unknown.contains(&at(f, f.code)));
         let mut seen = HashSet::new();
-        findings.retain(|f| seen.insert((f.file.clone(), f.line, f.column, f.code)));
+        findings.retain(|f| seen.insert(at(f, f.code)));
         // Stable, so that at one place they stay in the order of being found.
         findings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         findings
     }
+}
+
+/// Whether all mails of a language stand in it.
+fn is_frame(file: &str) -> bool {
+    let Place { kind, part, .. } = Place::of(file);
+    kind.is_none() && ["base.txt", "base.html"].contains(&part)
 }
 
 fn selling(word: &str) -> String {

@@ -102,13 +102,7 @@ pub(super) fn check(
 }
 
 fn failed(error: TemplateError) -> Finding {
-    let code = if error.message.contains("is not defined") {
-        Code::L04
-    } else if error.message.contains("more than 1 MiB") {
-        Code::E04
-    } else {
-        Code::E03
-    };
+    let code = if error.message.contains("more than 1 MiB") { Code::E04 } else { Code::E03 };
     Finding::at(code, &error.file, (error.line, error.column), error.message)
 }
 

@@ -196,7 +196,10 @@ fn words(text: &str) -> Vec<(usize, String)> {
         let mut word_open = false;
         for (offset, c) in literal.char_indices() {
             match c {
-                '<' => in_markup = true,
+                // A tag, and not `5 < 6`.
+                '<' if literal[offset + 1..].starts_with(|c: char| c.is_alphabetic() || "/!".contains(c)) => {
+                    in_markup = true;
+                }
                 '>' => in_markup = false,
                 _ => {}
             }
@@ -234,6 +237,7 @@ mod tests {
             ("de-AT", "bald", vec!["bald"]),
             ("xx", "soon bald", vec![]),
             ("en", "<p class=\"soon\">{{ soon }}{# soon #}</p>", vec![]),
+            ("en", "<3, 5 < 6, soon", vec!["soon"]),
             ("en", "{% if x %}{{ <say text=\"shortly\"/> }}{% endif %}", vec!["shortly"]),
         ] {
             assert_eq!(phrases(vague(language, text)), expected, "{text}");
