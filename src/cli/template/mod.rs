@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod list;
 mod mail;
 mod page;
 mod preview;
@@ -23,6 +24,8 @@ use crate::templates::{Source, TemplateError, TemplateSet};
 pub(super) enum Verb {
     /// Render every kind in every language with every sample, and read what no sample reaches.
     Check(check::Args),
+    /// The kinds of mail, and the samples they are tried on.
+    List(list::Args),
     /// What a template may use: name, type, when it is null, an example.
     Vars(vars::Args),
     /// A mail as the folder makes it, on a sample or a real order.
@@ -36,6 +39,7 @@ pub(super) enum Verb {
 pub(super) async fn run(call: &Call, verb: &Verb) -> Answer {
     match verb {
         Verb::Check(args) => check::run(call, args),
+        Verb::List(args) => list::run(call.json, args),
         Verb::Vars(args) => vars::run(call.json, args),
         Verb::Preview(args) => preview::run(call, args).await,
         Verb::Diff(args) => diff::run(call, args).await,

@@ -261,8 +261,10 @@ impl<'a> Check<'a> {
                     text: part("body.txt"),
                     html: has_html(kind).then(|| part("body.html")),
                 };
-                if parts.all().any(|file| self.broken.contains(file)) {
-                    continue;
+                let is_tried = language != DEFAULT_LANGUAGE
+                    && parts.all().all(|file| Place::of(file).language != language);
+                if is_tried || parts.all().any(|file| self.broken.contains(file)) {
+                    continue; // the mail is the default language's, or cannot be made
                 }
                 if progress.stop.load(Ordering::Relaxed) {
                     return mails;

@@ -39,9 +39,18 @@ struct Body<'a> {
     file: &'a str,
     body: &'a str,
     is_html: bool,
+    /// The dates it states, of those the mail may state.
+    dates: BTreeSet<NaiveDate>,
 }
 
-impl Body<'_> {
+impl<'a> Body<'a> {
+    fn new(file: &'a str, body: &'a str, is_html: bool, stated: &Stated) -> Self {
+        let mut made = Self { file, body, is_html, dates: BTreeSet::new() };
+        let said = stated.0.iter().filter(|(_, ways)| ways.iter().any(|way| made.says(way)));
+        made.dates = said.map(|(date, _)| *date).collect();
+        made
+    }
+
     fn says(&self, text: &str) -> bool {
         let wanted = if self.is_html { escape(text) } else { text.to_owned() };
         // `2 March` does not stand in `12 March`.
@@ -81,10 +90,10 @@ pub(super) fn check(
         let said = format!("is {length} characters long; {MAX_SUBJECT} is the most");
         found.push(Finding::whole(Code::L09, &parts.subject, said));
     }
-    let text = Body { file: &parts.text, body: &rendered.text, is_html: false };
-    let html = parts.html.as_ref().zip(rendered.html.as_ref());
-    let html = html.map(|(file, body)| Body { file, body, is_html: true });
     let stated = dates.of(set, mail, language);
+    let text = Body::new(&parts.text, &rendered.text, false, &stated);
+    let html = parts.html.as_ref().zip(rendered.html.as_ref());
+    let html = html.map(|(file, body)| Body::new(file, body, true, &stated));
     let twin = dated_twin(mail).and_then(|twin| set.render(&twin).ok());
     for body in [Some(&text), html.as_ref()].into_iter().flatten() {
         must_say(mail, body, &mut found);
@@ -129,7 +138,7 @@ fn must_say(mail: &MailContext, body: &Body<'_>, found: &mut Vec<Finding>) {
 /// The date by which each waiting line ships, however it is printed.
 fn promise(mail: &MailContext, body: &Body<'_>, stated: &Stated, found: &mut Vec<Finding>) {
     let lines = mail.waiting.items.iter().filter(|line| !line.in_house);
-    let silent = lines.filter_map(|line| line.date).find(|date| !stated.says(body, *date));
+    let silent = lines.filter_map(|line| line.date).find(|date| !body.dates.contains(date));
     if let Some(date) = silent {
         let printed = stated.words(date);
         let said = format!(
@@ -172,10 +181,9 @@ fn no_promise(body: &Body<'_>, dated: &str) -> Option<Finding> {
 
 /// The first date that one part states and the other does not.
 fn same_dates(text: &Body<'_>, html: &Body<'_>, stated: &Stated) -> Option<Finding> {
-    let differs = |date: &&NaiveDate| stated.says(text, **date) != stated.says(html, **date);
-    let date = stated.0.keys().find(differs)?;
+    let date = text.dates.symmetric_difference(&html.dates).next()?;
     let printed = stated.words(*date);
-    let said = if stated.says(html, *date) {
+    let said = if html.dates.contains(date) {
         format!("states {printed}, which body.txt does not")
     } else {
         format!("does not state {printed}, which body.txt does")
@@ -203,10 +211,6 @@ fn sells(set: &TemplateSet, rendered: &Rendered, language: &str) -> Vec<Finding>
 struct Stated(BTreeMap<NaiveDate, Vec<String>>);
 
 impl Stated {
-    fn says(&self, body: &Body<'_>, date: NaiveDate) -> bool {
-        self.0.get(&date).is_some_and(|ways| ways.iter().any(|way| body.says(way)))
-    }
-
     fn words(&self, date: NaiveDate) -> String {
         self.0.get(&date).and_then(|ways| ways.first()).cloned().unwrap_or_else(|| date.to_string())
     }

@@ -32,6 +32,20 @@ fn the_readme_beside_the_templates_is_what_the_types_say() {
 }
 
 #[test]
+fn list_names_the_kinds_and_the_samples_that_preview_takes() {
+    let house = House::new("live");
+    let kinds = house.prints(&["template", "list"]);
+    assert!(kinds.lines().any(|line| line.starts_with("update_48h") && line.ends_with("  text")), "{kinds}");
+    let samples = house.prints(&["template", "list", "restock"]);
+    for name in samples.lines().take(3) {
+        assert_eq!(house.json(&["template", "preview", "restock", "--sample", name])["about"], name);
+    }
+    let listed =
+        house.json(&["template", "list", "restock"])["kinds"][0]["samples"].as_array().unwrap().len();
+    assert!(listed >= 20 && listed == samples.lines().count());
+}
+
+#[test]
 fn vars_lists_what_a_kind_can_say_with_an_example() {
     let house = House::new("live");
     let shipped = house.prints(&["template", "vars", "shipped"]);
