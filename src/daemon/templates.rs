@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::calendar::Instant;
 use crate::parts;
 use crate::store::Store;
 use crate::telemetry::{Beat, Supervisor};
@@ -66,11 +67,10 @@ impl Templates {
                 set
             }
             Err(error) => {
-                let Some(kept) = store.last_template_set().await? else {
+                let Some((passed, set)) = last_good(&store, &shop).await? else {
                     return Err(error).with_context(|| format!("the templates in {}", folder.display()));
                 };
-                let set = TemplateSet::of_checked(kept.files)?;
-                tracing::error!(passed = %kept.kept_at, set = set.hash(),
+                tracing::error!(%passed, set = set.hash(),
                     "the templates are broken; the last set that passed is used");
                 supervisor.status(TOPIC, &broken(&error));
                 set
@@ -125,6 +125,13 @@ impl Templates {
         }
         Ok(())
     }
+}
+
+/// The set kept in the database and when it passed, if it does so still: this shipby may be a newer one.
+async fn last_good(store: &Store, shop: &Shop) -> anyhow::Result<Option<(Instant, TemplateSet)>> {
+    let Some(kept) = store.last_template_set().await? else { return Ok(None) };
+    let report = check(Source::Kept(kept.files), shop.clone()).await?;
+    Ok(report.into_set().ok().map(|set| (kept.kept_at, set)))
 }
 
 fn broken(error: &TemplateError) -> String {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use shipby::clock::Clock;
 use shipby::store::Store;
 
 use crate::support::daemon::{House, record, until};
@@ -69,16 +70,25 @@ async fn what_is_saved_is_used_and_what_is_broken_leaves_the_last_good_set_at_wo
     daemon.signal("TERM");
 }
 
-#[test]
-fn a_folder_that_never_passed_ends_the_start_with_its_place() {
+#[tokio::test]
+async fn a_folder_that_never_passed_ends_the_start_with_its_place() {
     let house = House::quiet();
     let dir = folder(&house);
     put(&dir, SUBJECT, "{% if %}");
-    let refused = house.command().output().unwrap();
-    assert_eq!(refused.status.code(), Some(78));
-    let said = String::from_utf8(refused.stderr).unwrap();
-    let error = said.lines().find(|line| line.starts_with("shipby: ")).unwrap();
-    assert!(error.contains("confirmation/subject.txt:1:7 "), "{error}");
+    let refused = || {
+        let refused = house.command().output().unwrap();
+        assert_eq!(refused.status.code(), Some(78));
+        let said = String::from_utf8(refused.stderr).unwrap();
+        let error = said.lines().find(|line| line.starts_with("shipby: ")).unwrap();
+        assert!(error.contains("confirmation/subject.txt:1:7 "), "{error}");
+    };
+    refused();
+    // A set that passed with another shipby and does not with this one is no help.
+    let store = house.store().await;
+    let old = [("base.txt".to_owned(), "{{ gone }}".to_owned())].into();
+    store.keep_template_set("old", &old, Clock::System.now()).await.unwrap();
+    store.close().await;
+    refused();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,7 +61,7 @@ pub(super) fn run(call: &Call, args: &Args) -> Answer {
 pub(in crate::cli) fn findings(report: &Report, source: &Source) -> impl Iterator<Item = String> {
     let folder = match source {
         Source::Folder(dir) => Some(dir.as_path()),
-        Source::CompiledIn => None,
+        Source::CompiledIn | Source::Kept(_) => None,
     };
     report.findings.iter().map(move |finding| {
         let place = folder.unwrap_or(Path::new("")).join(finding.to_string());

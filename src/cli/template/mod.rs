@@ -60,6 +60,7 @@ fn draft(config: &Config) -> Result<TemplateSet, TemplateError> {
     match parts::template_source(config) {
         Source::CompiledIn => TemplateSet::compiled_in(),
         Source::Folder(dir) => TemplateSet::draft(&dir),
+        Source::Kept(files) => TemplateSet::of_checked(files),
     }
 }
 
@@ -67,9 +68,8 @@ fn draft(config: &Config) -> Result<TemplateSet, TemplateError> {
 pub(super) async fn hash_in_use(config: &Config, store: &Store) -> Result<Option<String>, StoreError> {
     let hash = |set: TemplateSet| set.hash().to_owned();
     Ok(match (parts::template_source(config), store.last_template_set().await?) {
-        (Source::CompiledIn, _) => TemplateSet::compiled_in().map(hash).ok(),
         (Source::Folder(_), Some(kept)) => Some(kept.hash),
-        (Source::Folder(dir), None) => TemplateSet::draft(&dir).map(hash).ok(),
+        _ => draft(config).map(hash).ok(),
     })
 }
 
