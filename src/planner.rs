@@ -26,6 +26,14 @@ pub async fn turn(store: &Store, policy: &Policy, now: Instant) -> Result<PlanCo
         if work.plan || work.cover {
             counts.add(store.plan_due(now, policy, BATCH).await?);
         } else if !work.expire {
+            for batch in &counts.held {
+                tracing::warn!(
+                    batch = batch.id,
+                    sku = batch.sku,
+                    notices = batch.notices,
+                    "one change would mail very many: it is held until `shipby queue release`"
+                );
+            }
             return Ok(counts);
         }
     }

@@ -11,7 +11,7 @@ use crate::domain::fact::Fact;
 use crate::domain::policy::Policy;
 use crate::intake::{Recording, record};
 use crate::planner;
-use crate::store::{Recorded, Store, StoreError};
+use crate::store::{HeldBatch, Recorded, Store, StoreError};
 
 /// A shop's life on a simulated clock.
 pub struct Simulation {
@@ -28,6 +28,8 @@ pub struct Moment {
     pub recorded: Vec<Recorded>,
     /// Tries to send that were settled.
     pub settled: usize,
+    /// Changes that would mail too many at one time, held until somebody releases them.
+    pub held: Vec<HeldBatch>,
 }
 
 impl Simulation {
@@ -59,7 +61,8 @@ impl Simulation {
         let stop = CancellationToken::new();
         let mut waits = self.waits(now).await?;
         loop {
-            let planned = planner::turn(&self.store, &self.policy, now).await?;
+            let mut planned = planner::turn(&self.store, &self.policy, now).await?;
+            moment.held.append(&mut planned.held);
             if planned.orders == 0 && !waits {
                 return Ok(moment);
             }

@@ -1,5 +1,6 @@
 //! The command line: a file per verb. Results go to stdout, messages to stderr; see [`Exit`] for the codes.
 
+mod batches;
 mod cancel;
 mod check;
 mod coming;

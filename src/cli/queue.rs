@@ -1,8 +1,9 @@
-//! `shipby queue`: what is not settled, and any notices by filter.
+//! `shipby queue`: what is not settled, what is held, and any notices by filter.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::batches::{self, Batch, Decision};
 use super::output::{self, Stop};
 use super::past::short;
 use super::table::Table;
@@ -17,6 +18,10 @@ use crate::store::{Found, NoticeFilter};
 pub(super) enum Queue {
     /// List what is under way, held, or in doubt for a person to look at.
     List(List),
+    /// Let the mails of a held batch go out, with what is true then.
+    Release(Batch),
+    /// Discard the mails of a held batch; the change itself stands.
+    Drop(Batch),
 }
 
 #[derive(Debug, Args)]
@@ -32,7 +37,11 @@ pub(super) struct List {
 const SHOWN: u32 = 200;
 
 pub(super) async fn run(call: &Call, queue: &Queue) -> Answer {
-    let Queue::List(asked) = queue;
+    let asked = match queue {
+        Queue::List(asked) => asked,
+        Queue::Release(batch) => return batches::run(call, batch, Decision::Release).await,
+        Queue::Drop(batch) => return batches::run(call, batch, Decision::Drop).await,
+    };
     let config = call.config()?;
     let policy = config.policy();
     let local = Local { zone: policy.zone, now: asked.as_of.now() };
@@ -40,18 +49,21 @@ pub(super) async fn run(call: &Call, queue: &Queue) -> Answer {
     let store = call.store(&config).await?;
     let most = if call.json { u32::MAX } else { SHOWN };
     let found = store.find_notices(&filter, most).await?;
+    let held = store.held_batches().await?;
+    let held_words = batches::listed(&store, local, &policy).await?;
     store.close().await;
     if call.json {
         let notices: Vec<_> = found.iter().map(as_json).collect();
         let body = json!({
             "mode": config.delivery.mode.as_str(), "at": local.now, "total": found.len(), "notices": notices,
+            "held": held.iter().map(batches::as_json).collect::<Vec<_>>(),
         });
         output::json("shipby.queue/1", &body)?;
         return Ok(Exit::Done);
     }
-    let mut text = mode_line(&config);
+    let mut text = mode_line(&config) + &held_words;
     let total = found.first().map_or(0, |found| usize::try_from(found.total).unwrap_or(0));
-    if total == 0 {
+    if total == 0 && held.is_empty() {
         text.push_str(if asked.filter.is_empty() {
             "Nothing waits: no notice is under way, held or in doubt.\n"
         } else {

@@ -19,7 +19,7 @@ use crate::domain::fact::Fact;
 use crate::intake::{Format, Spool, Spooled};
 use crate::parts;
 use crate::simulation::Simulation;
-use crate::store::{Counts, Durability, Recorded, Silence, Store};
+use crate::store::{Counts, Durability, HeldBatch, Recorded, Silence, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -48,6 +48,7 @@ struct Outcome {
     end: Instant,
     counts: Counts,
     silence: Option<Silence>,
+    held: Vec<HeldBatch>,
 }
 
 pub(super) async fn run(call: &Call, args: Args) -> Answer {
@@ -139,7 +140,7 @@ async fn replay(
 ) -> anyhow::Result<Outcome> {
     let end = until.or(spool.last_instant()).unwrap_or_default();
     let mut facts = spool.facts_in_order().peekable();
-    let mut refused = Vec::new();
+    let (mut refused, mut held) = (Vec::new(), Vec::new());
     let mut progress = Progress::new(spool.len());
     let mut done = 0;
     loop {
@@ -151,7 +152,13 @@ async fn replay(
             now.push(fact?);
         }
         let of_this_moment: Vec<Fact> = now.iter().map(|fact| fact.fact.clone()).collect();
-        let moment = simulation.step(at, &of_this_moment).await?;
+        let mut moment = simulation.step(at, &of_this_moment).await?;
+        // Nobody is there to release them, and what they would say is what is asked for.
+        for batch in std::mem::take(&mut moment.held) {
+            simulation.store.release_batch(batch.id, at).await?;
+            simulation.step(at, &[]).await?;
+            held.push(batch);
+        }
         for (fact, recorded) in now.iter().zip(&moment.recorded) {
             if let Recorded::Refused(why) = recorded {
                 refused.push((fact.place.line, why.to_string()));
@@ -167,7 +174,7 @@ async fn replay(
     progress.clear();
     let counts = simulation.store.counts().await?;
     let silence = simulation.store.longest_silence(end).await?;
-    Ok(Outcome { facts: done, refused, end, counts, silence })
+    Ok(Outcome { facts: done, refused, end, counts, silence, held })
 }
 
 async fn write_decisions(store: &Store, file: &Path) -> anyhow::Result<()> {
@@ -210,11 +217,12 @@ fn to_json(outcome: &Outcome) -> serde_json::Value {
         "notices": outcome.counts.notices,
         "decisions": outcome.counts.decisions,
         "longest_silence": outcome.silence,
+        "held_batches": outcome.held.iter().map(super::batches::as_json).collect::<Vec<_>>(),
     })
 }
 
 fn report(outcome: &Outcome, file: &Path) {
-    let Outcome { facts, refused, end, counts, silence } = outcome;
+    let Outcome { facts, refused, end, counts, silence, held } = outcome;
     for (line, why) in refused {
         eprintln!("{}:{line} refused: {why}", file.display());
     }
@@ -230,6 +238,12 @@ fn report(outcome: &Outcome, file: &Path) {
     for (kind, reasons) in &counts.decisions {
         let reasons: Vec<_> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         println!("  {kind:<14} {}", reasons.join(", "));
+    }
+    if !held.is_empty() {
+        println!("\nWould have waited for a release (delivery.blast_limit); released at once here");
+    }
+    for batch in held {
+        println!("  {}", super::batches::named(batch));
     }
     if let Some(silence) = silence {
         let span = TimeDelta::seconds(silence.seconds);

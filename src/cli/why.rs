@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::batches::named;
 use super::coming::{Next, coming, silence};
 use super::output::{self, Stop};
 use super::past::Past;
@@ -13,7 +14,7 @@ use super::{Answer, Call, Exit};
 use crate::domain::fact::Partial;
 use crate::domain::order::{Line, Order};
 use crate::domain::policy::Policy;
-use crate::store::Needed;
+use crate::store::{HeldBatch, Needed};
 
 #[derive(Debug, Args)]
 pub(super) struct Why {
@@ -30,6 +31,8 @@ struct Reasons {
     sums: Vec<(usize, Sum)>,
     next: Vec<Next>,
     goods: Vec<Goods>,
+    /// The blast guard holds a change back from it.
+    held: Option<HeldBatch>,
 }
 
 /// Goods that an order waits for, and the notice that follows when they are there.
@@ -49,6 +52,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     };
     let past = Past::of(&store, &order).await?;
     let needed = store.needed(number).await?;
+    let batches = store.held_batches().await?;
     store.close().await;
     let waiting = order.lines.iter().enumerate().filter(|(_, line)| line.waits());
     let sum = |line: &Line| Sum::of(&order, line, local, &policy, past.before(&line.id, line.told));
@@ -56,6 +60,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
         sums: waiting.map(|(index, line)| (index, sum(line))).collect(),
         next: coming(&order, local, &policy, 3),
         goods: goods(&order, &needed, &policy),
+        held: order.hold.and_then(|hold| batches.into_iter().find(|batch| batch.id == hold.batch)),
         past,
         order,
     };
@@ -136,6 +141,11 @@ impl Reasons {
         text.push_str(&table.text());
         text.push_str("Next\n");
         let mut table = Table::new();
+        if let Some(batch) = &self.held {
+            let kind = order.hold.and_then(|hold| hold.kind).map_or("a change", |kind| kind.as_str());
+            let until = format!("in {}, until `shipby queue release {}`", named(batch), batch.id);
+            table.row(["held".to_owned(), kind.to_owned(), until]);
+        }
         for next in &self.next {
             table.row([local.time(next.at), next.kind.to_string(), next.unless.clone()]);
         }
@@ -143,7 +153,7 @@ impl Reasons {
             table.row(["no date yet".to_owned(), goods.kind.to_owned(), goods.when.clone()]);
         }
         text.push_str(&table.text());
-        if self.next.is_empty() {
+        if self.next.is_empty() && self.held.is_none() {
             text.push_str(&format!("nothing: {}\n", silence(order)));
         }
         text
@@ -172,6 +182,7 @@ impl Reasons {
             "lines": lines,
             "decisions": self.past.told.iter().map(super::past::Told::json).collect::<Vec<_>>(),
             "next": self.next,
+            "held": self.held.as_ref().map(super::batches::as_json),
         })
     }
 }

@@ -36,6 +36,7 @@ pub const KEYS: &[(&str, &str, Kind)] = &[
     ("delivery", "allow_recipients", Kind::List),
     ("delivery", "concurrency", Kind::Number),
     ("delivery", "rate", Kind::Text),
+    ("delivery", "blast_limit", Kind::Number),
     ("delivery", "retry", Kind::List),
     ("smtp", "host", Kind::Text),
     ("smtp", "port", Kind::Number),

@@ -223,6 +223,10 @@ pub(super) fn policy(reader: &mut Reader) -> Policy {
         window: window(reader, default.window),
         partial: reader.value("orders", "partial", default.partial, |value| one_of(value, &partials)),
         retry: retry(reader),
+        blast_limit: usize::try_from(
+            reader.value("delivery", "blast_limit", 200, |v| number(v, 0, 10_000_000)),
+        )
+        .unwrap_or(200),
     }
 }
 

@@ -33,7 +33,7 @@ impl Ledger {
         durable
     }
 
-    /// Whether the body of a claimed notice may leave: recorded as begun, and its order unchanged since the claim.
+    /// Whether the body of a notice may leave: recorded as begun, and its order unchanged since it was read.
     pub async fn begin(&self, id: &str, revision: i64) -> bool {
         let (may, answer) = oneshot::channel();
         let _ = self.0.send(Entry::Begin { id: id.to_owned(), revision, may });

@@ -1,4 +1,4 @@
-//! The writing desk: a claimed notice becomes the bytes of a mail. One that cannot be written fails alone.
+//! The writing desk: a notice becomes the bytes of a mail. One that cannot be written fails alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,8 +10,8 @@ use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::settle::Outcome;
 use crate::mail::{ComposeError, Letter, Mailbox, compose, envelope_address};
-use crate::store::Claimed;
-use crate::templates::{Current, Shop, TemplateError, context};
+use crate::store::Ready;
+use crate::templates::{Current, Rendered, Shop, TemplateError, context};
 
 use super::Settings;
 
@@ -56,45 +56,68 @@ impl Desk {
         envelope_address(address).unwrap_or_else(|| address.to_owned())
     }
 
+    /// What this desk's mails have in common: one of every kind, to nobody.
+    pub(super) fn example(&self) -> Vec<u8> {
+        let compose = |mail: Rendered| {
+            let letter = Letter {
+                from: &self.from,
+                reply_to: self.reply_to.as_ref(),
+                to_address: self.from.address(),
+                to_name: None,
+                subject: &mail.subject,
+                text: &mail.text,
+                html: mail.html.as_deref(),
+                date: Instant::UNIX_EPOCH,
+                message_id: "example@localhost",
+                references: &[],
+                notice: "example",
+                order: "",
+                kind: "",
+            };
+            compose(&letter).ok()
+        };
+        self.templates.get().examples(&self.shop).into_iter().filter_map(compose).flatten().collect()
+    }
+
     /// A notice as it goes out.
     pub(super) fn write(
         &self,
-        claimed: &Claimed,
+        ready: &Ready,
         settings: &Settings,
         now: Instant,
     ) -> Result<Written, LetterError> {
         // A panic here must cost one notice, not the daemon.
-        catch_unwind(AssertUnwindSafe(|| self.compose(claimed, settings, now)))
+        catch_unwind(AssertUnwindSafe(|| self.compose(ready, settings, now)))
             .unwrap_or(Err(LetterError::Panic))
     }
 
-    fn compose(&self, claimed: &Claimed, settings: &Settings, now: Instant) -> Result<Written, LetterError> {
-        let next = next_news(&claimed.order, &claimed.notice, &settings.policy, now);
-        let mail = context(&claimed.order, &claimed.notice, &self.shop, &settings.policy, next, now);
+    fn compose(&self, ready: &Ready, settings: &Settings, now: Instant) -> Result<Written, LetterError> {
+        let next = next_news(&ready.order, &ready.notice, &settings.policy, now);
+        let mail = context(&ready.order, &ready.notice, &self.shop, &settings.policy, next, now);
         let templates = self.templates.get();
         let rendered = templates.render(&mail)?;
-        let real = claimed.notice.content.email.as_str();
+        let real = ready.notice.content.email.as_str();
         let (to, subject) = match &settings.mode {
             Mode::Redirect(address) => (address.as_str(), format!("[for {real}] {}", rendered.subject)),
             _ => (real, rendered.subject),
         };
         let domain = self.from.address().rsplit_once('@').map_or("localhost", |(_, domain)| domain);
         let message_id = |id: &str| format!("{id}@{domain}");
-        let references: Vec<String> = claimed.earlier.iter().map(|id| message_id(id)).collect();
+        let references: Vec<String> = ready.earlier.iter().map(|id| message_id(id)).collect();
         let bytes = compose(&Letter {
             from: &self.from,
             reply_to: self.reply_to.as_ref(),
             to_address: to,
-            to_name: claimed.order.customer.name.as_deref(),
+            to_name: ready.order.customer.name.as_deref(),
             subject: &subject,
             text: &rendered.text,
             html: rendered.html.as_deref(),
             date: now,
-            message_id: &message_id(&claimed.id),
+            message_id: &message_id(&ready.id),
             references: &references,
-            notice: &claimed.id,
-            order: &claimed.order.number,
-            kind: claimed.notice.kind.as_str(),
+            notice: &ready.id,
+            order: &ready.order.number,
+            kind: ready.notice.kind.as_str(),
         })?;
         Ok(Written { subject, template_hash: templates.hash().to_owned(), bytes })
     }

@@ -35,7 +35,7 @@ pub(super) struct Line {
 #[derive(Default)]
 pub(super) struct Run {
     pub settled: usize,
-    /// Claimed but not tried: to be given back.
+    /// Taken but not tried: to be given back.
     pub untried: Vec<String>,
     /// The relay cannot be used, in its words or ours.
     pub relay_down: Option<String>,
@@ -44,7 +44,7 @@ pub(super) struct Run {
 /// How offering a message went.
 enum Offered {
     Tried(Verdict),
-    /// The order changed since the claim: nothing was sent.
+    /// The order changed since it was taken: nothing was sent.
     Outdated,
     /// This line gets no connection; others may have one. A server takes only so many.
     Unreachable(Failure),
@@ -65,7 +65,7 @@ impl Line {
                 () = self.halt.cancelled() => {}
             }
             if self.halt.is_cancelled() {
-                run.untried.push(parcel.claimed.id);
+                run.untried.push(parcel.ready.id);
                 continue;
             }
             match self.offer(&mut connection, &parcel, &mut last).await {
@@ -73,9 +73,9 @@ impl Line {
                     last = Some(self.settle(parcel, verdict));
                     run.settled += 1;
                 }
-                Offered::Outdated => run.untried.push(parcel.claimed.id),
+                Offered::Outdated => run.untried.push(parcel.ready.id),
                 Offered::Unreachable(failure) => {
-                    run.untried.push(parcel.claimed.id);
+                    run.untried.push(parcel.ready.id);
                     if self.reaching.fetch_sub(1, Ordering::SeqCst) > 1 {
                         tracing::info!(relay = %self.relay, %failure, "one connection less");
                         break;
@@ -83,7 +83,7 @@ impl Line {
                     self.relay_is_down(&mut run, &failure);
                 }
                 Offered::Unwelcome(failure) => {
-                    run.untried.push(parcel.claimed.id);
+                    run.untried.push(parcel.ready.id);
                     self.relay_is_down(&mut run, &failure);
                 }
             }
@@ -92,7 +92,7 @@ impl Line {
         run
     }
 
-    /// What is claimed goes back untried, and nothing is counted against it.
+    /// What is taken goes back untried, and nothing is counted against it.
     fn relay_is_down(&self, run: &mut Run, failure: &Failure) {
         self.halt.cancel();
         tracing::warn!(relay = %self.relay, %failure, "the relay cannot be used");
@@ -145,8 +145,8 @@ impl Line {
         parcel: &Parcel,
         last: &mut Option<oneshot::Receiver<()>>,
     ) -> Offered {
-        let claimed = &parcel.claimed;
-        let (may_leave, ()) = tokio::join!(self.ledger.begin(&claimed.id, claimed.revision), wait(last));
+        let ready = &parcel.ready;
+        let (may_leave, ()) = tokio::join!(self.ledger.begin(&ready.id, ready.revision), wait(last));
         if !may_leave {
             // The only way out after a 354 without a body is to hang up.
             return Offered::Outdated;
@@ -157,19 +157,19 @@ impl Line {
     }
 
     fn settle(&self, parcel: Parcel, verdict: Verdict) -> oneshot::Receiver<()> {
-        let claimed = parcel.claimed;
+        let ready = parcel.ready;
         let (outcome, phase, words) = match verdict {
             Verdict::Accepted(reply) => (Outcome::Accepted, Phase::Body, reply.to_string()),
             Verdict::Temporary { phase, reply, detail } => {
                 let words = reply.map_or(detail, |reply| reply.to_string());
-                (Outcome::Deferred { attempt: claimed.attempt }, phase, words)
+                (Outcome::Deferred { attempt: ready.attempt }, phase, words)
             }
             Verdict::Permanent { phase, reply } => (Outcome::Failed, phase, reply.to_string()),
-            Verdict::Doubtful { detail } => (Outcome::Doubtful { again: claimed.again }, Phase::Body, detail),
+            Verdict::Doubtful { detail } => (Outcome::Doubtful { again: ready.again }, Phase::Body, detail),
         };
         let at = self.clock.now();
         let phase = Some(phase.as_str());
-        self.ledger.settle(settlement(claimed, outcome, at, phase, Some(words), &self.settings.policy))
+        self.ledger.settle(settlement(ready, outcome, at, phase, Some(words), &self.settings.policy))
     }
 }
 

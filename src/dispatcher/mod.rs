@@ -1,4 +1,4 @@
-//! The dispatcher: outbox, mail, history. Claims what is due, renders it, keeps the bytes, sends, settles.
+//! The dispatcher: outbox, mail, history. Reads what is due, renders it, takes it with its bytes, sends, settles.
 //!
 //! What always holds: bytes and attempt are durable before the first octet leaves; a connection takes its next
 //! body only when the outcome of its last message is durable; a try that came to nothing clear is in doubt.
@@ -8,6 +8,7 @@ mod letter;
 mod line;
 mod throttle;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -23,7 +24,7 @@ use crate::domain::policy::Policy;
 use crate::domain::schedule::next_look;
 use crate::domain::settle::Outcome;
 use crate::mail::{Connection, Failure, Relay};
-use crate::store::{Claimed, Claims, Limits, Outcomes, Settlement, Staged, Store, StoreError};
+use crate::store::{Owner, Ready, Settlement, Staged, Store, StoreError, Taking};
 
 use ledger::Ledger;
 use letter::Written;
@@ -41,7 +42,7 @@ pub enum Transport {
 /// All the dispatcher is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Names this daemon in every claim.
+    /// Names this daemon in all that it takes.
     pub owner: String,
     pub mode: Mode,
     pub allowed: Allowed,
@@ -71,6 +72,8 @@ pub struct Dispatcher {
     throttle: Arc<Throttle>,
     /// Failures of the relay in a row, and when it is probed next.
     relay: Relapse,
+    /// The store knows what our mails look like.
+    introduced: bool,
     /// Notices may have stayed in our name: a task of ours died, or the database failed.
     unsure: bool,
 }
@@ -82,30 +85,39 @@ struct Relapse {
     probe_at: Option<Instant>,
 }
 
-/// A claimed notice with its bytes, on its way to a connection.
+/// A notice with its bytes, on its way to a connection.
 struct Parcel {
-    claimed: Claimed,
+    ready: Ready,
     /// The envelope's recipient.
     to: String,
     bytes: Vec<u8>,
 }
 
-/// Notices claimed at one time: enough to keep the connections busy, few enough to stay small in memory.
-const CLAIM: u32 = 256;
-/// No more is claimed than leaves in so many seconds, for what is claimed is not asked again whether it is still
+/// Notices taken at one time: enough to keep the connections busy, few enough to stay small in memory.
+const BATCH: u32 = 256;
+/// No more is taken than leaves in so many seconds, for what is taken is not asked again whether it is still
 /// true, nor whether the send window is still open.
 const AHEAD: f64 = 10.0;
-/// Parcels that wait for a connection.
-const WAITING: usize = 64;
 
 impl Dispatcher {
-    /// A dispatcher that has claimed nothing yet.
+    /// A dispatcher with nothing in hand.
     pub fn new(store: Store, clock: Clock, transport: Transport, desk: Desk, settings: Settings) -> Self {
         let lines = (0..settings.concurrency.max(1)).map(|_| Arc::default()).collect();
         let throttle = Arc::new(Throttle::new(settings.rate));
         let (desk, settings) = (Arc::new(desk), Arc::new(settings));
         let relay = Relapse::default();
-        Self { store, clock, transport, desk, settings, lines, throttle, relay, unsure: false }
+        Self {
+            store,
+            clock,
+            transport,
+            desk,
+            settings,
+            lines,
+            throttle,
+            relay,
+            introduced: false,
+            unsure: false,
+        }
     }
 
     /// When there is something to do next, as far as the outbox knows.
@@ -117,8 +129,8 @@ impl Dispatcher {
         Ok(next.map(|next| self.relay.probe_at.map_or(next, |probe| probe.max(next))))
     }
 
-    /// Sends all that may be claimed now; returns when every try is settled durably. After `stop` nothing more is
-    /// claimed, and what has not begun goes back.
+    /// Sends all that may go now; returns when every try is settled durably. After `stop` nothing more is taken,
+    /// and what has not begun goes back.
     ///
     /// # Errors
     /// If the database cannot be used: nothing is sent whose outcome cannot be stored.
@@ -128,6 +140,10 @@ impl Dispatcher {
             let (back, doubtful) = self.store.recover(now, &self.settings.policy).await?;
             tracing::warn!(back, doubtful, "what had stayed in our hands is taken back, or in doubt");
             self.unsure = false;
+        }
+        if !self.introduced {
+            self.store.learn(&self.desk.example()).await?;
+            self.introduced = true;
         }
         let done = match self.transport.clone() {
             Transport::Capture => self.capture(stop).await,
@@ -153,28 +169,22 @@ impl Dispatcher {
         let mut report = Report::default();
         while !stop.is_cancelled() {
             let now = self.clock.now();
-            let (parcels, mut outcomes) = self.prepare(now).await?;
-            if parcels.is_empty() && outcomes.settled.is_empty() {
+            let Some((parcels, mut taking)) = self.prepare(now).await? else { break };
+            let words = "kept; nothing left this machine (delivery.mode is capture)";
+            taking.settled.extend(parcels.into_iter().map(|parcel| {
+                let words = Some(words.to_owned());
+                settlement(parcel.ready, Outcome::Accepted, now, None, words, &self.settings.policy)
+            }));
+            let taken = self.take(now, taking).await?;
+            if taken.is_empty() {
                 break;
             }
-            let words = "kept; nothing left this machine (delivery.mode is capture)";
-            outcomes.settled.extend(parcels.into_iter().map(|parcel| {
-                settlement(
-                    parcel.claimed,
-                    Outcome::Accepted,
-                    now,
-                    None,
-                    Some(words.to_owned()),
-                    &self.settings.policy,
-                )
-            }));
-            report.settled += outcomes.settled.len();
-            self.store.commit(&self.settings.owner, now, &outcomes).await?;
+            report.settled += taken.len();
         }
         Ok(report)
     }
 
-    /// Makes sure of one connection, so that nothing is claimed for a relay that cannot be used.
+    /// Makes sure of one connection, so that nothing is taken for a relay that cannot be used.
     async fn reach(&self, relay: &Relay) -> Result<(), Failure> {
         let Some(line) = self.lines.first() else { return Ok(()) };
         let mut line = line.lock().await;
@@ -200,8 +210,8 @@ impl Dispatcher {
         }
         let (ledger, ledger_task) =
             Ledger::start(self.store.clone(), self.clock.clone(), self.settings.owner.clone());
-        let ahead = usize::try_from(self.ahead()).unwrap_or(WAITING);
-        let (parcels, waiting) = mpsc::channel(ahead.min(WAITING));
+        let ahead = self.ahead() as usize;
+        let (parcels, waiting) = mpsc::channel(ahead);
         let waiting = Arc::new(Mutex::new(waiting));
         let halt = stop.child_token();
         let lines: Vec<_> = self.lines.iter().take(ahead).collect();
@@ -248,7 +258,7 @@ impl Dispatcher {
         Ok(report)
     }
 
-    /// Gives claimed notices back untried; why, where it is the relay's doing.
+    /// Gives notices back untried; why, where it is the relay's doing.
     async fn give_back(&self, ids: Vec<String>, relay_down: Option<&str>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let words = relay_down.map(|why| format!("not tried, the relay cannot be used: {why}"));
@@ -256,7 +266,7 @@ impl Dispatcher {
         self.store.release(&self.settings.owner, &back, words.as_deref(), now).await
     }
 
-    /// Claims, renders and hands over until nothing is left or something calls a halt.
+    /// Renders, takes and hands over until nothing is left or something calls a halt.
     async fn feed(
         &self,
         parcels: &mpsc::Sender<Parcel>,
@@ -265,17 +275,18 @@ impl Dispatcher {
     ) -> Result<(), StoreError> {
         while !halt.is_cancelled() {
             let now = self.clock.now();
-            let (ready, outcomes) = self.prepare(now).await?;
-            if ready.is_empty() && outcomes.settled.is_empty() {
+            let Some((ready, taking)) = self.prepare(now).await? else { break };
+            let over: Vec<String> = taking.settled.iter().map(|settlement| settlement.id.clone()).collect();
+            // The bytes are kept here, before any line gets them.
+            let taken = self.take(now, taking).await?;
+            if taken.is_empty() {
                 break;
             }
-            report.settled += outcomes.settled.len();
-            // The bytes are kept here, before any line gets them.
-            self.store.commit(&self.settings.owner, now, &outcomes).await?;
+            report.settled += over.iter().filter(|id| taken.contains(*id)).count();
             let mut untried = Vec::new();
-            for parcel in ready {
+            for parcel in ready.into_iter().filter(|parcel| taken.contains(&parcel.ready.id)) {
                 if let Err(unsent) = parcels.send(parcel).await {
-                    untried.push(unsent.0.claimed.id);
+                    untried.push(unsent.0.ready.id);
                 }
             }
             if !untried.is_empty() {
@@ -286,62 +297,73 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// How many notices to claim at one time.
-    fn ahead(&self) -> u32 {
-        let Some(rate) = self.settings.rate else { return CLAIM };
-        // Between 1 and CLAIM, which is what a float's cast cannot go wrong with.
-        (rate.per_second() * AHEAD).ceil().clamp(1.0, f64::from(CLAIM)) as u32
+    async fn take(&self, now: Instant, taking: Taking) -> Result<HashSet<String>, StoreError> {
+        let owner = Owner { name: &self.settings.owner, mode: self.settings.mode.as_str() };
+        self.store.take(owner, now, taking).await
     }
 
-    /// Claims a batch and renders what has no bytes yet. What is to be kept before anything leaves, and what cannot or
-    /// may not be mailed, is for the caller to commit.
-    async fn prepare(&self, now: Instant) -> Result<(Vec<Parcel>, Outcomes), StoreError> {
-        let limits =
-            Limits { owner: &self.settings.owner, most: self.ahead(), mode: self.settings.mode.as_str() };
-        let claims = self.store.claim(now, &limits).await?;
-        let (mut parcels, mut outcomes) = (Vec::new(), Outcomes::default());
+    /// How many notices to take at one time.
+    fn ahead(&self) -> u32 {
+        let Some(rate) = self.settings.rate else { return BATCH };
+        // Between 1 and BATCH, which is what a float's cast cannot go wrong with.
+        (rate.per_second() * AHEAD).ceil().clamp(1.0, f64::from(BATCH)) as u32
+    }
+
+    /// Renders a batch of what is ready and has no bytes yet: what may be mailed, and all that is to be taken before
+    /// anything leaves. None when nothing is ready.
+    async fn prepare(&self, now: Instant) -> Result<Option<(Vec<Parcel>, Taking)>, StoreError> {
         let policy = &self.settings.policy;
-        let may_go_at = |claimed: &Claimed| claimed.order.may_go_at(claimed.notice.kind, now, policy);
-        let (claims, early): (Claims, Claims) = claims.into_iter().partition(|c| may_go_at(c) <= now);
-        // An outage has carried these past the send window.
-        let early: Vec<_> = early.iter().map(|claimed| (claimed.id.clone(), may_go_at(claimed))).collect();
-        self.store.release(&self.settings.owner, &early, None, now).await?;
-        for mut claimed in claims {
-            let to = match &self.settings.mode {
-                Mode::Redirect(address) => address.as_str().to_owned(),
-                _ => claimed.notice.content.email.as_str().to_owned(),
-            };
-            if !self.settings.allowed.allows(&claimed.notice.content.email) {
-                let words = Some("the address is not in delivery.allow_recipients".to_owned());
-                outcomes.settled.push(settlement(claimed, Outcome::NotAllowed, now, None, words, policy));
-                continue;
+        let may_go_at = |ready: &Ready| ready.order.may_go_at(ready.notice.kind, now, policy);
+        let ready = loop {
+            let ready = self.store.ready(now, self.ahead()).await?;
+            if ready.is_empty() {
+                return Ok(None);
             }
-            let bytes = match claimed.message.take() {
-                Some(bytes) => bytes,
-                None => match self.desk.write(&claimed, &self.settings, now) {
-                    Ok(Written { subject, template_hash, bytes }) => {
-                        let id = claimed.id.clone();
-                        outcomes.staged.push(Staged { id, subject, template_hash, bytes: bytes.clone() });
-                        bytes
-                    }
-                    Err(error) => {
-                        tracing::error!(order = claimed.order.number, notice = claimed.id, kind = %claimed.notice.kind,
-                            %error, "this notice cannot be written and is held");
-                        outcomes.settled.push(settlement(
-                            claimed,
-                            Outcome::Held,
-                            now,
-                            None,
-                            Some(error.to_string()),
-                            policy,
-                        ));
-                        continue;
-                    }
-                },
-            };
-            parcels.push(Parcel { claimed, to, bytes });
+            let (ready, early): (Vec<_>, Vec<_>) = ready.into_iter().partition(|some| may_go_at(some) <= now);
+            // An outage has carried these past the send window.
+            let early: Vec<_> = early.iter().map(|early| (early.id.clone(), may_go_at(early))).collect();
+            self.store.put_off(&early).await?;
+            if !ready.is_empty() {
+                break ready;
+            }
+        };
+        let (mut parcels, mut taking) = (Vec::with_capacity(ready.len()), Taking::default());
+        for ready in ready {
+            taking.notices.push((ready.id.clone(), ready.revision));
+            self.wrap(ready, now, &mut parcels, &mut taking);
         }
-        Ok((parcels, outcomes))
+        Ok(Some((parcels, taking)))
+    }
+
+    /// Makes a parcel of a notice, or settles it at once where it cannot or may not be mailed.
+    fn wrap(&self, mut ready: Ready, now: Instant, parcels: &mut Vec<Parcel>, taking: &mut Taking) {
+        let policy = &self.settings.policy;
+        let to = match &self.settings.mode {
+            Mode::Redirect(address) => address.as_str().to_owned(),
+            _ => ready.notice.content.email.as_str().to_owned(),
+        };
+        if !self.settings.allowed.allows(&ready.notice.content.email) {
+            let words = Some("the address is not in delivery.allow_recipients".to_owned());
+            taking.settled.push(settlement(ready, Outcome::NotAllowed, now, None, words, policy));
+            return;
+        }
+        if let Some(bytes) = ready.message.take() {
+            parcels.push(Parcel { ready, to, bytes });
+            return;
+        }
+        match self.desk.write(&ready, &self.settings, now) {
+            Ok(Written { subject, template_hash, bytes }) => {
+                let id = ready.id.clone();
+                taking.staged.push(Staged { id, subject, template_hash, bytes: bytes.clone() });
+                parcels.push(Parcel { ready, to, bytes });
+            }
+            Err(error) => {
+                tracing::error!(order = ready.order.number, notice = ready.id, kind = %ready.notice.kind, %error,
+                    "this notice cannot be written and is held");
+                let words = Some(error.to_string());
+                taking.settled.push(settlement(ready, Outcome::Held, now, None, words, policy));
+            }
+        }
     }
 
     fn note_relay(&mut self, down: bool) {
@@ -358,14 +380,14 @@ impl Dispatcher {
 
 /// What a try came to, as the domain sees it.
 fn settlement(
-    claimed: Claimed,
+    ready: Ready,
     outcome: Outcome,
     at: Instant,
     phase: Option<&'static str>,
     reply: Option<String>,
     policy: &Policy,
 ) -> Settlement {
-    let Claimed { id, mut order, notice, attempt, revision, .. } = claimed;
+    let Ready { id, mut order, notice, attempt, revision, .. } = ready;
     let settled = order.settle(&notice, &id, outcome, at, policy);
     let look = (revision, next_look(&order, at, policy));
     Settlement { id, order, notice, settled, attempt, at, phase, reply, look }

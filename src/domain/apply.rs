@@ -59,6 +59,7 @@ pub fn place(fact: &OrderFact, recorded_at: Instant, notify: Notify) -> Order {
         heard: Heard { confirmed: past(chrono::TimeDelta::zero()), ..Heard::default() },
         news: Vec::new(),
         under_way: None,
+        hold: None,
         superseded: Vec::new(),
     }
 }

@@ -94,7 +94,7 @@ fn overdue(view: &View) -> Option<Due> {
         line.told.is_some()
             && line.told != line.overdue_for
             && imported.is_none_or(|day| line.told >= Some(day))
-            && (line.told >= Some(view.today) || view.order.promise(line, view.today, view.policy).is_none())
+            && (line.told >= Some(view.today) || view.promise(line).is_none())
     });
     let told = open.filter_map(|line| line.told).min()?;
     let zone = view.order.zone(view.policy);

@@ -30,6 +30,11 @@ impl NoticeKind {
         !matches!(self, Update48h | WeeklyStatus | DateImproved | Restock)
     }
 
+    /// Kinds that one change of a supply can make due for very many orders at one time.
+    pub fn may_be_held(self) -> bool {
+        matches!(self, Self::DateSlip | Self::DateImproved | Self::Restock)
+    }
+
     /// Kinds that wait while a date is still settling.
     pub fn waits_for_settling(self) -> bool {
         matches!(self, Self::Update48h | Self::WeeklyStatus | Self::DateImproved | Self::Overdue)
@@ -86,6 +91,8 @@ words! {
         NotAllowed = "not_allowed",
         /// Rendering or sending it failed on our side.
         Fault = "fault",
+        /// One of a held batch that a person dropped.
+        Dropped = "dropped",
     }
 }
 
@@ -107,6 +114,7 @@ impl Reason {
             Self::Expired => "it had lost its use before the mail server took it",
             Self::NotAllowed => "the address is not in delivery.allow_recipients",
             Self::Fault => "it could not be written; a person must look",
+            Self::Dropped => "it was one of very many, and a person dropped them all",
         }
     }
 

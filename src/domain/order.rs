@@ -45,6 +45,8 @@ pub struct Order {
     /// What happened and has not been told.
     pub news: Vec<News>,
     pub under_way: Option<UnderWay>,
+    /// A change that would mail too many at one time is held back from it.
+    pub hold: Option<Hold>,
     /// Occasions that are used up while their name may come again: of notices that were superseded, and of
     /// dates missed. What comes next needs a name of its own.
     pub superseded: Vec<Occasion>,
@@ -92,6 +94,16 @@ pub struct Place {
 pub struct Tried {
     pub date: Option<NaiveDate>,
     pub doubtful: bool,
+}
+
+/// The blast guard's hold on an order: until a person releases its batch, mails state what was told before the change
+/// and use nothing of it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// All that one change would have caused.
+    pub batch: i64,
+    /// The notice that is held back; None while the change is still settling.
+    pub kind: Option<NoticeKind>,
 }
 
 /// What the customer has heard so far, as far as the rules need it.

@@ -33,6 +33,8 @@ pub struct Policy {
     pub window: SendWindow,
     pub partial: Partial,
     pub retry: Retry,
+    /// One change that would make more notices due than this is held until a person releases it.
+    pub blast_limit: usize,
 }
 
 impl Default for Policy {
@@ -51,6 +53,7 @@ impl Default for Policy {
             window: SendWindow { open: hour(8), close: hour(20), days: SendDays::ALL },
             partial: Partial::Split,
             retry: Retry::default(),
+            blast_limit: 200,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::notice::{
     Content, Decision, NewsKey, Notice, NoticeKind, NoticeState, Occasion, Reason, StatedLine, UnderWay,
     occasion,
 };
-use super::order::{Heard, Order, Status};
+use super::order::{Heard, Hold, Line, Order, Status};
 use super::policy::Policy;
 use super::promise::{Shift, shift};
 
@@ -29,6 +29,8 @@ pub struct Schedule {
     pub silent: Vec<NewsKey>,
     /// What the order remembers from now on.
     pub heard: Heard,
+    /// Whether a change is still held back from it.
+    pub hold: Option<Hold>,
     /// When to look at this order again; None until something happens to it.
     pub plan_at: Option<Instant>,
 }
@@ -41,6 +43,7 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
         dropped: Vec::new(),
         silent: Vec::new(),
         heard: order.heard.clone(),
+        hold: order.hold,
         plan_at: None,
     };
     let under_way = order.under_way.as_ref();
@@ -50,10 +53,18 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     plan.silent = silent_news(order);
     let Some(email) = &order.customer.email else {
         plan.superseded = under_way.map(|_| Reason::NoAddress);
+        plan.hold = None;
         return plan;
     };
-    let view = View::new(order, now, policy);
-    let found = candidates(&view);
+    let mut view = View::new(order, now, policy);
+    let mut found = candidates(&view);
+    if let Some(hold) = order.hold {
+        plan.hold = view.hold_back(hold, &mut found);
+        if plan.hold.is_none() {
+            plan.plan_at = Some(now);
+            return plan;
+        }
+    }
     let looks = found.iter().map(|due| due.next_look(&view)).chain(view.settled_at());
     plan.plan_at = looks.filter(|at| *at > now).min();
     view.settle_quietly(&mut plan);
@@ -102,6 +113,7 @@ pub fn next_look(order: &Order, now: Instant, policy: &Policy) -> Option<Instant
         && plan.superseded.is_none()
         && plan.dropped.is_empty()
         && plan.silent.is_empty()
+        && plan.hold == order.hold
         && plan.heard == order.heard;
     if nothing_new { plan.plan_at } else { Some(now) }
 }
@@ -151,6 +163,8 @@ pub(super) struct View<'a> {
     pub waiting: bool,
     /// The most pressing shift among the waiting lines.
     pub shift: Shift,
+    /// What changed is held back: what was told is what is said.
+    held: bool,
 }
 
 impl<'a> View<'a> {
@@ -169,7 +183,23 @@ impl<'a> View<'a> {
             }
         }
         let waiting = order.status() == Status::Waiting;
-        Self { order, now, policy, today, waiting, shift: found }
+        Self { order, now, policy, today, waiting, shift: found, held: order.hold.is_some() }
+    }
+
+    /// The date we state for a waiting line.
+    pub fn promise(&self, line: &Line) -> Option<NaiveDate> {
+        if self.held {
+            return line.told.filter(|told| *told >= self.today);
+        }
+        self.order.promise(line, self.today, self.policy)
+    }
+
+    /// Takes out what the blast guard holds. None: the change would make nothing due any more.
+    fn hold_back(&mut self, hold: Hold, found: &mut Vec<Due>) -> Option<Hold> {
+        let held: Vec<Due> = found.extract_if(.., |due| due.kind.may_be_held()).collect();
+        self.shift = Shift::None;
+        let first = held.iter().min_by_key(|due| due.kind)?;
+        Some(Hold { kind: Some(first.kind).filter(|_| first.at <= self.now), ..hold })
     }
 
     /// When a date that moved has stood long enough; None when none moved.
@@ -191,7 +221,7 @@ impl<'a> View<'a> {
     /// A change that has stood and changes nothing for the customer ends here.
     fn settle_quietly(&self, plan: &mut Schedule) {
         let over = self.settled_at().is_some_and(|at| at <= self.now);
-        if !over || self.shift != Shift::None || self.order.under_way.is_some() {
+        if !over || self.held || self.shift != Shift::None || self.order.under_way.is_some() {
             return;
         }
         plan.heard.settling = None;
@@ -212,10 +242,10 @@ impl<'a> View<'a> {
     /// What a notice of this moment states.
     fn content(&self, email: &EmailAddress) -> Content {
         let lines = self.order.waiting().map(|line| {
-            let date = self.order.promise(line, self.today, self.policy);
+            let date = self.promise(line);
             let missed = date.is_none() && line.told.is_some_and(|told| told < self.today);
             let told = if missed { line.told } else { date };
-            let (line_id, units, in_house) = (line.id.clone(), line.open(), line.is_in_house());
+            let (line_id, units, in_house) = (line.id.clone(), line.open(), line.is_in_house() && !self.held);
             StatedLine { line: line_id, units, date, told, in_house, missed }
         });
         let silent = silent_news(self.order);
@@ -225,10 +255,8 @@ impl<'a> View<'a> {
 
     /// Told dates that have passed without a newer promise, and of which the customer has not heard.
     fn missed(&self) -> impl Iterator<Item = NaiveDate> {
-        let missed = |line: &&super::order::Line| {
-            line.told < Some(self.today)
-                && line.told != line.overdue_for
-                && self.order.promise(line, self.today, self.policy).is_none()
+        let missed = |line: &&Line| {
+            line.told < Some(self.today) && line.told != line.overdue_for && self.promise(line).is_none()
         };
         self.order.waiting().filter(missed).filter_map(|line| line.told)
     }

@@ -120,6 +120,7 @@ impl Order {
     /// Takes over what the schedule says; a notice that is due is under way from here as `id`.
     pub fn adopt(&mut self, plan: &Schedule, id: impl FnOnce(&Notice) -> String) {
         self.heard = plan.heard.clone();
+        self.hold = plan.hold;
         self.news.retain(|news| !plan.silent.contains(&news.key()));
         if plan.superseded.is_some()
             && let Some(old) = self.under_way.take()
@@ -134,6 +135,28 @@ impl Order {
             self.under_way =
                 Some(UnderWay { id: id(&notice), state: NoticeState::Queued, doubtful: false, notice });
         }
+    }
+
+    /// Discards the mail that the blast guard holds back, not the fact: other mails state it when they come.
+    pub fn drop_held(&mut self, now: Instant, policy: &Policy) -> Option<Decision> {
+        let hold = self.hold.take()?;
+        let today = day_of(now, policy.zone);
+        let promises: Vec<_> = self.lines.iter().map(|line| self.promise(line, today, policy)).collect();
+        for (line, date) in self.lines.iter_mut().zip(promises).filter(|(line, _)| line.waits()) {
+            let doubtful = line.tried.is_some_and(|tried| tried.doubtful);
+            line.tried = Some(Tried { date, doubtful });
+            line.announced |= line.is_in_house();
+        }
+        self.heard.settling = None;
+        let kind = hold.kind?;
+        let number = match kind {
+            NoticeKind::Restock => &mut self.heard.restocks,
+            _ => &mut self.heard.changes,
+        };
+        *number += 1;
+        let occasion = occasion(kind, Some(number));
+        let (outcome, reason) = (NoticeState::Skipped, Reason::Dropped);
+        Some(Decision { kind, occasion, outcome, reason, by: None })
     }
 
     /// The customer has been told: this is the one place where told changes.

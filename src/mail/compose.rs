@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 use lettre::{
     Address, Message,
+    address::Envelope,
     message::{
         Body, MultiPart, SinglePart,
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
@@ -15,6 +16,7 @@ use lettre::{
 use thiserror::Error;
 
 use super::framing::is_invisible;
+use super::quoted::quoted_printable;
 
 /// Characters of a display name that are kept.
 const MAX_NAME: usize = 300;
@@ -87,7 +89,11 @@ pub struct Letter<'a> {
 pub fn compose(letter: &Letter<'_>) -> Result<Vec<u8>, ComposeError> {
     check_notice_id(letter.notice)?;
     let to = Mailbox::new("recipient", letter.to_name, letter.to_address)?;
+    // The driver has the envelope; made from the headers it would cost a parse of each.
+    let envelope = Envelope::new(Some(letter.from.0.email.clone()), vec![to.0.email.clone()])
+        .map_err(|error| ComposeError::Format(error.to_string()))?;
     let mut builder = Message::builder()
+        .envelope(envelope)
         .from(letter.from.0.clone())
         .to(to.0)
         .subject(clean_subject(letter.subject))
@@ -104,7 +110,7 @@ pub fn compose(letter: &Letter<'_>) -> Result<Vec<u8>, ComposeError> {
         .raw_header(header("X-Shipby-Notice", letter.notice.to_owned()))
         .raw_header(header("X-Shipby-Order", escape(letter.order)))
         .raw_header(header("X-Shipby-Kind", escape(letter.kind)));
-    let text = part(letter.text, ContentType::TEXT_PLAIN)?;
+    let text = part(letter.text, ContentType::TEXT_PLAIN);
     let built = match letter.html {
         None => builder.singlepart(text),
         Some(html) => builder.multipart(
@@ -112,7 +118,7 @@ pub fn compose(letter: &Letter<'_>) -> Result<Vec<u8>, ComposeError> {
             MultiPart::alternative()
                 .boundary(format!("=_shipby_{}", letter.notice))
                 .singlepart(text)
-                .singlepart(part(html, ContentType::TEXT_HTML)?),
+                .singlepart(part(html, ContentType::TEXT_HTML)),
         ),
     };
     let bytes = built.map_err(|error| ComposeError::Format(error.to_string()))?.formatted();
@@ -169,30 +175,9 @@ fn references(ids: &[String]) -> Result<String, ComposeError> {
 }
 
 /// Always quoted-printable: 8bit may not pass, and base64 is opaque to people and spam filters.
-fn part(text: &str, kind: ContentType) -> Result<SinglePart, ComposeError> {
-    let body = Body::new_with_encoding(clean_body(text), ContentTransferEncoding::QuotedPrintable)
-        .map_err(|_| ComposeError::Format("a part cannot be quoted-printable".to_owned()))?;
-    Ok(SinglePart::builder().header(kind).body(body))
-}
-
-/// Any line ending becomes CRLF; other control characters but the tab go.
-fn clean_body(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len() + text.len() / 16);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\r' | '\n' => {
-                if c == '\r' && chars.peek() == Some(&'\n') {
-                    chars.next();
-                }
-                clean.push_str("\r\n");
-            }
-            '\t' => clean.push(c),
-            c if c.is_control() => {}
-            c => clean.push(c),
-        }
-    }
-    clean
+fn part(text: &str, kind: ContentType) -> SinglePart {
+    let body = Body::dangerous_pre_encoded(quoted_printable(text), ContentTransferEncoding::QuotedPrintable);
+    SinglePart::builder().header(kind).body(body)
 }
 
 /// One line of text for a header: white space joined, control and direction characters gone, cut to `max`
@@ -246,16 +231,15 @@ fn escape(text: &str) -> String {
 /// The last line of defence: whatever made these bytes, a stray line end would be a way into the dialogue.
 fn check_lines(bytes: &[u8]) -> Result<(), ComposeError> {
     let fault = |what: &str| Err(ComposeError::Format(what.to_owned()));
-    let returns = bytes.iter().filter(|byte| **byte == b'\r').count();
-    let mut lines = 0;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        if !line.ends_with(b"\r\n") {
-            return fault("a line does not end in CRLF");
+    let mut start = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'\r' if bytes.get(at + 1) != Some(&b'\n') => return fault("a carriage return stands alone"),
+            b'\n' if at == 0 || bytes[at - 1] != b'\r' => return fault("a line does not end in CRLF"),
+            b'\n' if at - start > MAX_LINE + 1 => return fault("a line has more than 998 octets"),
+            b'\n' => start = at + 1,
+            _ => {}
         }
-        if line.len() > MAX_LINE + 2 {
-            return fault("a line has more than 998 octets");
-        }
-        lines += 1;
     }
-    if returns == lines { Ok(()) } else { fault("a carriage return stands alone") }
+    if start == bytes.len() { Ok(()) } else { fault("the last line does not end in CRLF") }
 }

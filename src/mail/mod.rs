@@ -10,6 +10,7 @@ mod commands;
 pub mod compose;
 pub mod failure;
 pub mod framing;
+mod quoted;
 pub mod relay;
 pub mod session;
 pub mod smtp;

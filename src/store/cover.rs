@@ -1,10 +1,11 @@
 //! Queues covered anew: each dirty SKU is walked once, and only orders whose cover truly changed are woken.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
+use super::hold;
 use super::rows::{json, to_json};
 use super::supply::{receipts_of, supplies_of};
 use super::{Result, Store, instant, millis};
@@ -80,6 +81,12 @@ async fn cover_sku(
         .filter(|supply| instant(supply.recorded_at) >= first)
         .map(|supply| supply.reason.clone())
         .filter(|reason| *reason != to_json(&ChangeReason::default()));
+    // Nobody looks at it again unless very many orders wait.
+    let cause = match newest.filter(|supply| instant(supply.recorded_at) >= first) {
+        Some(supply) if supply.supply.is_empty() => "its supply".to_owned(),
+        Some(supply) => format!("supply {}", supply.supply),
+        None => "receipts or orders".to_owned(),
+    };
     let arrivals: Vec<Arrival> = receipts
         .iter()
         .map(|r| Arrival {
@@ -93,6 +100,7 @@ async fn cover_sku(
     let units: Vec<u32> = queue.iter().map(|row| row.open_units).collect();
     let covers = cover(&units, &arrivals, shipped, &incoming);
     let mut changed = Vec::new();
+    let mut dates = None;
     for (row, new) in queue.iter().zip(&covers) {
         let text = to_json(new);
         if text == row.cover {
@@ -103,6 +111,10 @@ async fn cover_sku(
         let wake = moved
             || old.is_received() != new.is_received()
             || (old == Cover::Nothing) != (*new == Cover::Nothing);
+        if wake {
+            let date = |cover: &Cover| cover.date().map(|day| day.to_string());
+            dates.get_or_insert_with(|| (date(&old), date(new)));
+        }
         changed.push(CoverRow {
             order: &row.order_number,
             line: &row.id,
@@ -113,8 +125,16 @@ async fn cover_sku(
             moved,
         });
     }
+    let woken: HashSet<&str> = changed.iter().filter(|row| row.wake).map(|row| row.order).collect();
+    let batch = if woken.len() > policy.blast_limit {
+        let (before, after) = dates.unwrap_or_default();
+        let cause = hold::Cause { sku, words: cause, before, after };
+        Some(hold::open(conn, &cause, now).await?)
+    } else {
+        None
+    };
     for chunk in changed.chunks(5_000) {
-        save_covers(conn, chunk, first, last, now).await?;
+        save_covers(conn, chunk, first, last, now, batch).await?;
     }
     Ok(())
 }
@@ -125,6 +145,7 @@ async fn save_covers(
     first: Instant,
     last: Instant,
     now: Instant,
+    batch: Option<i64>,
 ) -> Result<()> {
     const LINES: &str = "update lines set cover = new.cover, ever_covered = ever_covered or new.covered,
             reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
@@ -134,13 +155,15 @@ async fn save_covers(
         where lines.order_number = new.number and lines.id = new.line";
     const ORDERS: &str = "update orders set plan_at = min(coalesce(plan_at, $2), $2), revision = revision + 1,
             settling_first = case when new.moved then coalesce(settling_first, $3) else settling_first end,
-            settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end
+            settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end,
+            hold_batch = case when $5 is not null and confirmed then $5 else hold_batch end,
+            hold_kind = case when $5 is not null and confirmed then null else hold_kind end
         from (select value ->> 'order' as number, max(value ->> 'moved') as moved from jsonb_each($1)
             where value ->> 'wake' group by 1) as new
         where orders.number = new.number";
     let text = to_json(rows);
     sqlx::query(LINES).bind(&text).execute(&mut *conn).await?;
     let orders = sqlx::query(ORDERS).bind(&text).bind(millis(now)).bind(millis(first)).bind(millis(last));
-    orders.execute(conn).await?;
+    orders.bind(batch).execute(conn).await?;
     Ok(())
 }

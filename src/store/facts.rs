@@ -332,7 +332,7 @@ const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_a
     select value ->> 'number', value ->> 'at', value ->> 'placed_at', value ->> 'recorded_at', value ->> 'silent_before',
         value ->> 'email', value ->> 'name', value ->> 'locale', value ->> 'timezone', value ->> 'country',
         value ->> 'channel', value ->> 'payment', value ->> 'currency', value ->> 'partial', value ->> 'status', $2,
-        value ->> 'confirmed', value ->> 'status_failures'
+        value ->> '$.heard.confirmed', value ->> '$.heard.status_failures'
     from jsonb_each($1) where true
     on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
         name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
+use super::bodies::unpack;
 use super::supply::supplies_of;
-use super::{Result, Store, StoreError, instant, millis};
+use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::supply::Incoming;
 
@@ -201,10 +202,10 @@ impl Store {
     /// The bytes of mails, by the ids of their notices.
     pub async fn messages_after(&self, after: &str, most: u32) -> Result<Vec<(String, Vec<u8>)>> {
         const PAGE: &str =
-            "select notice_id, bytes from messages where notice_id > $1 order by notice_id limit $2";
-        let rows: Vec<(String, Vec<u8>)> =
-            sqlx::query_as(PAGE).bind(after).bind(most).fetch_all(&self.readers).await?;
-        rows.into_iter().map(|(id, bytes)| Ok((id, unpack(&bytes)?))).collect()
+            "select notice_id, bytes, pattern from messages where notice_id > $1 order by notice_id limit $2";
+        let mut reader = self.readers.acquire().await?;
+        let kept = sqlx::query_as(PAGE).bind(after).bind(most).fetch_all(&mut *reader).await?;
+        unpack(&mut reader, kept).await
     }
 
     /// The numbers of all orders of an address, oldest first.
@@ -215,6 +216,8 @@ impl Store {
 
     /// One notice by its id or the beginning of it, with its bytes and tries.
     pub async fn kept(&self, id: &str) -> Result<Vec<Kept>> {
+        const BODY: &str = "select notice_id, bytes, pattern from messages where notice_id = $1";
+        const TEMPLATES: &str = "select template_hash from notices where id = $1";
         const ATTEMPTS: &str = "select number, started_at, ended_at, phase, outcome, reply from attempts
             where notice_id = $1 order by number";
         let sql =
@@ -222,18 +225,12 @@ impl Store {
         let entries: Vec<Entry> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_all(&self.readers).await?;
         let mut kept = Vec::new();
+        let mut reader = self.readers.acquire().await?;
         for entry in entries {
-            let bytes: Option<Vec<u8>> =
-                sqlx::query_scalar("select bytes from messages where notice_id = $1")
-                    .bind(&entry.notice)
-                    .fetch_optional(&self.readers)
-                    .await?;
-            let attempts = sqlx::query_as(ATTEMPTS).bind(&entry.notice).fetch_all(&self.readers).await?;
-            let template_hash = sqlx::query_scalar("select template_hash from notices where id = $1")
-                .bind(&entry.notice)
-                .fetch_one(&self.readers)
-                .await?;
-            let bytes = bytes.map(|bytes| unpack(&bytes)).transpose()?;
+            let body = sqlx::query_as(BODY).bind(&entry.notice).fetch_all(&mut *reader).await?;
+            let bytes = unpack(&mut reader, body).await?.pop().map(|(_, bytes)| bytes);
+            let attempts = sqlx::query_as(ATTEMPTS).bind(&entry.notice).fetch_all(&mut *reader).await?;
+            let template_hash = sqlx::query_scalar(TEMPLATES).bind(&entry.notice).fetch_one(&mut *reader).await?;
             kept.push(Kept { entry, bytes, template_hash, attempts });
         }
         Ok(kept)
@@ -311,19 +308,4 @@ impl Store {
             sqlx::query_as(SILENCE).bind(millis(now)).fetch_optional(&self.readers).await?;
         Ok(row.and_then(|(order, seconds)| Some(Silence { order, seconds: seconds? })))
     }
-}
-
-/// How bytes lie in the database.
-pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {
-    // Memory is all that compressing can run out of; then the bytes are kept as they are.
-    zstd::bulk::compress(bytes, 3).unwrap_or_else(|_| bytes.to_vec())
-}
-
-pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>> {
-    const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-    if !bytes.starts_with(&FRAME) {
-        return Ok(bytes.to_vec());
-    }
-    zstd::stream::decode_all(bytes)
-        .map_err(|_| StoreError::Value { what: "a kept mail", value: "damaged bytes".to_owned() })
 }

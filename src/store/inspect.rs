@@ -9,9 +9,6 @@ use sqlx::{ConnectOptions, Connection};
 use super::{MIGRATIONS, Result, StoreError, instant, plain};
 use crate::domain::calendar::Instant;
 
-/// The schema since which the last good set of templates is kept.
-const TEMPLATE_SETS: i64 = 2;
-
 /// How a database stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
@@ -54,6 +51,8 @@ pub async fn inspect(path: &Path) -> Result<Inspection> {
 
 async fn look(conn: &mut SqliteConnection, path: &Path) -> Result<Inspection> {
     const TABLES: &str = "select count(*) from sqlite_master where name = '_sqlx_migrations'";
+    // An older house has no such table.
+    const KEEPS_SETS: &str = "select count(*) from sqlite_master where name = 'template_sets'";
     const OPEN: &str = "select count(*) from orders where status in ('waiting', 'open')";
     const PERSON: &str = "select count(*) from notices where state = 'held' or (state = 'in_doubt'
         and next_try_at is null and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock'))";
@@ -71,7 +70,8 @@ async fn look(conn: &mut SqliteConnection, path: &Path) -> Result<Inspection> {
     }
     let verdict: String = sqlx::query_scalar("pragma quick_check(1)").fetch_one(&mut *conn).await?;
     let (mut open_orders, mut for_a_person, mut passed) = (0, 0, None);
-    if schema >= TEMPLATE_SETS {
+    let keeps_sets: i64 = sqlx::query_scalar(KEEPS_SETS).fetch_one(&mut *conn).await?;
+    if keeps_sets > 0 {
         passed = sqlx::query_scalar("select max(kept_at) from template_sets").fetch_one(&mut *conn).await?;
     }
     if schema > 0 {

@@ -1,11 +1,13 @@
 //! Orders with all that the rules may know, a few statements per batch whatever its size.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::rows::{
-    LINE_COLUMNS, LineRow, NewsRow, NoticeRow, ORDER_COLUMNS, OrderRow, by_order, json, to_json,
+    HEARD_COLUMNS, LINE_COLUMNS, NEWS_COLUMNS, NOTICE_COLUMNS, ORDER_COLUMNS, OrderRow, json, object, pairs,
+    to_json,
 };
 use super::{Result, Store};
 use crate::domain::order::{Order, Place};
@@ -42,65 +44,51 @@ impl Store {
     }
 }
 
-/// What hangs on orders, each as JSON: untold news, the notice under way, names that are used up.
-const HANGS_ON: &str = "with wanted as materialized (select value as number from json_each($1))
-    select order_number, 1 as what, json_object('order_number', order_number, 'kind', kind, 'id', id, 'at', at,
-            'recorded_at', recorded_at, 'body', body) as it
-        from news where not told and order_number in (select number from wanted)
-    union all select order_number, 2, json_object('id', id, 'order_number', order_number, 'kind', kind,
-            'occasion', occasion, 'state', state, 'email', email, 'includes', includes, 'lines', lines, 'news', news,
-            'planned_at', planned_at, 'useful_until', useful_until, 'replaces_status', replaces_status,
-            'urgency', urgency, 'doubtful', json(iif(doubtful, 'true', 'false')))
-        from notices where (next_try_at is not null or state = 'sending')
-            and order_number in (select number from wanted)
-    union all select order_number, 3, occasion
-        from notices where (state = 'superseded' or kind in ('overdue', 'confirmation')) and next_try_at is null
-            and state <> 'sending' and order_number in (select number from wanted)";
+/// The orders of a list with lines, untold news, the notice under way and names that are used up: one statement and
+/// one value, for every row and column that crosses over from SQLite costs time.
+static WHOLE: LazyLock<String> = LazyLock::new(|| {
+    let news = format!(
+        "select json_group_array({}) from news where order_number = orders.number and not told",
+        object(NEWS_COLUMNS)
+    );
+    let under_way = format!(
+        "select {} from notices where order_number = orders.number and (next_try_at is not null or state = 'sending')",
+        object(NOTICE_COLUMNS)
+    );
+    let superseded = "select json_group_array(occasion) from notices where order_number = orders.number
+        and (state = 'superseded' or kind in ('overdue', 'confirmation')) and next_try_at is null and state <> 'sending'";
+    orders(&format!(", 'news', ({news}), 'under_way', ({under_way}), 'superseded', ({superseded})"))
+});
 
-/// Loads orders with lines, untold news, the notice under way and superseded occasions.
+/// The orders of a list with their lines only.
+static PLAIN: LazyLock<String> = LazyLock::new(|| orders(""));
+
+fn orders(hanging: &str) -> String {
+    let (order, heard) = (pairs(ORDER_COLUMNS), object(HEARD_COLUMNS));
+    let lines = format!(
+        "select json_group_array({}) from lines where order_number = orders.number",
+        object(LINE_COLUMNS)
+    );
+    format!(
+        "select json_group_array(json_object({order}, 'heard', {heard}, 'lines', ({lines}){hanging}))
+        from orders where number in (select value from json_each($1))"
+    )
+}
+
+/// Loads orders with all that the rules may know.
 pub(super) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Result<Vec<Loaded>> {
-    let wanted = to_json(numbers);
-    let mut loaded = load_plain(conn, &wanted).await?;
-    let index: HashMap<String, usize> =
-        loaded.iter().enumerate().map(|(at, some)| (some.order.number.clone(), at)).collect();
-    let hangs: Vec<(String, i64, String)> = sqlx::query_as(HANGS_ON).bind(&wanted).fetch_all(conn).await?;
-    for (number, what, it) in hangs {
-        let Some(some) = index.get(&number).and_then(|at| loaded.get_mut(*at)) else { continue };
-        let order = &mut some.order;
-        match what {
-            1 => order.news.push(json::<NewsRow>("news", &it)?.into_news()?),
-            2 => order.under_way = Some(json::<NoticeRow>("a notice", &it)?.into_under_way()?),
-            _ => order.superseded.push(it),
-        }
-    }
-    for some in &mut loaded {
-        some.order.news.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-    }
-    Ok(loaded)
+    read(conn, &WHOLE, &to_json(numbers)).await
 }
 
 /// Loads orders with their lines only: all that a fact needs.
 pub(super) async fn load_plain(conn: &mut SqliteConnection, wanted: &str) -> Result<Vec<Loaded>> {
-    let orders =
-        format!("select {ORDER_COLUMNS} from orders where number in (select value from json_each($1))");
-    let lines = format!(
-        "select {LINE_COLUMNS} from lines where order_number in (select value from json_each($1))
-            order by order_number, position"
-    );
-    let orders: Vec<OrderRow> =
-        sqlx::query_as(AssertSqlSafe(orders)).bind(wanted).fetch_all(&mut *conn).await?;
-    let lines: Vec<LineRow> = sqlx::query_as(AssertSqlSafe(lines)).bind(wanted).fetch_all(&mut *conn).await?;
-    let mut lines = by_order(lines, |row| &row.order_number);
-    let mut loaded = Vec::with_capacity(orders.len());
-    for row in orders {
-        let revision = row.revision;
-        let mut order = row.into_order()?;
-        for line in lines.remove(&order.number).unwrap_or_default() {
-            order.lines.push(line.into_line()?);
-        }
-        loaded.push(Loaded { order, revision });
-    }
-    Ok(loaded)
+    read(conn, &PLAIN, wanted).await
+}
+
+async fn read(conn: &mut SqliteConnection, sql: &'static str, wanted: &str) -> Result<Vec<Loaded>> {
+    let found: String = sqlx::query_scalar(sql).bind(wanted).fetch_one(conn).await?;
+    let rows: Vec<OrderRow> = json("orders", &found)?;
+    rows.into_iter().map(|row| Ok(Loaded { revision: row.revision, order: row.into_order()? })).collect()
 }
 
 /// Fills in the place of every waiting line in the queue of its SKU.

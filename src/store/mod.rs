@@ -12,9 +12,11 @@ macro_rules! may_expire {
     };
 }
 
+mod bodies;
 mod cover;
 mod facts;
 mod history;
+mod hold;
 mod inspect;
 mod load;
 mod lock;
@@ -39,9 +41,10 @@ use sqlx::{Sqlite, Transaction};
 
 pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
+pub use hold::HeldBatch;
 pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
-pub use outbox::{Claimed, Claims, Limits, Outcomes, Staged};
+pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
 pub use plan::{PlanCounts, Planned, Work};
 pub use questions::{Found, Needed, NoticeFilter, Word};
 pub use settle::Settlement;
@@ -97,6 +100,7 @@ pub struct Store {
     readers: SqlitePool,
     path: PathBuf,
     instance: String,
+    pattern: bodies::InUse,
 }
 
 impl Store {
@@ -141,7 +145,7 @@ impl Store {
             Durability::None => writer.clone(),
         };
         let instance = instance(&writer).await.map_err(opening)?;
-        Ok(Self { writer, readers, path: path.to_owned(), instance })
+        Ok(Self { writer, readers, path: path.to_owned(), instance, pattern: bodies::InUse::default() })
     }
 
     /// Opens a database that must exist already.

@@ -1,13 +1,14 @@
-//! The dispatcher's side: claim, keep the bytes, begin a body; give back, expire, and what a dead owner left behind.
+//! The dispatcher's side: what is ready, take it with its bytes, begin a body; give back, expire, and what a dead
+//! owner left behind.
 //!
-//! What always holds: bytes and attempt are stored before the first octet leaves, a begun body is recorded
-//! before its first octet, and every claim and settlement names its owner.
+//! What always holds: a notice is taken, its bytes and its attempt are stored in one commit, before the first octet
+//! leaves; a begun body is recorded before its first octet; whoever takes or settles names itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::history::{pack, unpack};
+use super::bodies::unpack;
 use super::load::{load, place};
 use super::rows::{NOTICE_COLUMNS, NoticeRow, to_json};
 use super::settle::{Settlement, settle};
@@ -18,22 +19,13 @@ use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::settle::Outcome;
 
-/// Who claims, how many, and under which mode.
+/// A notice whose time has come, with all that rendering it needs.
 #[derive(Debug, Clone)]
-pub struct Limits<'a> {
-    pub owner: &'a str,
-    pub most: u32,
-    /// `capture`, `redirect` or `live`.
-    pub mode: &'a str,
-}
-
-/// A notice in the dispatcher's hands, with all that rendering it needs.
-#[derive(Debug, Clone)]
-pub struct Claimed {
+pub struct Ready {
     pub id: String,
     pub order: Order,
     pub notice: Notice,
-    /// 1 for the first try.
+    /// The try this will be; 1 for the first.
     pub attempt: u32,
     /// It was in doubt before this try.
     pub again: bool,
@@ -41,20 +33,34 @@ pub struct Claimed {
     pub message: Option<Vec<u8>>,
     /// Ids of the order's accepted notices, oldest first.
     pub earlier: Vec<String>,
-    /// The revision of the order the claim was made at.
+    /// The revision of the order it was read at.
     pub revision: i64,
 }
 
-/// What was claimed at one time.
-pub type Claims = Vec<Claimed>;
+/// Who takes, and under which mode.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    pub name: &'a str,
+    /// `capture`, `redirect` or `live`.
+    pub mode: &'a str,
+}
+
+/// What is to be taken in one commit.
+#[derive(Debug, Default)]
+pub struct Taking {
+    /// Notices, and the revision of their order they were read at.
+    pub notices: Vec<(String, i64)>,
+    /// What first tries will send.
+    pub staged: Vec<Staged>,
+    /// Tries that are over as soon as they are taken.
+    pub settled: Vec<Settlement>,
+}
 
 /// What is to be made durable in one commit.
 #[derive(Debug, Default)]
 pub struct Outcomes {
-    /// What first tries will send, kept before the first octet leaves.
-    pub staged: Vec<Staged>,
     pub settled: Vec<Settlement>,
-    /// Bodies about to leave: notice and the revision it was claimed at.
+    /// Bodies about to leave: notice and the revision it was read at.
     pub begin: Vec<(String, i64)>,
 }
 
@@ -68,14 +74,22 @@ pub struct Staged {
     pub bytes: Vec<u8>,
 }
 
-/// What a claimed notice was before the claim, in SQL: a doubt stays one until the server's clear word.
+/// What a notice was before it was taken, in SQL: a doubt stays one until the server's clear word.
 macro_rules! state_before {
     () => {
         "case when doubtful then 'in_doubt' when attempts > 1 then 'deferred' else 'queued' end"
     };
 }
 
-/// The orders of these notices are planned before anything of them is claimed.
+/// No fact about the order `o` waits to be planned at $1, in SQL.
+macro_rules! plan_is_current {
+    () => {
+        "(o.plan_at is null or o.plan_at > $1) and not exists
+            (select 1 from dirty_skus d join lines l on l.sku = d.sku where l.order_number = o.number)"
+    };
+}
+
+/// The orders of these notices are planned before anything of them is taken.
 const WAKE_ORDERS: &str = "update orders set plan_at = $2 where number in
     (select order_number from notices where id in (select value from json_each($1)))";
 
@@ -90,33 +104,25 @@ impl Store {
         Ok(next.map(instant))
     }
 
-    /// Claims notices whose time has come and whose order's plan is up to date; what goes at once comes first.
-    pub async fn claim(&self, now: Instant, limits: &Limits<'_>) -> Result<Claims> {
-        const READY: &str = "select n.id, n.doubtful as again from notices n
-            join orders o on o.number = n.order_number
-            where n.next_try_at <= $1 and (o.plan_at is null or o.plan_at > $1)
-                and not exists (select 1 from dirty_skus d join lines l on l.sku = d.sku
-                    where l.order_number = n.order_number)
-            order by n.urgency, n.next_try_at, n.planned_at, n.order_number limit $2";
-        const TAKE: &str = "update notices set state = 'sending', owner = $2, next_try_at = null,
-                attempts = attempts + 1, mode = $3
-            where id in (select value from json_each($1)) returning id, order_number, attempts";
-        const BEGIN_ATTEMPTS: &str = "insert into attempts (notice_id, number, started_at)
-            select id, attempts, $2 from notices where id in (select value from json_each($1))";
+    /// Notices whose time has come and whose order's plan is up to date; what goes at once comes first. It only reads:
+    /// they are in nobody's hands until [`Store::take`].
+    pub async fn ready(&self, now: Instant, most: u32) -> Result<Vec<Ready>> {
+        const READY: &str = concat!(
+            "select n.id, n.order_number, n.doubtful as again, n.attempts + 1 as attempt from notices n
+                join orders o on o.number = n.order_number where n.next_try_at <= $1 and ",
+            plan_is_current!(),
+            " order by n.urgency, n.next_try_at, n.planned_at, n.order_number limit $2"
+        );
         if self.next_try().await?.is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
-        let mut tx = self.begin().await?;
-        let ready: Vec<(String, bool)> =
-            sqlx::query_as(READY).bind(millis(now)).bind(limits.most).fetch_all(&mut *tx).await?;
-        if ready.is_empty() {
+        let mut tx = self.readers.begin().await?;
+        let found: Vec<ReadyRow> =
+            sqlx::query_as(READY).bind(millis(now)).bind(most).fetch_all(&mut *tx).await?;
+        if found.is_empty() {
             return Ok(Vec::new());
         }
-        let ids = to_json(&ready.iter().map(|(id, _)| id).collect::<Vec<_>>());
-        let taken: Vec<(String, String, u32)> =
-            sqlx::query_as(TAKE).bind(&ids).bind(limits.owner).bind(limits.mode).fetch_all(&mut *tx).await?;
-        sqlx::query(BEGIN_ATTEMPTS).bind(&ids).bind(millis(now)).execute(&mut *tx).await?;
-        let numbers: Vec<String> = taken.iter().map(|(_, number, _)| number.clone()).collect();
+        let numbers: Vec<String> = found.iter().map(|row| row.order_number.clone()).collect();
         let mut loaded: HashMap<String, _> =
             load(&mut tx, &numbers).await?.into_iter().map(|l| (l.order.number.clone(), l)).collect();
         let mut with_place: Vec<&mut Order> = loaded
@@ -127,20 +133,19 @@ impl Store {
             })
             .collect();
         place(&mut tx, &mut with_place).await?;
-        let retries = taken.iter().any(|(_, _, attempt)| *attempt > 1);
-        let mut messages = if retries { messages(&mut tx, &ids).await? } else { HashMap::new() };
+        let retries: Vec<&str> =
+            found.iter().filter(|row| row.attempt > 1).map(|row| row.id.as_str()).collect();
+        let mut messages =
+            if retries.is_empty() { HashMap::new() } else { messages(&mut tx, &to_json(&retries)).await? };
         let mut earlier = earlier(&mut tx, &numbers).await?;
-        tx.commit().await?;
-        let mut taken: HashMap<String, (String, u32)> =
-            taken.into_iter().map(|(id, number, attempt)| (id, (number, attempt))).collect();
-        let mut claims = Vec::with_capacity(ready.len());
-        for (id, again) in ready {
-            let Some((number, attempt)) = taken.remove(&id) else { continue };
-            let Some(found) = loaded.remove(&number) else { continue };
+        tx.rollback().await?;
+        let mut ready = Vec::with_capacity(found.len());
+        for ReadyRow { id, order_number, again, attempt } in found {
+            let Some(found) = loaded.remove(&order_number) else { continue };
             let Some(UnderWay { notice, .. }) = found.order.under_way.clone() else { continue };
-            claims.push(Claimed {
+            ready.push(Ready {
                 message: messages.remove(&id),
-                earlier: earlier.remove(&number).unwrap_or_default(),
+                earlier: earlier.remove(&order_number).unwrap_or_default(),
                 order: found.order,
                 revision: found.revision,
                 notice,
@@ -149,20 +154,80 @@ impl Store {
                 id,
             });
         }
-        Ok(claims)
+        Ok(ready)
+    }
+
+    /// Takes what was ready, with its bytes, in one commit. Says which notices are in the owner's hands now: not those
+    /// whose order changed or is to be planned since, nor what is staged or settled of them.
+    pub async fn take(&self, owner: Owner<'_>, now: Instant, mut taking: Taking) -> Result<HashSet<String>> {
+        const TAKE: &str = concat!(
+            "update notices as n set state = 'sending', owner = $2, next_try_at = null, attempts = attempts + 1,
+                mode = $3
+            from (select value ->> 0 as id, value ->> 1 as revision from jsonb_each($4)) as new, orders o
+            where n.id = new.id and +n.next_try_at <= $1 and o.number = n.order_number
+                and o.revision = new.revision and ",
+            plan_is_current!(),
+            " returning id"
+        );
+        const BEGIN_ATTEMPTS: &str = "insert into attempts (notice_id, number, started_at)
+            select id, attempts, $2 from notices where id in (select value from json_each($1))";
+        if taking.notices.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let mut tx = self.begin().await?;
+        let take = sqlx::query_scalar(TAKE).bind(millis(now)).bind(owner.name).bind(owner.mode);
+        let taken: HashSet<String> =
+            take.bind(to_json(&taking.notices)).fetch_all(&mut *tx).await?.into_iter().collect();
+        sqlx::query(BEGIN_ATTEMPTS).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
+        taking.staged.retain(|mail| taken.contains(&mail.id));
+        taking.settled.retain(|settlement| taken.contains(&settlement.id));
+        self.stage(&mut tx, &taking.staged).await?;
+        settle(&mut tx, owner.name, &taking.settled).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    async fn stage(&self, conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
+        const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = new.hash
+            from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from jsonb_each($1)) as new
+            where notices.id = new.id";
+        if staged.is_empty() {
+            return Ok(());
+        }
+        let bodies = self.pack(staged.iter().map(|mail| mail.bytes.as_slice()));
+        let mut insert = sqlx::QueryBuilder::new("insert into messages (notice_id, bytes, pattern) ");
+        insert.push_values(staged.iter().zip(bodies), |mut row, (mail, body)| {
+            row.push_bind(mail.id.clone()).push_bind(body.bytes).push_bind(body.pattern);
+        });
+        insert.push(" on conflict do nothing").build().execute(&mut *conn).await?;
+        let subjects: Vec<_> =
+            staged.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
+        sqlx::query(SUBJECTS).bind(to_json(&subjects)).execute(conn).await?;
+        Ok(())
+    }
+
+    /// Puts off notices in nobody's hands, each to its time.
+    pub async fn put_off(&self, until: &[(String, Instant)]) -> Result<()> {
+        const PUT_OFF: &str = "update notices set next_try_at = new.at
+            from (select value ->> 0 as id, value ->> 1 as at from jsonb_each($1)) as new
+            where notices.id = new.id and notices.next_try_at is not null";
+        if !until.is_empty() {
+            sqlx::query(PUT_OFF).bind(to_json(&times(until))).execute(&self.writer).await?;
+        }
+        Ok(())
     }
 
     /// Makes outcomes durable and lets bodies begin, in one commit. Says which bodies may leave: not those whose
-    /// order changed since the claim.
+    /// order changed since they were read.
     pub async fn commit(&self, owner: &str, now: Instant, outcomes: &Outcomes) -> Result<Vec<String>> {
+        // The plus keeps SQLite from walking all that the owner has in hand.
         const BEGIN_BODIES: &str = "update notices set body_begun_at = $2
             from (select value ->> 0 as id, value ->> 1 as revision from jsonb_each($1)) as new
-            where notices.id = new.id and notices.state = 'sending' and notices.owner = $3
+            where notices.id = new.id and notices.state = 'sending' and +notices.owner = $3
                 and exists (select 1 from orders o
                     where o.number = notices.order_number and o.revision = new.revision)
             returning notices.id";
         let mut tx = self.begin().await?;
-        stage(&mut tx, &outcomes.staged).await?;
         settle(&mut tx, owner, &outcomes.settled).await?;
         let begun = if outcomes.begin.is_empty() {
             Vec::new()
@@ -174,8 +239,8 @@ impl Store {
         Ok(begun)
     }
 
-    /// Gives claimed notices back untried, each to be claimed again at its time; `words` say why, for who asks. Their
-    /// orders are planned first: what changed since the claim was not, for a notice was on its way. What was written
+    /// Gives notices back untried, each to be taken again at its time; `words` say why, for who asks. Their
+    /// orders are planned first: what changed meanwhile was not, for a notice was on its way. What was written
     /// for a first try goes, so that the first mail is of the day it leaves.
     pub async fn release(
         &self,
@@ -199,10 +264,9 @@ impl Store {
         if back.is_empty() {
             return Ok(());
         }
-        let back: Vec<(&str, i64)> = back.iter().map(|(id, at)| (id.as_str(), millis(*at))).collect();
         let mut tx = self.begin().await?;
         let released: Vec<String> = sqlx::query_scalar(RELEASE)
-            .bind(to_json(&back))
+            .bind(to_json(&times(back)))
             .bind(owner)
             .bind(words)
             .fetch_all(&mut *tx)
@@ -332,6 +396,18 @@ impl Store {
 const ANY_REVISION: i64 = -1;
 
 #[derive(sqlx::FromRow)]
+struct ReadyRow {
+    id: String,
+    order_number: String,
+    again: bool,
+    attempt: u32,
+}
+
+fn times(of: &[(String, Instant)]) -> Vec<(&str, i64)> {
+    of.iter().map(|(id, at)| (id.as_str(), millis(*at))).collect()
+}
+
+#[derive(sqlx::FromRow)]
 struct TriedNotice {
     #[sqlx(flatten)]
     notice: NoticeRow,
@@ -339,28 +415,11 @@ struct TriedNotice {
     owner: Option<String>,
 }
 
-async fn stage(conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
-    const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = new.hash
-        from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from jsonb_each($1)) as new
-        where notices.id = new.id";
-    if staged.is_empty() {
-        return Ok(());
-    }
-    let mut insert = sqlx::QueryBuilder::new("insert into messages (notice_id, bytes) ");
-    insert.push_values(staged, |mut row, mail| {
-        row.push_bind(mail.id.clone()).push_bind(pack(&mail.bytes));
-    });
-    insert.push(" on conflict do nothing").build().execute(&mut *conn).await?;
-    let subjects: Vec<_> = staged.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
-    sqlx::query(SUBJECTS).bind(to_json(&subjects)).execute(conn).await?;
-    Ok(())
-}
-
 async fn messages(conn: &mut SqliteConnection, ids: &str) -> Result<HashMap<String, Vec<u8>>> {
-    const KEPT: &str =
-        "select notice_id, bytes from messages where notice_id in (select value from json_each($1))";
-    let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(KEPT).bind(ids).fetch_all(conn).await?;
-    rows.into_iter().map(|(id, bytes)| Ok((id, unpack(&bytes)?))).collect()
+    const KEPT: &str = "select notice_id, bytes, pattern from messages where notice_id in
+        (select value from json_each($1))";
+    let kept = sqlx::query_as(KEPT).bind(ids).fetch_all(&mut *conn).await?;
+    Ok(unpack(conn, kept).await?.into_iter().collect())
 }
 
 async fn earlier(conn: &mut SqliteConnection, numbers: &[String]) -> Result<HashMap<String, Vec<String>>> {

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
+use super::hold::{HeldBatch, close_counted};
 use super::load::{Loaded, load};
 use super::rows::{HeardRow, NoticeRow, to_json};
 use super::{Result, Store, instant, millis};
@@ -43,6 +44,8 @@ pub struct PlanCounts {
     pub queued: Vec<Planned>,
     /// What was decided otherwise.
     pub decided: Vec<(String, Decision)>,
+    /// Changes that would mail too many at one time, and now wait for a person.
+    pub held: Vec<HeldBatch>,
 }
 
 impl PlanCounts {
@@ -51,6 +54,7 @@ impl PlanCounts {
         self.orders += other.orders;
         self.queued.extend(other.queued);
         self.decided.extend(other.decided);
+        self.held.extend(other.held);
     }
 }
 
@@ -98,8 +102,9 @@ impl Store {
             batch.take(self, &mut order, plan);
         }
         batch.save(&mut tx, now).await?;
+        let held = close_counted(&mut tx, now, policy).await?;
         tx.commit().await?;
-        Ok(PlanCounts { orders: numbers.len(), queued: batch.planned, decided: batch.decided })
+        Ok(PlanCounts { orders: numbers.len(), queued: batch.planned, decided: batch.decided, held })
     }
 
     /// Takes open orders as they stand, as if imported now: nothing about the past is mailed, and what was captured or
@@ -167,6 +172,8 @@ struct SupersededRow {
 struct PlanRow {
     number: String,
     plan_at: Option<i64>,
+    hold_batch: Option<i64>,
+    hold_kind: Option<&'static str>,
     #[serde(flatten)]
     heard: HeardRow,
 }
@@ -220,6 +227,8 @@ impl Batch {
         self.heard.push(PlanRow {
             number: number.clone(),
             plan_at: plan.plan_at.map(millis),
+            hold_batch: plan.hold.map(|hold| hold.batch),
+            hold_kind: plan.hold.and_then(|hold| hold.kind).map(NoticeKind::as_str),
             heard: HeardRow::from_heard(&plan.heard),
         });
         if let Some(notice) = plan.due {
@@ -315,8 +324,9 @@ pub(super) const NEWS_TOLD: &str = "update news set told = true
 const SAVE_PLAN: &str = "update orders set plan_at = new.plan_at, heard_at = new.heard_at, confirmed = new.confirmed,
         updated = new.updated, status_tried_on = new.status_tried_on, status_failures = new.status_failures,
         changes = new.changes, restocks = new.restocks, settling_first = new.settling_first,
-        settling_last = new.settling_last
+        settling_last = new.settling_last, hold_batch = new.hold_batch, hold_kind = new.hold_kind
     from (select value ->> 'number' as number, value ->> 'plan_at' as plan_at, value ->> 'heard_at' as heard_at,
+        value ->> 'hold_batch' as hold_batch, value ->> 'hold_kind' as hold_kind,
         value ->> 'confirmed' as confirmed, value ->> 'updated' as updated,
         value ->> 'status_tried_on' as status_tried_on, value ->> 'status_failures' as status_failures,
         value ->> 'changes' as changes, value ->> 'restocks' as restocks,

@@ -1,7 +1,5 @@
 //! Rows as they lie in the tables, and the domain's values they stand for.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,10 +8,10 @@ use super::{Result, StoreError, instant, millis};
 use crate::domain::customer::{Customer, EmailAddress};
 use crate::domain::fact::{LineKind, Partial, Payment};
 use crate::domain::notice::{Content, Notice, NoticeKind, NoticeState, UnderWay};
-use crate::domain::order::{Heard, Line, News, Order, Settling};
+use crate::domain::order::{Heard, Hold, Line, News, Order, Settling};
 
-/// A row of `orders` without its revision.
-#[derive(Debug, sqlx::FromRow, Serialize)]
+/// A row of `orders`.
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct OrderRow {
     pub number: String,
     pub at: i64,
@@ -29,20 +27,34 @@ pub(super) struct OrderRow {
     pub payment: Option<String>,
     pub currency: Option<String>,
     pub partial: Option<String>,
-    #[sqlx(skip)]
+    /// Follows from the lines; written, never read.
+    #[serde(skip_deserializing)]
     pub status: &'static str,
-    #[sqlx(flatten)]
-    #[serde(flatten)]
     pub heard: HeardRow,
-    #[serde(skip)]
+    #[serde(skip_serializing)]
+    pub hold_batch: Option<i64>,
+    #[serde(skip_serializing)]
+    pub hold_kind: Option<String>,
+    #[serde(skip_serializing)]
     pub revision: i64,
+    /// What hangs on the order; an order that is written brings it along by itself.
+    #[serde(skip_serializing, default)]
+    pub lines: Vec<LineRow>,
+    #[serde(skip_serializing, default)]
+    pub news: Vec<NewsRow>,
+    #[serde(skip_serializing, default)]
+    pub under_way: Option<NoticeRow>,
+    #[serde(skip_serializing, default)]
+    pub superseded: Vec<String>,
 }
 
 /// What an order remembers of its notices.
-#[derive(Debug, sqlx::FromRow, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct HeardRow {
     pub heard_at: Option<i64>,
+    #[serde(deserialize_with = "bit")]
     pub confirmed: bool,
+    #[serde(deserialize_with = "bit")]
     pub updated: bool,
     pub status_tried_on: Option<String>,
     pub status_failures: u32,
@@ -53,7 +65,7 @@ pub(super) struct HeardRow {
 }
 
 /// A row of `lines`.
-#[derive(Debug, sqlx::FromRow, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LineRow {
     pub order_number: String,
     pub id: String,
@@ -69,23 +81,49 @@ pub(super) struct LineRow {
     pub kind: String,
     pub promised: Option<String>,
     pub cover: String,
+    #[serde(deserialize_with = "bit")]
     pub ever_covered: bool,
     pub reason: String,
     pub told: Option<String>,
     pub tried: Option<String>,
     pub overdue_for: Option<String>,
+    #[serde(deserialize_with = "bit")]
     pub announced: bool,
 }
 
-/// The columns of `orders` that make an [`OrderRow`], in one place.
+/// The columns of `orders` that make an [`OrderRow`].
 pub(super) const ORDER_COLUMNS: &str =
     "number, at, placed_at, recorded_at, silent_before, email, name, locale,
-    timezone, country, channel, payment, currency, partial, heard_at, confirmed, updated, status_tried_on,
-    status_failures, changes, restocks, settling_first, settling_last, revision";
+    timezone, country, channel, payment, currency, partial, hold_batch, hold_kind, revision";
+
+/// The columns of `orders` that make a [`HeardRow`].
+pub(super) const HEARD_COLUMNS: &str =
+    "heard_at, confirmed, updated, status_tried_on, status_failures, changes,
+    restocks, settling_first, settling_last";
 
 /// The columns of `lines`.
 pub(super) const LINE_COLUMNS: &str = "order_number, id, position, sku, placed_at, title, quantity, cancelled,
     shipped, open_units, unit_price, kind, promised, cover, ever_covered, reason, told, tried, overdue_for, announced";
+
+/// The columns of `news` that make a [`NewsRow`].
+pub(super) const NEWS_COLUMNS: &str = "order_number, kind, id, at, recorded_at, body";
+
+/// SQL for a row as one JSON object: a row read column by column costs several times as much.
+pub(super) fn object(columns: &str) -> String {
+    format!("json_object({})", pairs(columns))
+}
+
+/// The arguments of `json_object` for these columns.
+pub(super) fn pairs(columns: &str) -> String {
+    let pairs: Vec<String> =
+        columns.split(',').map(str::trim).map(|column| format!("'{column}', {column}")).collect();
+    pairs.join(", ")
+}
+
+/// SQLite's booleans are 0 and 1.
+fn bit<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(u8::deserialize(from)? != 0)
+}
 
 pub(super) fn date(text: Option<&str>) -> Result<Option<NaiveDate>> {
     text.map(|text| text.parse().map_err(|_| unknown("a date", text))).transpose()
@@ -162,14 +200,21 @@ impl OrderRow {
             partial: text_of(order.partial),
             status: order.status().as_str(),
             heard: HeardRow::from_heard(&order.heard),
+            hold_batch: None,
+            hold_kind: None,
             revision: 0,
+            lines: Vec::new(),
+            news: Vec::new(),
+            under_way: None,
+            superseded: Vec::new(),
         }
     }
 
-    /// The order, still without lines, news and notices.
-    pub fn into_order(self) -> Result<Order> {
+    pub fn into_order(mut self) -> Result<Order> {
         let zone = |name: String| name.parse().map_err(|_| unknown("a time zone", &name));
         let email = |text: String| EmailAddress::parse(&text).map_err(|_| unknown("an address", "…"));
+        self.lines.sort_unstable_by_key(|line| line.position);
+        self.news.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         Ok(Order {
             at: instant(self.at),
             placed_at: instant(self.placed_at),
@@ -186,11 +231,19 @@ impl OrderRow {
             payment: self.payment.map(|w| word("payment", &w, Payment::from_word)).transpose()?,
             currency: self.currency,
             partial: self.partial.map(|w| word("partial", &w, Partial::from_word)).transpose()?,
-            lines: Vec::new(),
+            lines: self.lines.into_iter().map(LineRow::into_line).collect::<Result<_>>()?,
             heard: self.heard.into_heard()?,
-            news: Vec::new(),
-            under_way: None,
-            superseded: Vec::new(),
+            news: self.news.into_iter().map(NewsRow::into_news).collect::<Result<_>>()?,
+            under_way: self.under_way.map(NoticeRow::into_under_way).transpose()?,
+            hold: self
+                .hold_batch
+                .map(|batch| {
+                    let kind = self.hold_kind.as_deref();
+                    let kind = kind.map(|kind| word("the kind of a notice", kind, NoticeKind::from_word));
+                    Ok::<_, StoreError>(Hold { batch, kind: kind.transpose()? })
+                })
+                .transpose()?,
+            superseded: self.superseded,
             number: self.number,
         })
     }
@@ -246,7 +299,7 @@ impl LineRow {
 }
 
 /// A row of `news`.
-#[derive(Debug, sqlx::FromRow, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct NewsRow {
     pub order_number: String,
     pub kind: String,
@@ -290,6 +343,7 @@ pub(super) struct NoticeRow {
     pub useful_until: i64,
     pub replaces_status: Option<String>,
     pub urgency: i64,
+    #[serde(deserialize_with = "bit")]
     pub doubtful: bool,
 }
 
@@ -338,15 +392,6 @@ impl NoticeRow {
             id: self.id,
         })
     }
-}
-
-/// Rows keyed by the number of their order.
-pub(super) fn by_order<T>(rows: Vec<T>, order: impl Fn(&T) -> &str) -> HashMap<String, Vec<T>> {
-    let mut grouped: HashMap<String, Vec<T>> = HashMap::new();
-    for row in rows {
-        grouped.entry(order(&row).to_owned()).or_default().push(row);
-    }
-    grouped
 }
 
 /// What an instant is in the database.

@@ -10,15 +10,15 @@ use super::plan::{NEWS_TOLD, SilentRow, save_decisions};
 use super::rows::{stamp, to_json};
 use super::{Result, millis};
 use crate::domain::calendar::Instant;
-use crate::domain::notice::{Decision, Notice, NoticeState};
-use crate::domain::order::Order;
+use crate::domain::notice::{Decision, NewsKey, Notice, NoticeState};
+use crate::domain::order::{Line, Order};
 use crate::domain::settle::Settled;
 
 /// The outcome of a try, to be made durable.
 #[derive(Debug, Clone)]
 pub struct Settlement {
     pub id: String,
-    /// The order as it was claimed, after [`Order::settle`].
+    /// The order as it was read, after [`Order::settle`].
     pub order: Order,
     pub notice: Notice,
     pub settled: Settled,
@@ -55,7 +55,8 @@ struct SettledRow<'a> {
 }
 
 #[derive(Serialize)]
-struct LedgerRow<'a> {
+struct LineRow<'a> {
+    id: &'a str,
     order: &'a str,
     line: &'a str,
     told: Option<String>,
@@ -64,33 +65,29 @@ struct LedgerRow<'a> {
     announced: bool,
 }
 
-/// Saves outcomes, whatever their number, with a few statements; wakes the orders. What is not in the owner's hands
-/// any more changes nothing.
+/// Saves outcomes, whatever their number, with a few statements in one go; wakes the orders. What is not in the
+/// owner's hands any more changes nothing.
 pub(super) async fn settle(conn: &mut SqliteConnection, owner: &str, settled: &[Settlement]) -> Result<()> {
     if settled.is_empty() {
         return Ok(());
     }
     let rows: Vec<SettledRow> = settled.iter().map(settled_row).collect();
-    let taken = sqlx::query_scalar(SETTLE_NOTICES).bind(to_json(&rows)).bind(owner).fetch_all(&mut *conn);
-    let taken: HashSet<String> = taken.await?.into_iter().collect();
+    let over = |s: &&Settlement| s.settled.next_try.is_none();
+    let lines: Vec<LineRow> = settled.iter().filter(over).flat_map(line_rows).collect();
+    let settle = sqlx::query_scalar(SETTLE).bind(to_json(&rows)).bind(owner).bind(to_json(&lines));
+    let taken: HashSet<String> = settle.fetch_all(&mut *conn).await?.into_iter().collect();
     let (settled, lost): (Vec<&Settlement>, Vec<&Settlement>) =
         settled.iter().partition(|s| taken.contains(&s.id));
     for s in lost {
         tracing::error!(order = s.order.number, notice = s.id, state = %s.settled.state,
             "an outcome came too late: the notice is not in our hands any more");
     }
-    let rows: Vec<SettledRow> = settled.iter().map(|s| settled_row(s)).collect();
-    let text = to_json(&rows);
-    sqlx::query(SETTLE_ATTEMPTS).bind(&text).execute(&mut *conn).await?;
-    sqlx::query(SETTLE_ORDERS).bind(&text).execute(&mut *conn).await?;
-    let over = || settled.iter().filter(|s| s.settled.next_try.is_none());
-    let ledger: Vec<LedgerRow> = over().flat_map(|s| ledger_rows(s)).collect();
-    if !ledger.is_empty() {
-        sqlx::query(SETTLE_LINES).bind(to_json(&ledger)).execute(&mut *conn).await?;
-    }
-    let told: Vec<SilentRow> = over()
+    let told: Vec<SilentRow> = settled
+        .iter()
+        .copied()
+        .filter(over)
         .flat_map(|s| {
-            let kept = |key: &&crate::domain::notice::NewsKey| !s.order.news.iter().any(|n| n.key() == **key);
+            let kept = |key: &&NewsKey| !s.order.news.iter().any(|n| n.key() == **key);
             s.notice.content.news.iter().filter(kept).map(|key| SilentRow {
                 order: s.order.number.clone(),
                 kind: key.kind,
@@ -133,10 +130,10 @@ fn settled_row(s: &Settlement) -> SettledRow<'_> {
     }
 }
 
-fn ledger_rows(s: &Settlement) -> impl Iterator<Item = LedgerRow<'_>> {
-    let stated =
-        |line: &&crate::domain::order::Line| s.notice.content.lines.iter().any(|l| l.line == line.id);
-    s.order.lines.iter().filter(stated).map(|line| LedgerRow {
+fn line_rows(s: &Settlement) -> impl Iterator<Item = LineRow<'_>> {
+    let stated = |line: &&Line| s.notice.content.lines.iter().any(|l| l.line == line.id);
+    s.order.lines.iter().filter(stated).map(|line| LineRow {
+        id: &s.id,
         order: &s.order.number,
         line: &line.id,
         told: line.told.map(|day| day.to_string()),
@@ -146,38 +143,41 @@ fn ledger_rows(s: &Settlement) -> impl Iterator<Item = LedgerRow<'_>> {
     })
 }
 
-const SETTLE_NOTICES: &str = "update notices set state = new.state, next_try_at = new.next_try, owner = null,
-        body_begun_at = null, doubtful = doubtful or new.state = 'in_doubt', reply = new.reply, reason = new.reason,
+/// $1: outcomes; $2: the owner; $3: lines. Only what is in the owner's hands changes: the notices come last, for until
+/// then they show whose they are. A change that came in after the notice was planned goes on settling.
+const SETTLE: &str = "
+    update orders set
+        plan_at = case when orders.revision = new.revision then new.look_at else new.at end,
+        heard_at = new.heard_at, confirmed = new.confirmed, updated = new.updated,
+        status_tried_on = new.status_tried_on, status_failures = new.status_failures,
+        settling_first = case when new.over and settling_last <= new.planned_at then null else settling_first end,
+        settling_last = case when new.over and settling_last <= new.planned_at then null else settling_last end
+    from (select value ->> 'id' as id, value ->> 'order' as number, value ->> 'at' as at, value ->> 'over' as over,
+        value ->> 'revision' as revision, value ->> 'look_at' as look_at, value ->> 'planned_at' as planned_at,
+        value ->> 'heard_at' as heard_at, value ->> 'confirmed' as confirmed, value ->> 'updated' as updated,
+        value ->> 'status_tried_on' as status_tried_on, value ->> 'status_failures' as status_failures
+        from jsonb_each($1)) as new
+    where orders.number = new.number
+        and exists (select 1 from notices n where n.id = new.id and coalesce(n.owner, '') = $2);
+
+    update lines set told = new.told, tried = new.tried, overdue_for = new.overdue_for, announced = new.announced
+    from (select value ->> 'id' as id, value ->> 'order' as number, value ->> 'line' as line, value ->> 'told' as told,
+        value ->> 'tried' as tried, value ->> 'overdue_for' as overdue_for, value ->> 'announced' as announced
+        from jsonb_each($3)) as new
+    where lines.order_number = new.number and lines.id = new.line
+        and exists (select 1 from notices n where n.id = new.id and coalesce(n.owner, '') = $2);
+
+    update attempts set ended_at = new.at, outcome = new.state, phase = new.phase, reply = new.reply
+    from (select value ->> 'id' as id, value ->> 'attempt' as attempt, value ->> 'at' as at,
+        value ->> 'state' as state, value ->> 'phase' as phase, value ->> 'reply' as reply from jsonb_each($1)) as new
+    where attempts.notice_id = new.id and attempts.number = new.attempt and attempts.ended_at is null
+        and exists (select 1 from notices n where n.id = new.id and coalesce(n.owner, '') = $2);
+
+    update notices set state = new.state, next_try_at = new.next_try, owner = null, body_begun_at = null,
+        doubtful = doubtful or new.state = 'in_doubt', reply = new.reply, reason = new.reason,
         settled_at = case when new.over then new.at else null end
     from (select value ->> 'id' as id, value ->> 'state' as state, value ->> 'next_try' as next_try,
         value ->> 'reply' as reply, value ->> 'reason' as reason, value ->> 'over' as over, value ->> 'at' as at
         from jsonb_each($1)) as new
-    where notices.id = new.id and coalesce(notices.owner, '') = $2 returning notices.id";
-
-const SETTLE_ATTEMPTS: &str = "update attempts set ended_at = new.at, outcome = new.state, phase = new.phase,
-        reply = new.reply
-    from (select value ->> 'id' as id, value ->> 'attempt' as attempt, value ->> 'at' as at,
-        value ->> 'state' as state, value ->> 'phase' as phase, value ->> 'reply' as reply
-        from jsonb_each($1)) as new
-    where attempts.notice_id = new.id and attempts.number = new.attempt and attempts.ended_at is null";
-
-/// A change that came in after the notice was planned goes on settling.
-const SETTLE_ORDERS: &str = "update orders set
-        plan_at = case when orders.revision = new.revision then new.look_at else new.at end, heard_at = new.heard_at, confirmed = new.confirmed,
-        updated = new.updated, status_tried_on = new.status_tried_on, status_failures = new.status_failures,
-        settling_first = case when new.over and settling_last <= new.planned_at then null else settling_first end,
-        settling_last = case when new.over and settling_last <= new.planned_at then null else settling_last end
-    from (select value ->> 'order' as number, value ->> 'at' as at, value ->> 'over' as over,
-        value ->> 'revision' as revision, value ->> 'look_at' as look_at, value ->> 'planned_at' as planned_at, value ->> 'heard_at' as heard_at, value ->> 'confirmed' as confirmed,
-        value ->> 'updated' as updated, value ->> 'status_tried_on' as status_tried_on,
-        value ->> 'status_failures' as status_failures
-        from jsonb_each($1)) as new
-    where orders.number = new.number";
-
-const SETTLE_LINES: &str =
-    "update lines set told = new.told, tried = new.tried, overdue_for = new.overdue_for,
-        announced = new.announced
-    from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'told' as told,
-        value ->> 'tried' as tried, value ->> 'overdue_for' as overdue_for, value ->> 'announced' as announced
-        from jsonb_each($1)) as new
-    where lines.order_number = new.number and lines.id = new.line";
+    where notices.id = new.id and coalesce(notices.owner, '') = $2
+    returning notices.id";

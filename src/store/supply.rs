@@ -160,7 +160,7 @@ pub(super) async fn save_receipts(conn: &mut SqliteConnection, rows: &[ReceiptRo
     Ok(())
 }
 
-/// Nothing of these SKUs is planned or claimed before their queues are walked again.
+/// Nothing of these SKUs is planned or taken before their queues are walked again.
 pub(super) async fn mark_dirty(
     conn: &mut SqliteConnection,
     skus: &BTreeSet<String>,

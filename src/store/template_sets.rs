@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::history::{pack, unpack};
+use super::bodies::{compress, decompress};
 use super::rows::{json, to_json};
 use super::{Result, Store, StoreError, instant, millis};
 use crate::domain::calendar::Instant;
@@ -27,7 +27,7 @@ impl Store {
         const KEEP: &str = "insert into template_sets (hash, kept_at, files) values ($1, $2, $3)
             on conflict (hash) do nothing";
         let mut tx = self.begin().await?;
-        let files = pack(to_json(files).as_bytes());
+        let files = compress(to_json(files).as_bytes());
         sqlx::query("delete from template_sets where hash <> $1").bind(hash).execute(&mut *tx).await?;
         sqlx::query(KEEP).bind(hash).bind(millis(now)).bind(files).execute(&mut *tx).await?;
         Ok(tx.commit().await?)
@@ -39,7 +39,7 @@ impl Store {
         let row: Option<(String, i64, Vec<u8>)> = sqlx::query_as(LAST).fetch_optional(&self.readers).await?;
         let Some((hash, kept_at, files)) = row else { return Ok(None) };
         let broken = || StoreError::Value { what: "template_sets.files", value: hash.clone() };
-        let text = String::from_utf8(unpack(&files)?).map_err(|_| broken())?;
+        let text = String::from_utf8(decompress(&files, None)?).map_err(|_| broken())?;
         Ok(Some(KeptSet { files: json("template_sets.files", &text)?, kept_at: instant(kept_at), hash }))
     }
 }

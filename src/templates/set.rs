@@ -9,11 +9,12 @@ use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 use tera::{Context, ErrorKind, Tera};
 
-use super::context::MailContext;
+use super::context::{MailContext, Shop, context};
 use super::error::TemplateError;
 use super::files::{self, Files, has_html};
 use super::filters;
 use super::lint::check_folder;
+use super::samples;
 use crate::domain::notice::NoticeKind;
 
 /// The longest part of a mail: 1 MiB. A template that loops without end stops there.
@@ -93,6 +94,17 @@ impl TemplateSet {
         let text = tidy(&self.part(kind, "body.txt", &variables)?);
         let html = if has_html(kind) { Some(tidy(&self.part(kind, "body.html", &variables)?)) } else { None };
         Ok(Rendered { subject, text, html })
+    }
+
+    /// One mail of every kind, as this set writes it to nobody.
+    pub fn examples(&self, shop: &Shop) -> Vec<Rendered> {
+        let (samples, policy) = (samples::samples(), samples::policy());
+        let example = |kind: &NoticeKind| {
+            let sample = samples.iter().find(|sample| sample.notice.kind == *kind)?;
+            self.render(&context(&sample.order, &sample.notice, shop, &policy, sample.next_news, sample.now))
+                .ok()
+        };
+        NoticeKind::ALL.iter().filter_map(example).collect()
     }
 
     fn part(&self, kind: NoticeKind, part: &str, variables: &Context) -> Result<String, TemplateError> {

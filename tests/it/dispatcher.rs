@@ -166,7 +166,7 @@ async fn redirected_mail_goes_to_one_address_and_names_the_real_one() {
 }
 
 #[tokio::test]
-async fn a_slow_rate_claims_little_ahead_and_does_not_hold_up_a_stop() {
+async fn a_slow_rate_takes_little_ahead_and_does_not_hold_up_a_stop() {
     let keys = [("DELIVERY__RATE", "6/m"), ("DELIVERY__CONCURRENCY", "8")];
     let mut shop = TestApp::with(START, Differs { keys: &keys, ..Differs::default() }).await;
     for n in 0..20 {

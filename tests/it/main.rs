@@ -14,6 +14,7 @@ mod layers;
 mod recovery;
 mod smtp;
 mod store;
+mod story_blast;
 mod story_dates;
 mod story_delivery;
 mod story_orders;

@@ -11,7 +11,7 @@ use shipby::domain::apply::Notify as Tell;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Script};
 use shipby::planner;
-use shipby::store::Limits;
+use shipby::store::{Owner, Ready, Taking};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +56,16 @@ impl Trap {
     }
 }
 
+/// Takes all that is ready, as a dispatcher of that name that dies before it sends.
+async fn take(shop: &TestApp, name: &str) -> Vec<Ready> {
+    let ready = shop.store().ready(shop.now(), 10).await.unwrap();
+    let notices = ready.iter().map(|ready| (ready.id.clone(), ready.revision)).collect();
+    let taking = Taking { notices, ..Taking::default() };
+    let taken = shop.store().take(Owner { name, mode: "live" }, shop.now(), taking).await.unwrap();
+    assert_eq!(taken.len(), ready.len());
+    ready
+}
+
 fn silence() -> Answer {
     Answer::Silence
 }
@@ -66,12 +76,11 @@ fn too_late() -> Answer {
 }
 
 #[tokio::test]
-async fn a_crash_after_the_claim_costs_nothing() {
+async fn a_crash_after_taking_a_notice_costs_nothing() {
     let mut shop = TestApp::start(START).await;
     shop.only_record(order("1"), Tell::All).await;
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
-    let limits = Limits { owner: "start-1", most: 10, mode: "live" };
-    assert_eq!(shop.store().claim(shop.now(), &limits).await.unwrap().len(), 1);
+    assert_eq!(take(&shop, "start-1").await.len(), 1);
     assert_eq!(shop.restart().await, (1, 0));
     assert_eq!(shop.state("1", "confirmation").await, "queued");
     shop.settle().await;
@@ -160,10 +169,9 @@ async fn a_doubt_stays_one_while_the_relay_puts_the_second_try_off() {
     // The third time is one too many, whatever the second came to: the relay dies before the body.
     shop.sim.hand.advance(TimeDelta::minutes(15));
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
-    let limits = Limits { owner: "start-2", most: 10, mode: "live" };
-    let claims = shop.store().claim(shop.now(), &limits).await.unwrap();
-    assert!(claims[0].again);
-    let back = [(claims[0].id.clone(), shop.now())];
+    let taken = take(&shop, "start-2").await;
+    assert!(taken[0].again);
+    let back = [(taken[0].id.clone(), shop.now())];
     shop.store().release("start-2", &back, Some("the relay is down"), shop.now()).await.unwrap();
     let kept = shop.kept("1", "confirmation").await;
     assert_eq!((kept.entry.state.as_str(), kept.attempts.len()), ("in_doubt", 1));

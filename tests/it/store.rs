@@ -9,7 +9,9 @@ use shipby::domain::reply::Phase;
 use shipby::domain::settle::Outcome;
 use shipby::mail::{Answer, Script};
 use shipby::planner;
-use shipby::store::{Claimed, Durability, Limits, Outcomes, Recorded, Settlement, Staged, Store, StoreError};
+use shipby::store::{
+    Durability, Outcomes, Owner, Ready, Recorded, Settlement, Staged, Store, StoreError, Taking,
+};
 use sqlx::SqliteConnection;
 
 use crate::support::app::{Differs, TestApp, at};
@@ -18,7 +20,7 @@ use crate::support::facts::{cancel, order, order_of, receipt, shipment, supply};
 const START: &str = "2026-03-02T08:00:00Z";
 const OWNER: &str = "me";
 
-/// A shop whose orders are planned and not yet claimed.
+/// A shop whose orders are planned and not yet taken.
 async fn planned(numbers: &[&str]) -> TestApp {
     let shop = TestApp::start(START).await;
     shop.only_record(supply("2026-03-16"), Tell::All).await;
@@ -33,13 +35,27 @@ async fn plan(shop: &TestApp) -> usize {
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap().queued.len()
 }
 
-async fn claim(shop: &TestApp) -> Vec<Claimed> {
-    let limits = Limits { owner: OWNER, most: 100, mode: "live" };
-    shop.store().claim(shop.now(), &limits).await.unwrap()
+/// Takes all that is ready; `bytes` are what a first try would send.
+async fn take(shop: &TestApp, bytes: &[u8]) -> Vec<Ready> {
+    let ready = shop.store().ready(shop.now(), 100).await.unwrap();
+    let stage = |ready: &Ready| Staged {
+        id: ready.id.clone(),
+        subject: "news".to_owned(),
+        template_hash: "hash".to_owned(),
+        bytes: bytes.to_vec(),
+    };
+    let taking = Taking {
+        notices: ready.iter().map(|ready| (ready.id.clone(), ready.revision)).collect(),
+        staged: ready.iter().filter(|ready| ready.message.is_none()).map(stage).collect(),
+        settled: Vec::new(),
+    };
+    let owner = Owner { name: OWNER, mode: "live" };
+    let taken = shop.store().take(owner, shop.now(), taking).await.unwrap();
+    ready.into_iter().filter(|ready| taken.contains(&ready.id)).collect()
 }
 
-fn settlement(claimed: &Claimed, outcome: Outcome, shop: &TestApp) -> Settlement {
-    let Claimed { id, mut order, notice, attempt, .. } = claimed.clone();
+fn settlement(ready: &Ready, outcome: Outcome, shop: &TestApp) -> Settlement {
+    let Ready { id, mut order, notice, attempt, .. } = ready.clone();
     let at = shop.now();
     let settled = order.settle(&notice, &id, outcome, at, &shop.sim.policy);
     Settlement {
@@ -51,7 +67,7 @@ fn settlement(claimed: &Claimed, outcome: Outcome, shop: &TestApp) -> Settlement
         at,
         phase: Some("body"),
         reply: Some("250 ok".to_owned()),
-        look: (claimed.revision, Some(at)),
+        look: (ready.revision, Some(at)),
     }
 }
 
@@ -156,40 +172,34 @@ async fn planning_covers_schedules_and_says_when_it_is_needed_next() {
 }
 
 #[tokio::test]
-async fn an_order_is_claimed_only_when_its_plan_is_up_to_date() {
+async fn an_order_is_taken_only_when_its_plan_is_up_to_date() {
     let shop = planned(&["1", "2"]).await;
     shop.only_record(cancel("C", "2"), Tell::All).await;
-    // The SKU's queue changed with it, so not even the first is claimed.
-    assert!(claim(&shop).await.is_empty());
+    // The SKU's queue changed with it, so not even the first is taken.
+    assert!(take(&shop, b"news").await.is_empty());
     plan(&shop).await;
-    let claims = claim(&shop).await;
-    let kinds: Vec<_> = claims.iter().map(|c| (c.order.number.as_str(), c.notice.kind.as_str())).collect();
+    let taken = take(&shop, b"news").await;
+    let kinds: Vec<_> = taken.iter().map(|c| (c.order.number.as_str(), c.notice.kind.as_str())).collect();
     assert_eq!(kinds, [("1", "confirmation"), ("2", "cancelled")]);
-    assert_eq!((claims[0].attempt, claims[0].again, &claims[0].message), (1, false, &None));
-    assert!(claim(&shop).await.is_empty(), "nothing is claimed twice");
+    assert_eq!((taken[0].attempt, taken[0].again, &taken[0].message), (1, false, &None));
+    assert!(take(&shop, b"news").await.is_empty(), "nothing is taken twice");
     assert_eq!(shop.store().next_try().await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn what_is_staged_is_kept_and_comes_with_the_next_claim() {
+async fn what_is_staged_is_kept_and_comes_with_the_next_try() {
     let shop = planned(&["1"]).await;
-    let claimed = claim(&shop).await.remove(0);
     let bytes = b"Subject: news\r\n\r\nnews\r\n".to_vec();
-    let staged = Staged {
-        id: claimed.id.clone(),
-        subject: "news".to_owned(),
-        template_hash: "hash".to_owned(),
-        bytes: bytes.clone(),
-    };
-    let later = settlement(&claimed, Outcome::Deferred { attempt: 1 }, &shop);
+    let first = take(&shop, &bytes).await.remove(0);
+    let later = settlement(&first, Outcome::Deferred { attempt: 1 }, &shop);
     let next = later.settled.next_try.unwrap();
-    let outcomes = Outcomes { staged: vec![staged], settled: vec![later], ..Outcomes::default() };
+    let outcomes = Outcomes { settled: vec![later], ..Outcomes::default() };
     shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
     shop.sim.hand.set(next);
     plan(&shop).await;
-    let again = claim(&shop).await.remove(0);
+    let again = take(&shop, b"other").await.remove(0);
     assert_eq!((again.attempt, again.message), (2, Some(bytes.clone())));
-    let kept = shop.store().kept(&claimed.id[..6]).await.unwrap().remove(0);
+    let kept = shop.store().kept(&first.id[..6]).await.unwrap().remove(0);
     assert_eq!(
         (kept.entry.subject.as_deref(), kept.bytes, kept.attempts.len()),
         (Some("news"), Some(bytes), 2)
@@ -199,17 +209,16 @@ async fn what_is_staged_is_kept_and_comes_with_the_next_claim() {
 #[tokio::test]
 async fn one_commit_settles_many_and_lets_a_body_begin() {
     let shop = planned(&["1", "2", "3"]).await;
-    let claims = claim(&shop).await;
+    let taken = take(&shop, b"news").await;
     let outcomes = Outcomes {
         settled: vec![
-            settlement(&claims[0], Outcome::Accepted, &shop),
-            settlement(&claims[1], Outcome::Failed, &shop),
+            settlement(&taken[0], Outcome::Accepted, &shop),
+            settlement(&taken[1], Outcome::Failed, &shop),
         ],
-        begin: vec![(claims[2].id.clone(), claims[2].revision)],
-        ..Outcomes::default()
+        begin: vec![(taken[2].id.clone(), taken[2].revision)],
     };
     let begun = shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
-    assert_eq!(begun, [claims[2].id.clone()]);
+    assert_eq!(begun, [taken[2].id.clone()]);
     let mut states = Vec::new();
     for number in ["1", "2", "3"] {
         states.push((shop.state(number, "confirmation").await, shop.told(number).await));
@@ -224,16 +233,15 @@ async fn one_commit_settles_many_and_lets_a_body_begin() {
 #[tokio::test]
 async fn an_outcome_of_somebody_elses_notice_changes_nothing() {
     let shop = planned(&["1"]).await;
-    let claimed = claim(&shop).await.remove(0);
+    let taken = take(&shop, b"news").await.remove(0);
     let before = (shop.timeline("1").await, shop.order("1").await);
     let outcomes = Outcomes {
-        settled: vec![settlement(&claimed, Outcome::Accepted, &shop)],
-        begin: vec![(claimed.id.clone(), claimed.revision)],
-        ..Outcomes::default()
+        settled: vec![settlement(&taken, Outcome::Accepted, &shop)],
+        begin: vec![(taken.id.clone(), taken.revision)],
     };
     assert!(shop.store().commit("another", shop.now(), &outcomes).await.unwrap().is_empty());
     assert_eq!((shop.timeline("1").await, shop.order("1").await), before);
-    let back = [(claimed.id, shop.now())];
+    let back = [(taken.id, shop.now())];
     shop.store().release("another", &back, None, shop.now()).await.unwrap();
     assert_eq!(shop.state("1", "confirmation").await, "sending");
 }
@@ -241,20 +249,16 @@ async fn an_outcome_of_somebody_elses_notice_changes_nothing() {
 #[tokio::test]
 async fn no_body_begins_once_the_order_has_changed_and_the_notice_is_replaced() {
     let mut shop = planned(&["1"]).await;
-    let claimed = claim(&shop).await.remove(0);
-    let (id, template_hash) = (claimed.id.clone(), "hash".to_owned());
-    let staged = Staged { id, subject: "old".to_owned(), template_hash, bytes: b"old".to_vec() };
-    let outcomes = Outcomes { staged: vec![staged], ..Outcomes::default() };
-    shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
+    let taken = take(&shop, b"old").await.remove(0);
     shop.sim.hand.advance(TimeDelta::seconds(1));
     shop.only_record(supply("2026-04-10"), Tell::All).await;
     assert_eq!(plan(&shop).await, 0, "it is on its way");
-    let begin = vec![(claimed.id.clone(), claimed.revision)];
+    let begin = vec![(taken.id.clone(), taken.revision)];
     let outcomes = Outcomes { begin, ..Outcomes::default() };
     assert!(shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap().is_empty());
-    shop.store().release(OWNER, &[(claimed.id.clone(), shop.now())], None, shop.now()).await.unwrap();
-    assert!(claim(&shop).await.is_empty(), "it is planned before it is claimed again");
-    let kept = shop.store().kept(&claimed.id).await.unwrap().remove(0);
+    shop.store().release(OWNER, &[(taken.id.clone(), shop.now())], None, shop.now()).await.unwrap();
+    assert!(take(&shop, b"news").await.is_empty(), "it is planned before it is taken again");
+    let kept = shop.store().kept(&taken.id).await.unwrap().remove(0);
     assert_eq!((kept.bytes, kept.attempts.len()), (None, 0), "nothing of it was ever tried");
     shop.travel(TimeDelta::hours(1)).await;
     let subjects: Vec<_> = shop.mails().into_iter().map(|mail| mail.subject).collect();
@@ -268,7 +272,7 @@ async fn what_was_tried_in_vain_for_five_days_is_settled_and_the_order_goes_on()
     let (store, policy) = (shop.store(), &shop.sim.policy);
     let later = shop.now() + TimeDelta::days(5);
     assert_eq!(store.expire(later, policy).await.unwrap(), 0, "it must be known, and was never tried");
-    let tried = settlement(&claim(&shop).await[0], Outcome::Deferred { attempt: 1 }, &shop);
+    let tried = settlement(&take(&shop, b"news").await[0], Outcome::Deferred { attempt: 1 }, &shop);
     store.commit(OWNER, shop.now(), &Outcomes { settled: vec![tried], ..Outcomes::default() }).await.unwrap();
     assert_eq!(store.expire(shop.now(), policy).await.unwrap(), 0);
     assert_eq!(store.expire(later, policy).await.unwrap(), 1);
@@ -361,7 +365,7 @@ async fn a_database_keeps_its_own_values_and_its_notices_their_ids() {
     store.set_meta("key", "old").await.unwrap();
     store.set_meta("key", "value").await.unwrap();
     let shop = planned(&["1"]).await;
-    let notice = claim(&shop).await.remove(0).notice;
+    let notice = take(&shop, b"news").await.remove(0).notice;
     let first = store.notice_id("1", &notice);
     assert_ne!(first, store.notice_id("2", &notice));
     store.set_instance("another").await.unwrap();
@@ -381,17 +385,17 @@ async fn a_newer_schema_is_refused_with_both_versions_and_left_alone() {
     let mut raw = shop.raw().await;
     sqlx::query(
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
-        values (7, 'later', true, x'00', 0)",
+        values (9, 'later', true, x'00', 0)",
     )
     .execute(&mut raw)
     .await
     .unwrap();
     let error = Store::open(shop.database(), Durability::Full).await.unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 7, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 9, known: 6, .. }), "{error:?}");
     let path = shop.database().display();
     assert_eq!(
         error.to_string(),
-        format!("{path} was written by a newer shipby (schema 7, this one knows 2); nothing was touched")
+        format!("{path} was written by a newer shipby (schema 9, this one knows 6); nothing was touched")
     );
 }
 
@@ -439,7 +443,7 @@ async fn a_changed_policy_wakes_every_open_order_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_order_that_changes_between_claim_and_body_gets_the_new_mail_only() {
+async fn an_order_that_changes_before_the_body_gets_the_new_mail_only() {
     // The relay keeps its 354 back until the change is planned.
     let reached = std::sync::Arc::new(tokio::sync::Notify::new());
     let (open, gate) = std::sync::mpsc::channel();

@@ -180,6 +180,7 @@ pub(super) fn made(name: &'static str, kind: NoticeKind) -> Made {
         heard: Heard::default(),
         news: Vec::new(),
         under_way: None,
+        hold: None,
         superseded: Vec::new(),
     };
     Made { name, kind, includes: Vec::new(), on: 2, order, stated: Vec::new() }.lines([line("Kettle")])

@@ -16,7 +16,7 @@ async fn check_proves_what_there_is_and_changes_nothing() {
     house.play(Transport::Capture, &story()[..4], "2026-03-02T09:00:00Z").await;
     let before = std::fs::read(house.path("shipby.db")).unwrap();
     let checked = house.json(&["check"]);
-    assert_eq!(checked["parts"][1]["words"], "schema 2, integrity ok, 3 open orders");
+    assert_eq!(checked["parts"][1]["words"], "schema 6, integrity ok, 3 open orders");
     assert_eq!((&checked["schema"], &checked["failures"]), (&json!("shipby.check/1"), &json!(0)));
     assert!(std::fs::read(house.path("shipby.db")).unwrap() == before);
     let beside: Vec<_> =

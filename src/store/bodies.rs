@@ -1,0 +1,120 @@
+//! How mails lie in the database: compressed after a pattern, an example of what mails of this shop look like, so that
+//! only what is a mail's own takes room.
+//!
+//! What always holds: a pattern that a kept mail refers to is kept with it, and a mail comes back byte for byte.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use sha2::{Digest, Sha256};
+use sqlx::SqliteConnection;
+use zstd::bulk::Compressor;
+use zstd::dict::{DecoderDictionary, EncoderDictionary};
+
+use super::{Result, Store, StoreError};
+
+/// Higher levels make little of so small a text.
+const LEVEL: i32 = 3;
+
+/// The pattern in use.
+pub(super) struct Pattern {
+    id: String,
+    dictionary: EncoderDictionary<'static>,
+}
+
+/// A place for it, shared by all clones of a store.
+pub(super) type InUse = Arc<RwLock<Option<Arc<Pattern>>>>;
+
+impl std::fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pattern").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A mail as it lies in the database.
+pub(super) struct Packed {
+    pub bytes: Vec<u8>,
+    /// The pattern it was compressed after.
+    pub pattern: Option<String>,
+}
+
+/// A kept mail as it comes from the database.
+#[derive(sqlx::FromRow)]
+pub(super) struct Body {
+    pub notice_id: String,
+    pub bytes: Vec<u8>,
+    pub pattern: Option<String>,
+}
+
+impl Store {
+    /// Has mails compressed after `example` from now on: text that mails have in common.
+    pub async fn learn(&self, example: &[u8]) -> Result<()> {
+        const KEEP: &str = "insert into patterns (id, bytes) values ($1, $2) on conflict do nothing";
+        let id: String = Sha256::digest(example).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        sqlx::query(KEEP).bind(&id).bind(example).execute(&self.writer).await?;
+        let pattern = Pattern { id, dictionary: EncoderDictionary::copy(example, LEVEL) };
+        if let Ok(mut in_use) = self.pattern.write() {
+            *in_use = Some(Arc::new(pattern));
+        }
+        Ok(())
+    }
+
+    /// Compresses mails. Memory is all that it can run out of; then the bytes are kept as they are.
+    pub(super) fn pack<'a>(&self, mails: impl Iterator<Item = &'a [u8]>) -> Vec<Packed> {
+        let pattern = self.pattern.read().ok().and_then(|in_use| in_use.clone());
+        let compressor = match &pattern {
+            Some(pattern) => Compressor::with_prepared_dictionary(&pattern.dictionary),
+            None => Compressor::new(LEVEL),
+        };
+        let id = pattern.as_ref().map(|pattern| pattern.id.clone());
+        let Ok(mut compressor) = compressor else {
+            return mails.map(|bytes| Packed { bytes: bytes.to_vec(), pattern: None }).collect();
+        };
+        let pack = |bytes: &[u8]| match compressor.compress(bytes) {
+            Ok(packed) => Packed { bytes: packed, pattern: id.clone() },
+            Err(_) => Packed { bytes: bytes.to_vec(), pattern: None },
+        };
+        mails.map(pack).collect()
+    }
+}
+
+/// Compresses what is no mail and so follows no pattern.
+pub(super) fn compress(bytes: &[u8]) -> Vec<u8> {
+    zstd::bulk::compress(bytes, LEVEL).unwrap_or_else(|_| bytes.to_vec())
+}
+
+/// Mails as they were sent, by the ids of their notices.
+pub(super) async fn unpack(conn: &mut SqliteConnection, kept: Vec<Body>) -> Result<Vec<(String, Vec<u8>)>> {
+    const PATTERN: &str = "select bytes from patterns where id = $1";
+    let mut patterns: HashMap<String, DecoderDictionary<'static>> = HashMap::new();
+    let mut mails = Vec::with_capacity(kept.len());
+    for body in kept {
+        if let Some(id) = &body.pattern
+            && !patterns.contains_key(id)
+        {
+            let bytes: Vec<u8> = sqlx::query_scalar(PATTERN).bind(id).fetch_one(&mut *conn).await?;
+            patterns.insert(id.clone(), DecoderDictionary::copy(&bytes));
+        }
+        let pattern = body.pattern.as_ref().and_then(|id| patterns.get(id));
+        mails.push((body.notice_id, decompress(&body.bytes, pattern)?));
+    }
+    Ok(mails)
+}
+
+pub(super) fn decompress(bytes: &[u8], pattern: Option<&DecoderDictionary<'_>>) -> Result<Vec<u8>> {
+    const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+    let damaged = |_| StoreError::Value { what: "a kept mail", value: "damaged bytes".to_owned() };
+    if !bytes.starts_with(&FRAME) {
+        return Ok(bytes.to_vec());
+    }
+    let mut mail = Vec::new();
+    match pattern {
+        None => zstd::stream::copy_decode(bytes, &mut mail).map_err(damaged)?,
+        Some(pattern) => {
+            let mut decoder =
+                zstd::stream::read::Decoder::with_prepared_dictionary(bytes, pattern).map_err(damaged)?;
+            std::io::copy(&mut decoder, &mut mail).map_err(damaged)?;
+        }
+    }
+    Ok(mail)
+}
