@@ -199,8 +199,11 @@ fn templates(config: &Config) -> Finding {
     // Loading has proved the set with sample shops; here it meets the shop it is for.
     let (shop, policy) = (parts::shop(config), config.policy());
     let samples = samples::samples();
-    for sample in &samples {
-        let mail = context(&sample.order, &sample.notice, &shop, &policy, sample.next_news, sample.now);
+    for (sample, language) in samples.iter().flat_map(|s| set.languages().map(move |language| (s, language)))
+    {
+        let language = set.language(sample.notice.kind, Some(&language.tag), &shop.locale);
+        let (order, notice) = (&sample.order, &sample.notice);
+        let mail = context(order, notice, &shop, &policy, sample.next_news, sample.now, language);
         if let Err(mut error) = set.render(&mail) {
             error.message = format!("{} (in the sample `{}`)", error.message, sample.name);
             return broken(error);
@@ -210,7 +213,9 @@ fn templates(config: &Config) -> Finding {
     kinds.sort_unstable();
     kinds.dedup();
     let from = folder.map_or_else(|| "the built-in set".to_owned(), |folder| folder.display().to_string());
-    let rendered = format!("{} kinds, {} samples rendered, from {from}", kinds.len(), samples.len());
+    let languages = count(set.languages().count(), "language", "languages");
+    let rendered =
+        format!("{} kinds, {} samples rendered in {languages}, from {from}", kinds.len(), samples.len());
     Finding::ok("templates", rendered)
 }
 

@@ -69,7 +69,10 @@ impl Desk {
         now: Instant,
     ) -> Result<(String, Vec<u8>), LetterError> {
         let next = next_news(claimed, &settings.policy, now);
-        let mail = context(&claimed.order, &claimed.notice, &self.shop, &settings.policy, next, now);
+        let (order, notice) = (&claimed.order, &claimed.notice);
+        let language =
+            self.templates.language(notice.kind, order.customer.locale.as_deref(), &self.shop.locale);
+        let mail = context(order, notice, &self.shop, &settings.policy, next, now, language);
         let rendered = self.templates.render(&mail)?;
         let real = claimed.notice.content.email.as_str();
         let (to, subject) = match &settings.mode {

@@ -1,12 +1,13 @@
 //! What a template may use. Every field is always there (the templates are strict); what has no value is null.
 //!
 //! The doc comments are ops' reference. Dates are civil dates of the shop's zone; print them with `| date` or
-//! `| short_date`. Texts are free of control characters; html templates escape them by themselves.
+//! `| short_date`, counts that may be large with `| number`. Texts are free of control characters; html templates escape them by themselves.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{gather, links};
+use super::gather;
+use super::language::Language;
 use crate::domain::notice::Notice;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
@@ -37,6 +38,7 @@ pub struct MailContext {
     pub includes: Vec<String>,
     /// The day on which the mail is written.
     pub today: NaiveDate,
+    pub language: LanguageVars,
     pub shop: ShopVars,
     pub customer: CustomerVars,
     pub order: OrderVars,
@@ -79,6 +81,15 @@ pub struct MailContext {
     /// The day of the next regular mail; null where none is planned.
     pub next_news: Option<NaiveDate>,
     pub links: Links,
+}
+
+/// `language`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanguageVars {
+    /// As `de`: html's `lang`.
+    pub tag: String,
+    /// `ltr`, or `rtl` where lines begin on the right: html's `dir`.
+    pub direction: String,
 }
 
 /// `shop`
@@ -231,7 +242,7 @@ pub struct Cancellation {
 /// Money given back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
-    /// As `49.90 EUR`.
+    /// As `49.90 EUR`; print it with `| money`.
     pub amount: String,
     /// Null where the shop gave none.
     pub reference: Option<String>,
@@ -261,6 +272,7 @@ pub fn context(
     policy: &Policy,
     next_news: Option<NaiveDate>,
     now: DateTime<Utc>,
+    language: &Language,
 ) -> MailContext {
-    gather::Gather::new(order, notice, policy, now).mail(links::of(order, shop), shop, next_news)
+    gather::Gather::new(order, notice, policy, now, language).mail(shop, next_news)
 }

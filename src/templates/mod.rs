@@ -8,12 +8,15 @@ mod error;
 mod files;
 mod filters;
 mod gather;
+mod language;
 mod links;
 mod names;
 pub mod samples;
 mod set;
+mod voice;
 
 pub use context::{MailContext, Shop, context};
 pub use error::TemplateError;
 pub use files::{COMPILED_IN, MAX_FILE, has_html};
+pub use language::{Direction, Language};
 pub use set::{MAX_RENDERED, MAX_SUBJECT, Rendered, TemplateSet};

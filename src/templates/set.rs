@@ -2,18 +2,21 @@
 //!
 //! A set is all or nothing: one that fails is never seen outside of this file, so what can be rendered can be sent.
 
-use std::io::{self, Write};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tera::{Context, ErrorKind, Tera};
+use tera::Context;
 
 use super::context::{MailContext, Shop, context};
 use super::error::TemplateError;
-use super::files::{self, Files, has_html};
+use super::files::{self, Files};
+use super::language::{Language, ROOT, lineage};
 use super::names::Names;
-use super::{filters, samples};
+use super::samples::{self, Sample};
+use super::voice::Voice;
 use crate::domain::notice::NoticeKind;
 
 /// The longest part of a mail: 1 MiB. A template that loops without end stops there.
@@ -34,7 +37,9 @@ pub struct Rendered {
 
 /// A set of templates that can be rendered. Cheap to share behind an `Arc`, slow to make.
 pub struct TemplateSet {
-    tera: Tera,
+    /// English first of all: what another language does not have is said in it.
+    root: Voice,
+    others: BTreeMap<String, Voice>,
     hash: String,
 }
 
@@ -64,55 +69,77 @@ impl TemplateSet {
         &self.hash
     }
 
-    /// The mail for `mail`, by the templates of its kind.
+    /// The languages that mails can be written in, English first.
+    pub fn languages(&self) -> impl Iterator<Item = &Arc<Language>> {
+        self.voices().map(|voice| &voice.language)
+    }
+
+    /// The language for a mail of `kind`: the customer's (`de-AT`, else `de`), else the shop's, else English. One that
+    /// has no mails of `kind` is passed over, so that a mail is of one piece.
+    pub fn language(&self, kind: NoticeKind, customer: Option<&str>, shop: &str) -> &Arc<Language> {
+        let mut wanted = customer.into_iter().chain([shop]).flat_map(lineage);
+        let voice = wanted.find_map(|tag| self.voice(tag).filter(|voice| voice.speaks_of(kind)));
+        &voice.unwrap_or(&self.root).language
+    }
+
+    /// The mail for `mail`, by the templates of its kind in its language.
     pub fn render(&self, mail: &MailContext) -> Result<Rendered, TemplateError> {
         let kind = NoticeKind::from_word(&mail.kind)
             .ok_or_else(|| TemplateError::whole(&mail.kind, "is not a kind of notice"))?;
+        let tag = &mail.language.tag;
+        let voice = self
+            .voice(tag)
+            .filter(|voice| voice.speaks_of(kind))
+            .ok_or_else(|| TemplateError::whole(format!("{tag}/{kind}"), "is not among the templates"))?;
         let variables = Context::from_serialize(mail).map_err(|e| TemplateError::of(kind.as_str(), &e))?;
-        let subject = self.part(kind, "subject.txt", &variables)?;
+        let part = |part: &str| voice.render(&format!("{kind}/{part}"), &variables);
+        let subject = part("subject.txt")?;
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
         if subject.is_empty() {
-            return Err(TemplateError::whole(format!("{kind}/subject.txt"), "renders to nothing"));
+            let fault = TemplateError::whole(format!("{kind}/subject.txt"), "renders to nothing");
+            return Err(voice.located(fault));
         }
-        let text = tidy(&self.part(kind, "body.txt", &variables)?);
-        let html = if has_html(kind) { Some(tidy(&self.part(kind, "body.html", &variables)?)) } else { None };
+        let text = tidy(&part("body.txt")?);
+        let html = if voice.has_html(kind) { Some(tidy(&part("body.html")?)) } else { None };
         Ok(Rendered { subject, text, html })
     }
 
-    fn part(&self, kind: NoticeKind, part: &str, variables: &Context) -> Result<String, TemplateError> {
-        let name = format!("{kind}/{part}");
-        let mut out = Capped(Vec::with_capacity(4096));
-        self.tera.render_to(&name, variables, &mut out).map_err(|error| match error.kind() {
-            ErrorKind::Io(_) => TemplateError::whole(&name, "renders to more than 1 MiB"),
-            _ => TemplateError::of(&name, &error),
-        })?;
-        String::from_utf8(out.0).map_err(|_| TemplateError::whole(&name, "renders to what is not UTF-8"))
+    fn voices(&self) -> impl Iterator<Item = &Voice> {
+        std::iter::once(&self.root).chain(self.others.values())
+    }
+
+    fn voice(&self, tag: &str) -> Option<&Voice> {
+        self.voices().find(|voice| voice.language.tag.eq_ignore_ascii_case(tag))
     }
 
     fn parse(files: &Files) -> Result<Self, TemplateError> {
-        if let Some(missing) = files::required().find(|name| !files.contains_key(name)) {
-            return Err(TemplateError::whole(missing, "is missing"));
-        }
-        let mut tera = Tera::new();
-        filters::register(&mut tera);
-        tera.add_raw_templates(files).map_err(|error| TemplateError::of("base.txt", &error))?;
-        Ok(Self { tera, hash: hash(files) })
+        let root = Voice::of(ROOT, files)?;
+        let others = files::languages(files).into_iter().filter(|tag| *tag != ROOT);
+        let others = others.map(|tag| Ok((tag.to_owned(), Voice::of(tag, files)?)));
+        Ok(Self { root, others: others.collect::<Result<_, _>>()?, hash: hash(files) })
     }
 
     /// Every name known, also in branches not taken; every sample rendered, with a shop that has pages and one that
     /// has none; in every body the order's number and a way out.
     fn check(&self, files: &Files) -> Result<(), TemplateError> {
         let (samples, shops, policy) = (samples::samples(), samples::shops(), samples::policy());
-        let mail = |sample: &samples::Sample, shop: &Shop| {
-            context(&sample.order, &sample.notice, shop, &policy, sample.next_news, sample.now)
+        let mail = |sample: &samples::Sample, shop: &Shop, voice: &Voice| {
+            let Sample { order, notice, next_news, now, .. } = sample;
+            context(order, notice, shop, &policy, *next_news, *now, &voice.language)
         };
-        let mails: Vec<_> =
-            samples.iter().flat_map(|s| shops.iter().map(move |shop| (s.name, mail(s, shop)))).collect();
-        let mut names = Names::of(mails.iter().map(|(_, m)| serde_json::to_value(m).unwrap_or(Value::Null)));
+        let mut mails = Vec::new();
+        for voice in self.voices() {
+            let spoken = samples.iter().filter(|sample| voice.speaks_of(sample.notice.kind));
+            for (sample, shop) in spoken.flat_map(|sample| shops.iter().map(move |shop| (sample, shop))) {
+                mails.push((sample.name, voice, mail(sample, shop, voice)));
+            }
+        }
+        let mut names = Names::of(mails.iter().map(|(.., m)| serde_json::to_value(m).unwrap_or(Value::Null)));
         files.values().for_each(|text| names.define_locals(text));
         files.iter().try_for_each(|(file, text)| names.check(file, text))?;
-        for (name, mail) in &mails {
-            let in_sample = |mut error: TemplateError| {
+        for (name, voice, mail) in &mails {
+            let in_sample = |error: TemplateError| {
+                let mut error = voice.located(error);
                 error.message = format!("{} (in the sample `{name}`)", error.message);
                 error
             };
@@ -185,23 +212,6 @@ fn hash(files: &Files) -> String {
         }
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Takes [`MAX_RENDERED`] octets and fails at the next.
-struct Capped(Vec<u8>);
-
-impl Write for Capped {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_RENDERED {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

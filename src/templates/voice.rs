@@ -1,0 +1,122 @@
+//! One language's templates, ready to render: the frame and the sentences of the root, with what the language has of
+//! its own laid over them.
+//!
+//! A kind is taken as a whole: either all of its files are the language's or the language does not have it. So a
+//! German subject never tops an English body. Names inside a language are those of the root (`base.html`).
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use tera::{Context, ErrorKind, Tera};
+
+use super::error::TemplateError;
+use super::files::{self, Files, has_html};
+use super::language::{Language, ROOT, lineage};
+use super::{filters, set::MAX_RENDERED};
+use crate::domain::notice::NoticeKind;
+
+/// One language's templates.
+pub(super) struct Voice {
+    pub language: Arc<Language>,
+    tera: Tera,
+    /// The file behind each name.
+    sources: BTreeMap<String, String>,
+}
+
+impl Voice {
+    /// What `files` hold for the language `tag`.
+    pub fn of(tag: &str, files: &Files) -> Result<Self, TemplateError> {
+        let english = lineage(tag).any(|tag| tag == ROOT);
+        let mut layers: Vec<String> =
+            lineage(tag).filter(|tag| *tag != ROOT).map(|tag| format!("{tag}/")).collect();
+        layers.push(String::new());
+        let mut found = BTreeMap::new();
+        for name in files::SHARED {
+            // The sentences and dates of the root are English, and would stand in a mail that is not.
+            let lends = |layer: &&String| !layer.is_empty() || english || !files::SPOKEN.contains(name);
+            let mut candidates = layers.iter().filter(lends).map(|layer| format!("{layer}{name}"));
+            let file = candidates.find(|file| files.contains_key(file));
+            let missing = || TemplateError::whole(format!("{}{name}", layers[0]), "is missing");
+            found.insert((*name).to_owned(), file.ok_or_else(missing)?);
+        }
+        for kind in NoticeKind::ALL {
+            let has = |layer: &&String| {
+                let folder = format!("{layer}{kind}/");
+                files.keys().any(|file| file.starts_with(&folder))
+            };
+            let own = layers.iter().find(has).or(layers.last().filter(|_| tag == ROOT));
+            if let Some(layer) = own.filter(|layer| !layer.is_empty() || english) {
+                found.extend(files::of_kind(files, layer, *kind)?);
+            }
+        }
+        Self::parse(tag, files, found)
+    }
+
+    fn parse(tag: &str, files: &Files, sources: BTreeMap<String, String>) -> Result<Self, TemplateError> {
+        let text = |file: &str| files.get(file).map(String::as_str).unwrap_or_default();
+        let words = sources.get("language.toml").map(String::as_str).unwrap_or_default();
+        let language = Arc::new(Language::parse(tag, words, text(words))?);
+        let mut tera = Tera::new();
+        filters::register(&mut tera, &language);
+        let templates = sources.iter().filter(|(name, _)| *name != "language.toml").map(|(name, file)| {
+            let framed = name.ends_with(".html") && file.ends_with(".txt");
+            (name.as_str(), if framed { files::in_html(text(file)) } else { text(file).to_owned() })
+        });
+        let added = tera.add_raw_templates(templates);
+        added.map_err(|error| located(&sources, TemplateError::of("base.txt", &error)))?;
+        Ok(Self { language, tera, sources })
+    }
+
+    /// Whether it has mails of `kind`.
+    pub fn speaks_of(&self, kind: NoticeKind) -> bool {
+        self.sources.contains_key(&format!("{kind}/subject.txt"))
+    }
+
+    /// Whether its mails of `kind` have an html part.
+    pub fn has_html(&self, kind: NoticeKind) -> bool {
+        has_html(kind) && self.sources.contains_key(&format!("{kind}/body.html"))
+    }
+
+    /// The file `name`, rendered; at most [`MAX_RENDERED`] octets.
+    pub fn render(&self, name: &str, variables: &Context) -> Result<String, TemplateError> {
+        let mut out = Capped(Vec::with_capacity(4096));
+        self.tera.render_to(name, variables, &mut out).map_err(|error| {
+            self.located(match error.kind() {
+                ErrorKind::Io(_) => TemplateError::whole(name, "renders to more than 1 MiB"),
+                _ => TemplateError::of(name, &error),
+            })
+        })?;
+        String::from_utf8(out.0)
+            .map_err(|_| self.located(TemplateError::whole(name, "renders to what is not UTF-8")))
+    }
+
+    /// `error` with the file that ops see in place of the name inside the language.
+    pub fn located(&self, error: TemplateError) -> TemplateError {
+        located(&self.sources, error)
+    }
+}
+
+fn located(sources: &BTreeMap<String, String>, mut error: TemplateError) -> TemplateError {
+    if let Some(file) = sources.get(&error.file) {
+        error.file.clone_from(file);
+    }
+    error
+}
+
+/// Takes [`MAX_RENDERED`] octets and fails at the next.
+struct Capped(Vec<u8>);
+
+impl Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_RENDERED {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
