@@ -110,13 +110,13 @@ fn parts_of(kind: NoticeKind) -> &'static [&'static str] {
     if has_html(kind) { &["subject.txt", "body.txt", "body.html"] } else { &["subject.txt", "body.txt"] }
 }
 
-/// The names of a kind's files and the files of `layer` (empty or `de/`) behind them.
+/// The names of a kind's files and the files of `folder` (empty or `de/`) behind them.
 pub(super) fn of_kind(
     files: &Files,
-    layer: &str,
+    folder: &str,
     kind: NoticeKind,
 ) -> Result<Vec<(String, String)>, TemplateError> {
-    let own = |part: &str| (format!("{kind}/{part}"), format!("{layer}{kind}/{part}"));
+    let own = |part: &str| (format!("{kind}/{part}"), format!("{folder}{kind}/{part}"));
     let (body, html) = (own("body.txt"), own("body.html"));
     let mut found = vec![own("subject.txt"), body.clone()];
     if let Some((_, missing)) = found.iter().find(|(_, file)| !files.contains_key(file)) {
@@ -138,11 +138,10 @@ pub(super) fn in_html(body: &str) -> String {
     body.replacen(FRAMED, "extends \"base.html\"", 1)
 }
 
-/// The languages that `files` hold.
+/// The languages that `files` hold beside English.
 pub(super) fn languages(files: &Files) -> BTreeSet<&str> {
-    let folder = |file: &'_ String| file.split_once('/').map(|(folder, _)| folder.len());
-    let folders = files.keys().filter_map(|file| Some(&file[..folder(file)?]));
-    folders.filter(|folder| is_tag(folder)).chain([ROOT]).collect()
+    let folders = files.keys().filter_map(|file| file.split_once('/')).map(|(folder, _)| folder);
+    folders.filter(|folder| is_tag(folder)).collect()
 }
 
 /// Reads a set from `dir`. `README.md` and names that begin with a dot are passed over; anything else unknown is

@@ -2,7 +2,6 @@
 //!
 //! A set is all or nothing: one that fails is never seen outside of this file, so what can be rendered can be sent.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,9 +17,6 @@ use super::names::Names;
 use super::samples::{self, Sample};
 use super::voice::Voice;
 use crate::domain::notice::NoticeKind;
-
-/// The longest part of a mail: 1 MiB. A template that loops without end stops there.
-pub const MAX_RENDERED: usize = 1 << 20;
 
 /// The longest subject, in characters.
 pub const MAX_SUBJECT: usize = 150;
@@ -39,7 +35,7 @@ pub struct Rendered {
 pub struct TemplateSet {
     /// English first of all: what another language does not have is said in it.
     root: Voice,
-    others: BTreeMap<String, Voice>,
+    others: Vec<Voice>,
     hash: String,
 }
 
@@ -105,7 +101,7 @@ impl TemplateSet {
     }
 
     fn voices(&self) -> impl Iterator<Item = &Voice> {
-        std::iter::once(&self.root).chain(self.others.values())
+        std::iter::once(&self.root).chain(&self.others)
     }
 
     fn voice(&self, tag: &str) -> Option<&Voice> {
@@ -114,16 +110,16 @@ impl TemplateSet {
 
     fn parse(files: &Files) -> Result<Self, TemplateError> {
         let root = Voice::of(ROOT, files)?;
-        let others = files::languages(files).into_iter().filter(|tag| *tag != ROOT);
-        let others = others.map(|tag| Ok((tag.to_owned(), Voice::of(tag, files)?)));
-        Ok(Self { root, others: others.collect::<Result<_, _>>()?, hash: hash(files) })
+        let others = files::languages(files).into_iter().map(|tag| Voice::of(tag, files));
+        let others = others.collect::<Result<_, _>>()?;
+        Ok(Self { root, others, hash: hash(files) })
     }
 
     /// Every name known, also in branches not taken; every sample rendered, with a shop that has pages and one that
     /// has none; in every body the order's number and a way out.
     fn check(&self, files: &Files) -> Result<(), TemplateError> {
         let (samples, shops, policy) = (samples::samples(), samples::shops(), samples::policy());
-        let mail = |sample: &samples::Sample, shop: &Shop, voice: &Voice| {
+        let mail = |sample: &Sample, shop: &Shop, voice: &Voice| {
             let Sample { order, notice, next_news, now, .. } = sample;
             context(order, notice, shop, &policy, *next_news, *now, &voice.language)
         };

@@ -12,9 +12,12 @@ use tera::{Context, ErrorKind, Tera};
 
 use super::error::TemplateError;
 use super::files::{self, Files, has_html};
+use super::filters;
 use super::language::{Language, ROOT, lineage};
-use super::{filters, set::MAX_RENDERED};
 use crate::domain::notice::NoticeKind;
+
+/// The longest part of a mail: 1 MiB. A template that loops without end stops there.
+pub const MAX_RENDERED: usize = 1 << 20;
 
 /// One language's templates.
 pub(super) struct Voice {
@@ -25,29 +28,26 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    /// What `files` hold for the language `tag`.
+    /// What `files` hold for the language `tag`, its own before that of what it is a kind of.
     pub fn of(tag: &str, files: &Files) -> Result<Self, TemplateError> {
-        let english = lineage(tag).any(|tag| tag == ROOT);
-        let mut layers: Vec<String> =
-            lineage(tag).filter(|tag| *tag != ROOT).map(|tag| format!("{tag}/")).collect();
-        layers.push(String::new());
+        let folder = |tag: &str| if tag == ROOT { String::new() } else { format!("{tag}/") };
+        let folders: Vec<String> = lineage(tag).map(folder).collect();
         let mut found = BTreeMap::new();
         for name in files::SHARED {
-            // The sentences and dates of the root are English, and would stand in a mail that is not.
-            let lends = |layer: &&String| !layer.is_empty() || english || !files::SPOKEN.contains(name);
-            let mut candidates = layers.iter().filter(lends).map(|layer| format!("{layer}{name}"));
-            let file = candidates.find(|file| files.contains_key(file));
-            let missing = || TemplateError::whole(format!("{}{name}", layers[0]), "is missing");
+            // A frame holds no sentence: what has none of its own stands in that of the root.
+            let root = (!files::SPOKEN.contains(name)).then_some("");
+            let mut places =
+                folders.iter().map(String::as_str).chain(root).map(|folder| format!("{folder}{name}"));
+            let file = places.find(|file| files.contains_key(file));
+            let missing = || TemplateError::whole(folder(tag) + name, "is missing");
             found.insert((*name).to_owned(), file.ok_or_else(missing)?);
         }
         for kind in NoticeKind::ALL {
-            let has = |layer: &&String| {
-                let folder = format!("{layer}{kind}/");
-                files.keys().any(|file| file.starts_with(&folder))
-            };
-            let own = layers.iter().find(has).or(layers.last().filter(|_| tag == ROOT));
-            if let Some(layer) = own.filter(|layer| !layer.is_empty() || english) {
-                found.extend(files::of_kind(files, layer, *kind)?);
+            let has =
+                |folder: &&String| files.keys().any(|file| file.starts_with(&format!("{folder}{kind}/")));
+            let all_kinds = folders.first().filter(|_| tag == ROOT);
+            if let Some(folder) = folders.iter().find(has).or(all_kinds) {
+                found.extend(files::of_kind(files, folder, *kind)?);
             }
         }
         Self::parse(tag, files, found)
