@@ -156,6 +156,28 @@ fn french_signs_stand_after_a_blank_that_does_not_break() {
 }
 
 #[test]
+fn some_items_of_an_order_and_their_verb_agree() {
+    let named = |sample: &Sample| sample.name == "date slip of one line of two";
+    let mut sample = samples::samples().into_iter().find(named).unwrap();
+    let (mut line, mut stated) = (sample.order.lines[0].clone(), sample.notice.content.lines[0].clone());
+    (line.id, stated.line) = ("more".to_owned(), "more".to_owned());
+    sample.order.lines.push(line);
+    sample.notice.content.lines.push(stated);
+    for (language, says) in [
+        ("en", "that Kettle and 1 more in your order 1042 would ship by"),
+        (
+            "de",
+            "dass Kettle und 1 weiterer Artikel aus Ihrer Bestellung 1042 bis Freitag, 20.\u{a0}März 2026 verschickt werden.",
+        ),
+        ("es", "que Kettle y 1 artículo más de su pedido 1042 se enviarían a más tardar"),
+        ("fr", "que Kettle et 1 autre article de votre commande 1042 partiraient au plus tard"),
+    ] {
+        let text = SET.render(&mail_in(language, &sample, &samples::shops()[0])).unwrap().text;
+        assert!(text.contains(says), "{text}");
+    }
+}
+
+#[test]
 fn a_ready_made_cancellation_and_a_nameless_item_are_in_the_language_too() {
     let mut sample = samples::samples().into_iter().find(|sample| sample.name == "date slip").unwrap();
     sample.order.lines[0].title = " \u{200b} ".to_owned();

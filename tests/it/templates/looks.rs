@@ -145,9 +145,9 @@ fn open(browser: &Path, page: &str, arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-fn frame(html: &str, width: u32) -> String {
+fn frame(html: &str, width: u32, height: u32) -> String {
     let html = html.replace('&', "&amp;").replace('"', "&quot;");
-    format!("<iframe width=\"{width}\" height=\"900\" style=\"border:0\" srcdoc=\"{html}\"></iframe>\n")
+    format!("<iframe width=\"{width}\" height=\"{height}\" style=\"border:0\" srcdoc=\"{html}\"></iframe>\n")
 }
 
 /// Asks each frame how wide its page is and how faint its faintest text.
@@ -192,7 +192,8 @@ fn every_mail_fits_a_phone_and_a_desk_and_can_be_read_by_day_and_night() {
     let Some(browser) = browser() else { return };
     let widths = [320, 640];
     let parts = longest();
-    let frames: String = parts.iter().flat_map(|(_, html)| widths.map(|width| frame(html, width))).collect();
+    let frames: String =
+        parts.iter().flat_map(|(_, html)| widths.map(|width| frame(html, width, 10))).collect();
     let page = format!("<!DOCTYPE html><meta charset=\"utf-8\"><body>{frames}{MEASURE}");
     for (scheme, ground) in [("1", "rgb(243,241,236)"), ("0", "rgb(22,21,19)")] {
         let preferred = format!("--blink-settings=preferredColorScheme={scheme}");
@@ -228,7 +229,7 @@ fn a_picture_of_a_mail_shows_something() {
     let blank = picture("<!DOCTYPE html><body>");
     assert!(blank.starts_with(b"\x89PNG"));
     for width in [320, 640] {
-        let mail = picture(&format!("<!DOCTYPE html><body>{}", frame(&html, width)));
+        let mail = picture(&format!("<!DOCTYPE html><body>{}", frame(&html, width, 900)));
         assert!(
             mail.len() > 5 * blank.len(),
             "{} octets at {width}px, a blank page has {}",
