@@ -1,7 +1,8 @@
 //! What a template may use. Every field is always there (the templates are strict); what has no value is null.
 //!
 //! The doc comments are ops' reference. Dates are civil dates of the shop's zone; print them with `| date` or
-//! `| short_date`, counts that may be large with `| number`. Texts are free of control characters; html templates escape them by themselves.
+//! `| short_date`, and counts that may be large with `| number`. Texts are free of control characters, and what runs
+//! against the mail's direction is isolated; html templates escape them by themselves.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
