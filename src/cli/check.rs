@@ -12,7 +12,7 @@ use crate::domain::calendar::Instant;
 use crate::mail::{Connection, Failure, Security, Session};
 use crate::parts;
 use crate::store::{Inspection, StoreError, inspect};
-use crate::templates::{PATIENCE, check_within};
+use crate::templates::{PATIENCE, check_within, speaks};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -195,10 +195,17 @@ fn templates(config: &Config, passed: Option<Instant>) -> Finding {
     // The samples are rendered for the shop of this configuration too.
     let source = parts::template_source(config);
     let report = check_within(PATIENCE, source.clone(), Some(parts::shop(config)));
-    let details: Vec<String> = template::findings(&report, &source).collect();
+    let mut details: Vec<String> = template::findings(&report, &source).collect();
+    let locale = &config.shop.locale;
+    if !report.languages.is_empty() && !speaks(&report.languages, locale) {
+        details.push(format!(
+            "[shop] locale = {locale:?}: there are no templates in it, only in {}; customers who gave no language \
+             are written to in English",
+            report.languages.join(", ")
+        ));
+    }
     let words = format!("{}, from {source}", template::summary(&report));
     if report.errors().next().is_some() {
-        let mut details = details;
         details.push(match passed {
             Some(at) => {
                 let local = Local { zone: config.policy().zone, now: Clock::System.now() };

@@ -16,7 +16,7 @@ use crate::domain::calendar::Instant;
 use crate::parts;
 use crate::store::Store;
 use crate::telemetry::{Beat, Supervisor};
-use crate::templates::{Current, PATIENCE, Report, Shop, Source, TemplateError, TemplateSet, check_within};
+use crate::templates::{Current, PATIENCE, Report, Shop, Source, TemplateError, TemplateSet, load_within};
 
 /// How often the folder is looked at; what was saved must have stood as long.
 const LOOK: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ impl Templates {
         let (folder, shop) = (config.templates.clone(), parts::shop(config));
         let seen = look(folder.clone()).await?;
         let source = parts::template_source(config);
-        let report = check(source.clone(), shop.clone()).await?;
+        let report = load(source.clone(), shop.clone()).await?;
         log(&report, &folder);
         let set = match report.into_set() {
             Ok(set) => {
@@ -107,7 +107,7 @@ impl Templates {
 
     async fn reload(&self) -> anyhow::Result<()> {
         // A folder that is gone is broken: what it held goes on working.
-        let report = check(Source::Folder(self.folder.clone()), self.shop.clone()).await?;
+        let report = load(Source::Folder(self.folder.clone()), self.shop.clone()).await?;
         log(&report, &self.folder);
         match report.into_set() {
             Ok(set) if set.hash() == self.current.get().hash() => self.supervisor.status(TOPIC, ""),
@@ -130,7 +130,7 @@ impl Templates {
 /// The set kept in the database and when it passed, if it does so still: this shipby may be a newer one.
 async fn last_good(store: &Store, shop: &Shop) -> anyhow::Result<Option<(Instant, TemplateSet)>> {
     let Some(kept) = store.last_template_set().await? else { return Ok(None) };
-    let report = check(Source::Kept(kept.files), shop.clone()).await?;
+    let report = load(Source::Kept(kept.files), shop.clone()).await?;
     Ok(report.into_set().ok().map(|set| (kept.kept_at, set)))
 }
 
@@ -138,8 +138,8 @@ fn broken(error: &TemplateError) -> String {
     format!("templates broken, the last good set is used: {error}")
 }
 
-async fn check(source: Source, shop: Shop) -> anyhow::Result<Report> {
-    Ok(tokio::task::spawn_blocking(move || check_within(PATIENCE, source, Some(shop))).await?)
+async fn load(source: Source, shop: Shop) -> anyhow::Result<Report> {
+    Ok(tokio::task::spawn_blocking(move || load_within(PATIENCE, source, Some(shop))).await?)
 }
 
 fn log(report: &Report, folder: &Path) {

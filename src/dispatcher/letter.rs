@@ -92,11 +92,13 @@ impl Desk {
     }
 
     fn compose(&self, ready: &Ready, settings: &Settings, now: Instant) -> Result<Written, LetterError> {
-        let next = next_news(&ready.order, &ready.notice, &settings.policy, now);
-        let mail = context(&ready.order, &ready.notice, &self.shop, &settings.policy, next, now);
+        let (order, notice) = (&ready.order, &ready.notice);
+        let next = next_news(order, notice, &settings.policy, now);
         let templates = self.templates.get();
+        let language = templates.language(notice.kind, order.customer.locale.as_deref(), &self.shop.locale);
+        let mail = context(order, notice, &self.shop, &settings.policy, next, now, language);
         let rendered = templates.render(&mail)?;
-        let real = ready.notice.content.email.as_str();
+        let real = notice.content.email.as_str();
         let (to, subject) = match &settings.mode {
             Mode::Redirect(address) => (address.as_str(), format!("[for {real}] {}", rendered.subject)),
             _ => (real, rendered.subject),

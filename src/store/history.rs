@@ -230,7 +230,8 @@ impl Store {
             let body = sqlx::query_as(BODY).bind(&entry.notice).fetch_all(&mut *reader).await?;
             let bytes = unpack(&mut reader, body).await?.pop().map(|(_, bytes)| bytes);
             let attempts = sqlx::query_as(ATTEMPTS).bind(&entry.notice).fetch_all(&mut *reader).await?;
-            let template_hash = sqlx::query_scalar(TEMPLATES).bind(&entry.notice).fetch_one(&mut *reader).await?;
+            let template_hash =
+                sqlx::query_scalar(TEMPLATES).bind(&entry.notice).fetch_one(&mut *reader).await?;
             kept.push(Kept { entry, bytes, template_hash, attempts });
         }
         Ok(kept)

@@ -1,12 +1,14 @@
 //! What a template may use. Every field is always there (the templates are strict); what has no value is null.
 //!
 //! The doc comments are ops' reference. Dates are civil dates of the shop's zone; print them with `| date` or
-//! `| short_date`. Texts are free of control characters; html templates escape them by themselves.
+//! `| short_date`, and counts that may be large with `| number`. Texts are free of control characters, and what runs
+//! against the mail's direction is isolated; html templates escape them by themselves.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{gather, links};
+use super::gather;
+use super::language::Language;
 use crate::domain::notice::Notice;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
@@ -37,6 +39,8 @@ pub struct MailContext {
     pub includes: Vec<String>,
     /// The day on which the mail is written.
     pub today: NaiveDate,
+    /// The language the mail is written in.
+    pub language: LanguageVars,
     /// Who writes.
     pub shop: ShopVars,
     /// To whom.
@@ -83,6 +87,15 @@ pub struct MailContext {
     pub next_news: Option<NaiveDate>,
     /// Ways to look, to ask and to get out.
     pub links: Links,
+}
+
+/// `language`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanguageVars {
+    /// As `de`: html's `lang`.
+    pub tag: String,
+    /// `ltr`, or `rtl` where lines begin on the right: html's `dir`.
+    pub direction: String,
 }
 
 /// `shop`
@@ -248,7 +261,7 @@ pub struct Cancellation {
 /// Money given back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
-    /// As `49.90 EUR`.
+    /// As `49.90 EUR`; print it with `| money`.
     pub amount: String,
     /// The payment's own name for it. Null where the shop gave none.
     pub reference: Option<String>,
@@ -278,6 +291,7 @@ pub fn context(
     policy: &Policy,
     next_news: Option<NaiveDate>,
     now: DateTime<Utc>,
+    language: &Language,
 ) -> MailContext {
-    gather::Gather::new(order, notice, policy, now).mail(links::of(order, shop), shop, next_news)
+    gather::Gather::new(order, notice, policy, now, language).mail(shop, next_news)
 }

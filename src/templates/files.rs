@@ -1,12 +1,16 @@
 //! The files of a set: those compiled in, and those of a folder. Names are confined to the folder.
 //!
-//! `base.txt`, `base.html`, and per kind `subject.txt`, `body.txt` and `body.html` (none for `update_48h`).
+//! At the top the frames `base.txt` and `base.html`, and English: `language.toml`, `say.txt`, and per kind
+//! `subject.txt` and `body.txt`. Another language is a folder with the same files (`de/say.txt`,
+//! `de/date_slip/body.txt`). The html part is the sentences of `body.txt` in the frame `base.html`; a `body.html`
+//! beside it takes their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
 use super::error::{TemplateError, unknown};
+use super::language::{ROOT, is_tag, lineage};
 use crate::domain::notice::NoticeKind;
 
 /// The longest file that is read: 1 MiB.
@@ -15,50 +19,85 @@ pub const MAX_FILE: u64 = 1 << 20;
 /// Path below the folder (with `/`) and text.
 pub type Files = BTreeMap<String, String>;
 
-macro_rules! table {
-    ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("../../templates/", $name)))),+]
+/// The files that all kinds share.
+pub(super) const SHARED: &[&str] = &["base.html", "base.txt", "language.toml", "say.txt"];
+
+/// Those of them that speak: a language must have its own.
+pub(super) const SPOKEN: &[&str] = &["language.toml", "say.txt"];
+
+/// A compiled-in file: its name and its text.
+type File = (&'static str, &'static str);
+
+macro_rules! files {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$((concat!($folder, $name), include_str!(concat!("../../templates/", $folder, $name)))),+]
     };
 }
 
-/// The default set, one entry per file.
-pub const COMPILED_IN: &[(&str, &str)] = table![
-    "base.html",
-    "base.txt",
-    "cancelled/body.html",
-    "cancelled/body.txt",
-    "cancelled/subject.txt",
-    "confirmation/body.html",
-    "confirmation/body.txt",
-    "confirmation/subject.txt",
-    "date_improved/body.html",
-    "date_improved/body.txt",
-    "date_improved/subject.txt",
-    "date_slip/body.html",
-    "date_slip/body.txt",
-    "date_slip/subject.txt",
-    "overdue/body.html",
-    "overdue/body.txt",
-    "overdue/subject.txt",
-    "refunded/body.html",
-    "refunded/body.txt",
-    "refunded/subject.txt",
-    "restock/body.html",
-    "restock/body.txt",
-    "restock/subject.txt",
-    "shipped/body.html",
-    "shipped/body.txt",
-    "shipped/subject.txt",
-    "update_48h/body.txt",
-    "update_48h/subject.txt",
-    "weekly_status/body.html",
-    "weekly_status/body.txt",
-    "weekly_status/subject.txt",
+/// All that makes a language.
+macro_rules! language {
+    ($folder:literal) => {
+        files![
+            $folder:
+            "language.toml",
+            "say.txt",
+            "cancelled/body.txt",
+            "cancelled/subject.txt",
+            "confirmation/body.txt",
+            "confirmation/subject.txt",
+            "date_improved/body.txt",
+            "date_improved/subject.txt",
+            "date_slip/body.txt",
+            "date_slip/subject.txt",
+            "overdue/body.txt",
+            "overdue/subject.txt",
+            "refunded/body.txt",
+            "refunded/subject.txt",
+            "restock/body.txt",
+            "restock/subject.txt",
+            "shipped/body.txt",
+            "shipped/subject.txt",
+            "update_48h/body.txt",
+            "update_48h/subject.txt",
+            "weekly_status/body.txt",
+            "weekly_status/subject.txt",
+        ]
+    };
+}
+
+/// A line for each language that is compiled in.
+const PARTS: &[&[File]] = &[
+    files!["": "base.html", "base.txt"],
+    language!(""),
+    language!("de/"),
+    language!("es/"),
+    language!("fr/"),
 ];
 
-/// The default set.
-pub(super) fn compiled_in() -> Files {
-    COMPILED_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+/// The default set, one entry per file.
+pub const COMPILED_IN: &[File] = &joined::<{ count(PARTS) }>(PARTS);
+
+const fn count(parts: &[&[File]]) -> usize {
+    let (mut part, mut sum) = (0, 0);
+    while part < parts.len() {
+        sum += parts[part].len();
+        part += 1;
+    }
+    sum
+}
+
+const fn joined<const N: usize>(parts: &[&[File]]) -> [File; N] {
+    let mut all = [("", ""); N];
+    let (mut part, mut at, mut to) = (0, 0, 0);
+    while part < parts.len() {
+        if at == parts[part].len() {
+            (part, at) = (part + 1, 0);
+            continue;
+        }
+        all[to] = parts[part][at];
+        (at, to) = (at + 1, to + 1);
+    }
+    all
 }
 
 /// Whether mails of `kind` have an html part: all but the short plain update.
@@ -66,18 +105,80 @@ pub fn has_html(kind: NoticeKind) -> bool {
     kind != NoticeKind::Update48h
 }
 
-/// The files a kind has.
+/// The files a kind can have.
 fn parts_of(kind: NoticeKind) -> &'static [&'static str] {
     if has_html(kind) { &["subject.txt", "body.txt", "body.html"] } else { &["subject.txt", "body.txt"] }
 }
 
-/// The files that the set lacks: every kind has all its parts.
+/// The default set.
+pub(super) fn compiled_in() -> Files {
+    COMPILED_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+/// Where a language takes its files from: its own folder, then those of what it is a kind of (`de-AT/`, `de/`).
+fn folders(tag: &str) -> Vec<String> {
+    lineage(tag).map(|tag| if tag == ROOT { String::new() } else { format!("{tag}/") }).collect()
+}
+
+/// What a language is written with: the file behind each name, names being those of the root; and what it lacks.
+pub(super) fn of_language(tag: &str, files: &Files) -> (BTreeMap<String, String>, Vec<String>) {
+    let folders = folders(tag);
+    let own = folders.first().map_or("", String::as_str);
+    let (mut found, mut missing) = (BTreeMap::new(), Vec::new());
+    for name in SHARED {
+        // A frame holds no sentence: what has none of its own stands in that of the root.
+        let root = (!SPOKEN.contains(name)).then_some("");
+        let mut places =
+            folders.iter().map(String::as_str).chain(root).map(|folder| format!("{folder}{name}"));
+        match places.find(|file| files.contains_key(file)) {
+            Some(file) => _ = found.insert((*name).to_owned(), file),
+            None => missing.push(format!("{own}{name}")),
+        }
+    }
+    for kind in NoticeKind::ALL {
+        let has = |folder: &&String| files.keys().any(|file| file.starts_with(&format!("{folder}{kind}/")));
+        let all_kinds = folders.first().filter(|_| tag == ROOT);
+        let Some(folder) = folders.iter().find(has).or(all_kinds) else { continue };
+        let part = |part: &str| (format!("{kind}/{part}"), format!("{folder}{kind}/{part}"));
+        let (body, html) = (part("body.txt"), part("body.html"));
+        if has_html(*kind) && files.contains_key(&html.1) {
+            found.insert(html.0, html.1);
+        } else if has_html(*kind) && files.get(&body.1).is_some_and(|text| is_framed(text)) {
+            found.insert(html.0, body.1.clone());
+        }
+        for (name, file) in [part("subject.txt"), body] {
+            if !files.contains_key(&file) {
+                missing.push(file.clone());
+            }
+            found.insert(name, file);
+        }
+    }
+    (found, missing)
+}
+
+/// The files that a set lacks: a language has all that is spoken, and a kind all its parts.
 pub(super) fn missing(files: &Files) -> Vec<String> {
-    let of_kind = |kind: &NoticeKind| {
-        parts_of(*kind).iter().map(move |part| format!("{kind}/{part}")).collect::<Vec<_>>()
-    };
-    let required = NoticeKind::ALL.iter().flat_map(of_kind);
-    required.filter(|name| !files.contains_key(name)).collect()
+    let tags = std::iter::once(ROOT).chain(languages(files));
+    tags.flat_map(|tag| of_language(tag, files).1).collect()
+}
+
+/// How a `body.txt` says that it stands in the frame; one that does not goes out as plain text alone.
+const FRAMED: &str = "extends \"base.txt\"";
+
+/// Whether a `body.txt` stands in the frame, and so in the html frame too.
+pub(super) fn is_framed(body: &str) -> bool {
+    body.contains(FRAMED)
+}
+
+/// The sentences of a `body.txt` in the html frame.
+pub(super) fn in_html(body: &str) -> String {
+    body.replacen(FRAMED, "extends \"base.html\"", 1)
+}
+
+/// The languages that `files` hold beside English.
+pub(super) fn languages(files: &Files) -> BTreeSet<&str> {
+    let folders = files.keys().filter_map(|file| file.split_once('/')).map(|(folder, _)| folder);
+    folders.filter(|folder| is_tag(folder)).collect()
 }
 
 /// What stands in a folder: the files that can be read, and what is wrong with the others.
@@ -91,17 +192,7 @@ pub(super) struct Found {
 /// a fault, told with the nearest known name.
 pub(super) fn read(dir: &Path) -> Found {
     let mut found = Found::default();
-    for name in found.names_in(dir, "") {
-        let path = dir.join(&name);
-        if name == "base.txt" || name == "base.html" {
-            found.take(&path, name);
-        } else if is_folder(&path) {
-            found.take_folder(&path, &name);
-        } else {
-            let known = NoticeKind::ALL.iter().map(|kind| kind.as_str()).chain(["base.txt", "base.html"]);
-            found.faults.push(TemplateError::whole(&name, unknown("is not a template", &name, known)));
-        }
-    }
+    found.take_language(dir, "");
     found
 }
 
@@ -111,14 +202,34 @@ fn is_folder(path: &Path) -> bool {
 }
 
 impl Found {
+    /// What stands at the top (`prefix` is empty) or in a language's folder (`de/`).
+    fn take_language(&mut self, dir: &Path, prefix: &str) {
+        for name in self.names_in(dir, prefix.trim_end_matches('/')) {
+            let (path, file) = (dir.join(&name), format!("{prefix}{name}"));
+            if SHARED.contains(&name.as_str()) {
+                self.take(&path, file);
+            } else if !is_folder(&path) {
+                self.stranger(&file, "is not a template", &name);
+            } else if let Some(kind) = NoticeKind::from_word(&name) {
+                self.take_kind(&path, &file, kind);
+            } else if !prefix.is_empty() || !is_tag(&name) {
+                self.stranger(&file, "is not a kind of notice", &name);
+            } else if name == ROOT {
+                let said = "English stands at the top, not in a folder of its own";
+                self.faults.push(TemplateError::whole(&file, said));
+            } else {
+                self.take_language(&path, &format!("{name}/"));
+            }
+        }
+    }
+
+    fn stranger(&mut self, file: &str, said: &str, name: &str) {
+        let known = NoticeKind::ALL.iter().map(|kind| kind.as_str()).chain(SHARED.iter().copied());
+        self.faults.push(TemplateError::whole(file, unknown(said, name, known)));
+    }
+
     /// The parts of one kind.
-    fn take_folder(&mut self, path: &Path, folder: &str) {
-        let Some(kind) = NoticeKind::from_word(folder) else {
-            let known = NoticeKind::ALL.iter().map(|kind| kind.as_str());
-            let said = unknown("is not a kind of notice", folder, known);
-            self.faults.push(TemplateError::whole(folder, said));
-            return;
-        };
+    fn take_kind(&mut self, path: &Path, folder: &str, kind: NoticeKind) {
         let known = parts_of(kind);
         for part in self.names_in(path, folder) {
             let file = format!("{folder}/{part}");

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::language::Language;
 use super::lint::mail;
-use super::place::DEFAULT_LANGUAGE;
 use super::rules::RULES;
 use super::samples;
 use crate::domain::notice::NoticeKind;
@@ -39,8 +39,9 @@ pub fn variables(kind: Option<NoticeKind>) -> Vec<Variable> {
     list(&structs, ROOT, "", &mut all);
     let mut examples = BTreeMap::new();
     let of_kind = |case: &samples::Case| kind.is_none_or(|kind| case.sample.notice.kind == kind);
+    let Ok(english) = Language::english() else { return all };
     for case in samples::cases().iter().filter(|case| of_kind(case)) {
-        let mail = mail(case, &samples::shops()[0], DEFAULT_LANGUAGE);
+        let mail = mail(case, &samples::shops()[0], &english);
         collect("", &serde_json::to_value(mail).unwrap_or(Value::Null), &mut examples);
     }
     for variable in &mut all {
@@ -203,8 +204,13 @@ mod tests {
     fn every_field_that_templates_are_given_is_listed_with_a_meaning_and_says_when_it_is_null() {
         let all = variables(None);
         let mut given = BTreeMap::new();
+        let english = Language::english().unwrap();
         for case in samples::cases() {
-            collect("", &serde_json::to_value(mail(&case, &samples::shops()[0], "en")).unwrap(), &mut given);
+            collect(
+                "",
+                &serde_json::to_value(mail(&case, &samples::shops()[0], &english)).unwrap(),
+                &mut given,
+            );
         }
         for name in given.keys() {
             assert!(all.iter().any(|variable| variable.name == *name), "{name} is not listed");

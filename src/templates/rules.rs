@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use super::error::TemplateError;
+
 /// Whether a set that breaks a rule can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -116,6 +118,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// A finding where a fault lies.
+    pub(super) fn of(code: Code, fault: TemplateError) -> Self {
+        Self::at(code, &fault.file, (fault.line, fault.column), fault.message)
+    }
+
     /// A finding at a place.
     pub fn at(code: Code, file: &str, (line, column): (usize, usize), message: impl Into<String>) -> Self {
         let severity = code.rule().severity;

@@ -2,23 +2,21 @@
 //!
 //! A set is all or nothing: one that fails is never seen outside of this file, so what can be rendered can be sent.
 
-use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 use tera::{Context, ErrorKind, Tera};
 
 use super::context::{MailContext, Shop, context};
 use super::error::TemplateError;
-use super::files::{self, Files, has_html};
+use super::files::{self, Files};
 use super::filters;
-use super::lint::check_folder;
-use super::samples;
+use super::language::{Language, ROOT, lineage};
+use super::lint::load_folder;
+use super::samples::{self, Sample};
+use super::voice::Voice;
 use crate::domain::notice::NoticeKind;
-
-/// The longest part of a mail: 1 MiB. A template that loops without end stops there.
-pub const MAX_RENDERED: usize = 1 << 20;
 
 /// The longest subject, in characters.
 pub const MAX_SUBJECT: usize = 150;
@@ -35,7 +33,9 @@ pub struct Rendered {
 
 /// A set of templates that can be rendered. Cheap to share behind an `Arc`, slow to make.
 pub struct TemplateSet {
-    tera: Tera,
+    /// English first of all: what another language does not have is said in it.
+    root: Voice,
+    others: Vec<Voice>,
     files: Files,
     hash: String,
 }
@@ -54,7 +54,7 @@ impl TemplateSet {
 
     /// The set in `dir`, checked as a whole; the first fault if it cannot be used.
     pub fn load(dir: &Path) -> Result<Self, TemplateError> {
-        check_folder(dir, None).into_set()
+        load_folder(dir).into_set()
     }
 
     /// The set in `dir` as it stands, not checked: for looking at what is being edited.
@@ -81,69 +81,79 @@ impl TemplateSet {
         &self.hash
     }
 
-    /// The mail for `mail`, by the templates of its kind.
+    /// The languages that mails can be written in, English first.
+    pub fn languages(&self) -> impl Iterator<Item = &Arc<Language>> {
+        self.voices().map(|voice| &voice.language)
+    }
+
+    /// The language for a mail of `kind`: the customer's (`de-AT`, else `de`), else the shop's, else English. One that
+    /// has no mails of `kind` is passed over, so that a mail is of one piece.
+    pub fn language(&self, kind: NoticeKind, customer: Option<&str>, shop: &str) -> &Arc<Language> {
+        let mut wanted = customer.into_iter().chain([shop]).flat_map(lineage);
+        let voice = wanted.find_map(|tag| self.voice_for(tag, kind));
+        &voice.unwrap_or(&self.root).language
+    }
+
+    /// The mail for `mail`, by the templates of its kind in its language.
     pub fn render(&self, mail: &MailContext) -> Result<Rendered, TemplateError> {
         let kind = NoticeKind::from_word(&mail.kind)
             .ok_or_else(|| TemplateError::whole(&mail.kind, "is not a kind of notice"))?;
-        let variables = variables(mail)?;
-        let subject = self.part(kind, "subject.txt", &variables)?;
+        let tag = &mail.language.tag;
+        let voice = self
+            .voice_for(tag, kind)
+            .ok_or_else(|| TemplateError::whole(format!("{tag}/{kind}"), "is not among the templates"))?;
+        let variables = Context::from_serialize(mail).map_err(|e| TemplateError::of(kind.as_str(), &e))?;
+        let part = |part: &str| voice.render(&format!("{kind}/{part}"), &variables);
+        let subject = part("subject.txt")?;
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
         if subject.is_empty() {
-            return Err(TemplateError::whole(format!("{kind}/subject.txt"), "renders to nothing"));
+            let fault = TemplateError::whole(format!("{kind}/subject.txt"), "renders to nothing");
+            return Err(voice.located(fault));
         }
-        let text = tidy(&self.part(kind, "body.txt", &variables)?);
-        let html = if has_html(kind) { Some(tidy(&self.part(kind, "body.html", &variables)?)) } else { None };
+        let text = tidy(&part("body.txt")?);
+        let html = if voice.has_html(kind) { Some(tidy(&part("body.html")?)) } else { None };
         Ok(Rendered { subject, text, html })
     }
 
-    /// One mail of every kind, as this set writes it to nobody.
+    /// One mail of every kind in the shop's language, as this set writes it to nobody.
     pub fn examples(&self, shop: &Shop) -> Vec<Rendered> {
         let (samples, policy) = (samples::samples(), samples::policy());
         let example = |kind: &NoticeKind| {
             let sample = samples.iter().find(|sample| sample.notice.kind == *kind)?;
-            self.render(&context(&sample.order, &sample.notice, shop, &policy, sample.next_news, sample.now))
-                .ok()
+            let Sample { order, notice, next_news, now, .. } = sample;
+            let language = self.language(*kind, None, &shop.locale);
+            self.render(&context(order, notice, shop, &policy, *next_news, *now, language)).ok()
         };
         NoticeKind::ALL.iter().filter_map(example).collect()
     }
 
-    fn part(&self, kind: NoticeKind, part: &str, variables: &Context) -> Result<String, TemplateError> {
-        let name = format!("{kind}/{part}");
-        let mut out = Capped(Vec::with_capacity(4096));
-        self.tera.render_to(&name, variables, &mut out).map_err(|error| match error.kind() {
-            ErrorKind::Io(_) => TemplateError::whole(&name, "renders to more than 1 MiB"),
-            _ => TemplateError::of(&name, &error),
-        })?;
-        String::from_utf8(out.0).map_err(|_| TemplateError::whole(&name, "renders to what is not UTF-8"))
+    /// The voice that writes mails of `kind` in the language called `tag`, if there is one.
+    pub(super) fn voice_for(&self, tag: &str, kind: NoticeKind) -> Option<&Voice> {
+        self.voice(tag).filter(|voice| voice.speaks_of(kind))
     }
 
-    /// How the templates of this mail's language print `date`: in a body and in a subject.
-    pub(super) fn printed(&self, mail: &MailContext, date: NaiveDate) -> Result<Vec<String>, TemplateError> {
-        let mut variables = variables(mail)?;
-        variables.insert("printed", &date);
-        let print = |how: &str| self.tera.render_str(how, &variables, false);
-        let both: Result<Vec<_>, _> =
-            ["{{ printed | date }}", "{{ printed | short_date }}"].map(print).into_iter().collect();
-        both.map_err(|error| TemplateError::of("date", &error))
+    fn voices(&self) -> impl Iterator<Item = &Voice> {
+        std::iter::once(&self.root).chain(&self.others)
+    }
+
+    fn voice(&self, tag: &str) -> Option<&Voice> {
+        self.voices().find(|voice| voice.language.tag.eq_ignore_ascii_case(tag))
     }
 
     /// Reads the files; nothing is rendered yet.
     pub(super) fn parse(files: Files) -> Result<Self, TemplateError> {
-        if let Some(missing) = files::missing(&files).first() {
-            return Err(TemplateError::whole(missing, "is missing"));
-        }
-        let mut tera = Tera::new();
-        filters::register(&mut tera);
-        tera.add_raw_templates(&files).map_err(|error| TemplateError::of("base.txt", &error))?;
+        let root = Voice::of(ROOT, &files)?;
+        let others = files::languages(&files).into_iter().map(|tag| Voice::of(tag, &files));
+        let others = others.collect::<Result<_, _>>()?;
         let hash = hash(&files);
-        Ok(Self { tera, files, hash })
+        Ok(Self { root, others, files, hash })
     }
 }
 
-/// A fault of the grammar of one file, whatever the others hold.
-pub(super) fn syntax_fault(file: &str, text: &str) -> Option<TemplateError> {
+/// A fault of the grammar of one file, whatever the others hold. Where a language has a say, it is `language`.
+pub(super) fn syntax_fault(file: &str, text: &str, language: &Arc<Language>) -> Option<TemplateError> {
     let mut tera = Tera::new();
-    filters::register(&mut tera);
+    filters::register(&mut tera, language);
     let error = tera.add_raw_template(file, text).err()?;
     matches!(error.kind(), ErrorKind::SyntaxError(_)).then(|| TemplateError::of(file, &error))
 }
@@ -155,10 +165,6 @@ pub fn escape(text: &str) -> String {
         Ok(()) => String::from_utf8(out).unwrap_or_default(),
         Err(_) => String::new(),
     }
-}
-
-fn variables(mail: &MailContext) -> Result<Context, TemplateError> {
-    Context::from_serialize(mail).map_err(|error| TemplateError::of(&mail.kind, &error))
 }
 
 /// Templates may be laid out for reading: trailing blanks go, runs of empty lines become one, the end is one newline.
@@ -187,23 +193,6 @@ fn hash(files: &Files) -> String {
         }
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Takes [`MAX_RENDERED`] octets and fails at the next.
-struct Capped(Vec<u8>);
-
-impl Write for Capped {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_RENDERED {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -8,17 +8,14 @@ use shipby::store::Store;
 
 use crate::support::daemon::{House, record, until};
 use crate::support::facts::order;
-use crate::template_check::put;
-use shipby::templates::COMPILED_IN;
+use crate::template_check::{files_of, put};
 
 const LONG: Duration = Duration::from_secs(30);
 const SUBJECT: &str = "confirmation/subject.txt";
 
 fn folder(house: &House) -> PathBuf {
     let dir = house.config().with_file_name("templates");
-    for (name, text) in COMPILED_IN {
-        put(&dir, name, text);
-    }
+    files_of(&[]).for_each(|(name, text)| put(&dir, name, text));
     dir
 }
 

@@ -92,7 +92,8 @@ async fn a_receipt_for_too_many_is_held_while_shipments_and_cancellations_are_ex
     shop.fact(receipt("R-1", 60)).await;
     assert_eq!(held(&shop).await, [(1, false, 3)]);
     shop.fact(shipment("S-1", "1")).await;
-    shop.fact(json!({"fact": "cancel", "id": "C-1", "order": "2", "by": "customer", "reason": "too late"})).await;
+    shop.fact(json!({"fact": "cancel", "id": "C-1", "order": "2", "by": "customer", "reason": "too late"}))
+        .await;
     assert_eq!(shop.kinds()[3..], ["1 shipped", "2 cancelled"]);
     assert_eq!(held(&shop).await, [(1, false, 1)], "a closed order waits for nothing");
     let now = shop.now();

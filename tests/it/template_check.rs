@@ -9,12 +9,23 @@ use serde_json::Value;
 use shipby::templates::{COMPILED_IN, Code, RULES, Report, Source, check_folder, check_within};
 use tempfile::TempDir;
 
-/// The compiled-in set in a folder of its own.
-pub fn folder() -> TempDir {
+/// The compiled-in files of English and of other `languages`.
+pub fn files_of(languages: &[&str]) -> impl Iterator<Item = (&'static str, &'static str)> {
+    COMPILED_IN.iter().copied().filter(|(name, _)| {
+        let first = name.split('/').next().unwrap();
+        first.len() != 2 || languages.contains(&first)
+    })
+}
+
+/// A folder with the compiled-in English, which is as good as all languages for most faults and quicker to check.
+fn folder() -> TempDir {
+    folder_of(&[])
+}
+
+/// The same with other `languages`.
+pub fn folder_of(languages: &[&str]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for (name, text) in COMPILED_IN {
-        put(dir.path(), name, text);
-    }
+    files_of(languages).for_each(|(name, text)| put(dir.path(), name, text));
     dir
 }
 
@@ -221,10 +232,61 @@ fn every_broken_file_is_told_not_only_the_first() {
 }
 
 #[test]
+fn a_fault_of_one_language_is_told_with_its_place_and_leaves_the_others_to_be_tried() {
+    let dir = folder_of(&["de"]);
+    let samples = check_folder(dir.path(), None).samples;
+    put(dir.path(), "de/restock/subject.txt", "{{ order.number }} kommt bald");
+    put(dir.path(), "de/overdue/body.txt", "{% if %}");
+    let report = check_folder(dir.path(), None);
+    assert_eq!(places(&report), ["de/overdue/body.txt:1:7 E02", "de/restock/subject.txt:1:26 L05"]);
+    assert!(report.mails > samples + samples / 2, "only one kind of German is left out");
+
+    put(dir.path(), "de/say.txt", "{% if %}");
+    put(dir.path(), "de-AT/restock/subject.txt", "{{ order.number }}");
+    put(dir.path(), "update_48h/subject.txt", "A coupon for {{ order.number }}");
+    let report = check_folder(dir.path(), None);
+    let told = places(&report);
+    assert!(told.contains(&"de/say.txt:1:7 E02".to_owned()), "{told:?}");
+    assert!(told.contains(&"update_48h/subject.txt:1:3 L06".to_owned()), "{told:?}");
+    assert_eq!((report.mails, report.languages.len()), (samples, 3), "German cannot be tried, English is");
+}
+
+#[test]
+fn what_a_language_lacks_or_writes_wrongly_is_told() {
+    let dir = folder_of(&["de"]);
+    std::fs::remove_file(dir.path().join("de/overdue/body.txt")).unwrap();
+    put(dir.path(), "de/language.toml", "direction = \"up\"");
+    put(dir.path(), "de/update_48h/body.html", "");
+    put(dir.path(), "nl/restock/body.txt", "x");
+    let told = places(&check_folder(dir.path(), None));
+    assert_eq!(
+        told,
+        [
+            "de/language.toml:1:13 E02",
+            "de/overdue/body.txt:1:1 L03",
+            "de/update_48h/body.html:1:1 E01",
+            "nl/language.toml:1:1 E01",
+            "nl/restock/subject.txt:1:1 E01",
+            "nl/say.txt:1:1 E01",
+        ]
+    );
+}
+
+#[test]
+fn html_that_is_made_of_a_text_is_held_to_what_html_is_held_to() {
+    let dir = folder();
+    let body = read(dir.path(), "overdue/body.txt");
+    let at_line = body.lines().count() + 1;
+    let image = "{% block sorry %}<img src=\"https://a.example/x.gif\">{% endblock sorry %}";
+    put(dir.path(), "overdue/body.txt", format!("{body}{image}"));
+    assert_eq!(places(&check_folder(dir.path(), None)), [format!("overdue/body.txt:{at_line}:18 L08")]);
+}
+
+#[test]
 fn windows_files_with_a_mark_are_the_same_set_and_odd_files_are_answered() {
     let dir = folder();
     let plain = check_folder(dir.path(), None).into_set().unwrap();
-    for (name, text) in COMPILED_IN {
+    for (name, text) in files_of(&[]) {
         put(dir.path(), name, format!("\u{feff}{}", text.replace('\n', "\r\n")));
     }
     assert_eq!(check_folder(dir.path(), None).into_set().unwrap().hash(), plain.hash());

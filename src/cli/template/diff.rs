@@ -18,7 +18,7 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
     let config = call.config()?;
     let new = draft(&config)?;
     let (old, from) = in_use(call, &config).await?;
-    let subject = args.which.find(call, &config).await?;
+    let subject = args.which.find(call, &config, &new).await?;
     let (before, after) = (subject.render(&old, &config)?, subject.render(&new, &config)?);
     if call.json {
         let body = json!({

@@ -18,7 +18,7 @@ use crate::domain::policy::Policy;
 use crate::domain::schedule::stated;
 use crate::mail::{Letter, compose};
 use crate::parts;
-use crate::templates::{MailContext, Rendered, Shop, TemplateSet, context, nearest, samples};
+use crate::templates::{Rendered, TemplateSet, context, nearest, samples, speaks};
 
 /// A mail, as it is asked for.
 #[derive(Debug, clap::Args)]
@@ -83,13 +83,18 @@ impl<'a> From<&'a Rendered> for Shown<'a> {
 }
 
 impl Which {
-    /// Finds the order or the sample.
-    pub async fn find(&self, call: &Call, config: &Config) -> anyhow::Result<Subject> {
+    /// Finds the order or the sample, and the language in `set`.
+    pub async fn find(&self, call: &Call, config: &Config, set: &TemplateSet) -> anyhow::Result<Subject> {
         let mut subject = match &self.order {
             Some(number) => self.real(call, config, number).await?,
             None => self.sample()?,
         };
         if let Some(language) = &self.lang {
+            let known: Vec<String> = set.languages().map(|language| language.tag.clone()).collect();
+            if !speaks(&known, language) {
+                let said = format!("there are no templates in {language:?}, only in {}", known.join(", "));
+                return Err(Stop::not_found(said));
+            }
             subject.order.customer.locale = Some(language.clone());
         }
         Ok(subject)
@@ -155,14 +160,12 @@ impl Which {
 }
 
 impl Subject {
-    /// What the templates are given.
-    pub fn mail(&self, shop: &Shop) -> MailContext {
-        context(&self.order, &self.notice, shop, &self.policy, self.next_news, self.now)
-    }
-
-    /// The mail by a set.
+    /// The mail by a set, in the language it has for this customer.
     pub fn render(&self, set: &TemplateSet, config: &Config) -> anyhow::Result<Rendered> {
-        Ok(set.render(&self.mail(&parts::shop(config)))?)
+        let Self { order, notice, policy, next_news, now, .. } = self;
+        let shop = parts::shop(config);
+        let language = set.language(notice.kind, order.customer.locale.as_deref(), &shop.locale);
+        Ok(set.render(&context(order, notice, &shop, policy, *next_news, *now, language))?)
     }
 
     /// The bytes of a rendered mail to `to`, dated `date`.

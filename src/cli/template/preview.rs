@@ -12,8 +12,9 @@ use super::super::{Answer, Call, Exit};
 use super::mail::{Shown, Which};
 use super::{draft, page};
 use crate::config::Config;
+use crate::domain::notice::NoticeKind;
 use crate::parts;
-use crate::templates::{Finding, PATIENCE, check_within};
+use crate::templates::{Finding, PATIENCE, load_within};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -36,7 +37,7 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(call: &Call, args: &Args) -> Answer {
     let config = call.config()?;
     let set = draft(&config)?;
-    let subject = args.which.find(call, &config).await?;
+    let subject = args.which.find(call, &config, &set).await?;
     let mail = subject.render(&set, &config)?;
     if args.raw {
         output::bytes(&subject.compose(&mail, &config, None, None)?)?;
@@ -47,7 +48,7 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
         output::text(mail.html.as_deref().ok_or_else(none)?)?;
     } else if args.open {
         let (kind, about) = (args.which.kind.as_str(), subject.about.as_str());
-        let page = page::page(kind, about, &mail, &findings(&config, kind));
+        let page = page::page(kind, about, &mail, &findings(&config, args.which.kind));
         let path = write(kind, &page)?;
         open(&path);
         if call.json {
@@ -56,16 +57,14 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
             output::text(&format!("{}\n", path.display()))?;
         }
     } else if call.json {
-        let findings = findings(&config, args.which.kind.as_str());
+        let findings = findings(&config, args.which.kind);
         let body = json!({
             "kind": args.which.kind, "about": subject.about, "mail": Shown::from(&mail), "findings": findings,
         });
         output::json("shipby.template.preview/1", &body)?;
     } else {
-        let found: String = findings(&config, args.which.kind.as_str())
-            .iter()
-            .map(|finding| format!("{finding}\n"))
-            .collect();
+        let found: String =
+            findings(&config, args.which.kind).iter().map(|finding| format!("{finding}\n")).collect();
         let shown = plain_lines(mail.text.trim_end());
         let end = if found.is_empty() { String::new() } else { format!("\n{found}") };
         output::text(&format!("{}\nSubject: {}\n\n{shown}\n{end}", subject.about, mail.subject))?;
@@ -73,12 +72,12 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
     Ok(Exit::Done)
 }
 
-/// What the checker has against the files of this kind, in any language, and against the shared frame.
-fn findings(config: &Config, kind: &str) -> Vec<Finding> {
-    let report = check_within(PATIENCE, parts::template_source(config), Some(parts::shop(config)));
+/// What the checker has against the files of this kind and those that all kinds share, in any language.
+fn findings(config: &Config, kind: NoticeKind) -> Vec<Finding> {
+    let report = load_within(PATIENCE, parts::template_source(config), Some(parts::shop(config)));
     let about = |finding: &Finding| {
-        let folder = Path::new(&finding.file).parent().and_then(Path::file_name);
-        folder.is_none_or(|folder| folder == kind)
+        let mut folders = finding.file.split('/').filter_map(NoticeKind::from_word);
+        folders.next().is_none_or(|other| other == kind)
     };
     report.findings.into_iter().filter(about).collect()
 }

@@ -39,7 +39,7 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
         return Err(Stop::refused("the address is not in delivery.allow_recipients; nothing was sent"));
     }
     let set = draft(&config)?;
-    let subject = args.which.find(call, &config).await?;
+    let subject = args.which.find(call, &config, &set).await?;
     let mail = disarmed(subject.render(&set, &config)?);
     let (to, mail) = match &config.delivery.mode {
         Mode::Redirect(us) => {

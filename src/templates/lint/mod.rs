@@ -17,14 +17,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::allow::Allowed;
-use self::rendered::Dates;
+use self::rendered::Parts;
 use super::context::{MailContext, Shop, context};
 use super::error::TemplateError;
-use super::files::{self, Files, Found, has_html};
+use super::files::{self, Files, Found};
+use super::language::{Language, ROOT, lineage};
 use super::names::{Names, place};
-use super::place::{DEFAULT_LANGUAGE, Place, file_of, languages};
+use super::place::Place;
 use super::rules::{Code, Finding, Severity};
-use super::samples::{self, Case};
+use super::samples::{self, Case, Sample};
 use super::set::{TemplateSet, syntax_fault};
 use crate::domain::notice::NoticeKind;
 
@@ -92,9 +93,36 @@ pub fn check_folder(dir: &Path, shop: Option<&Shop>) -> Report {
     Check::of(files::read(dir), shop, &Progress::default())
 }
 
-/// The same on a thread of its own, for edits that may never come to an end: after `limit` the set is refused. The
+/// The same, to be used and not to be looked at: the built-in set is taken untried, for it is tested to pass.
+pub(super) fn load_folder(dir: &Path) -> Report {
+    load(files::read(dir), None, &Progress::default())
+}
+
+/// Checks a set on a thread of its own, for edits that may never come to an end: after `limit` the set is refused. The
 /// thread ends with the mail it is at.
 pub fn check_within(limit: Duration, source: Source, shop: Option<Shop>) -> Report {
+    within(limit, source, shop, |read, shop, progress| Check::of(read, shop, progress))
+}
+
+/// The same, to be used and not to be looked at: the built-in set is taken untried, for it is tested to pass.
+pub fn load_within(limit: Duration, source: Source, shop: Option<Shop>) -> Report {
+    within(limit, source, shop, load)
+}
+
+fn load(read: Found, shop: Option<&Shop>, progress: &Progress) -> Report {
+    if !read.faults.is_empty() || read.files != files::compiled_in() {
+        return Check::of(read, shop, progress);
+    }
+    match TemplateSet::compiled_in() {
+        Ok(set) => Report { set: Some(set), ..Report::default() },
+        Err(fault) => Report { findings: vec![Finding::of(Code::E02, fault)], ..Report::default() },
+    }
+}
+
+/// How what was read becomes a report.
+type Examine = fn(Found, Option<&Shop>, &Progress) -> Report;
+
+fn within(limit: Duration, source: Source, shop: Option<Shop>, examine: Examine) -> Report {
     let progress = Progress::default();
     let (sender, receiver) = sync_channel(1);
     let theirs = progress.clone();
@@ -105,7 +133,7 @@ pub fn check_within(limit: Duration, source: Source, shop: Option<Shop>) -> Repo
             Source::Kept(files) => Found { files, faults: Vec::new() },
         };
         // Nobody waits any more where the limit has passed.
-        let _ = sender.send(Check::of(read, shop.as_ref(), &theirs));
+        let _ = sender.send(examine(read, shop.as_ref(), &theirs));
     };
     let refused = |file: &str, why: String| Report {
         findings: vec![Finding::whole(Code::E04, file, why)],
@@ -156,13 +184,21 @@ impl<'a> Check<'a> {
             }
             return Report { findings: check.told(), ..Report::default() };
         }
-        let languages = languages(&check.files);
+        let languages: Vec<String> =
+            std::iter::once(ROOT).chain(files::languages(&check.files)).map(str::to_owned).collect();
         let cases = samples::cases();
-        check.read(&cases);
         let mut mails = 0;
-        let set = check.parse();
+        let mut set = None;
+        match Language::english() {
+            Ok(english) => {
+                let english = Arc::new(english);
+                check.read(&cases, &english);
+                set = check.parse(&english);
+            }
+            Err(fault) => check.fault(Code::E02, fault),
+        }
         if let Some(set) = &set {
-            mails = check.render(set, &cases, &languages, progress);
+            mails = check.render(set, &cases, progress);
         }
         let findings = check.told();
         let usable = set.filter(|_| findings.iter().all(|finding| finding.severity != Severity::Error));
@@ -170,12 +206,11 @@ impl<'a> Check<'a> {
     }
 
     fn fault(&mut self, code: Code, fault: TemplateError) {
-        let TemplateError { file, line, column, message } = fault;
-        self.findings.push(Finding::at(code, &file, (line, column), message));
+        self.findings.push(Finding::of(code, fault));
     }
 
     /// What is found without rendering, and so also in branches that no sample takes.
-    fn read(&mut self, cases: &[Case]) {
+    fn read(&mut self, cases: &[Case], english: &Language) {
         for file in files::missing(&self.files) {
             if self.broken.insert(file.clone()) {
                 let code = if Place::of(&file).part == "body.txt" { Code::L03 } else { Code::E01 };
@@ -183,16 +218,15 @@ impl<'a> Check<'a> {
             }
         }
         let mut names = Names::of(cases.iter().map(|case| {
-            let mail = mail(case, &samples::shops()[0], DEFAULT_LANGUAGE);
+            let mail = mail(case, &samples::shops()[0], english);
             serde_json::to_value(mail).unwrap_or(Value::Null)
         }));
-        self.files.values().for_each(|text| names.define_locals(text));
+        let templates = || self.files.iter().filter(|(file, _)| is_template(file));
+        templates().for_each(|(_, text)| names.define_locals(text));
         let mut found = Vec::new();
-        for (file, text) in &self.files {
+        for (file, text) in templates() {
             let at = |(at, words): (usize, String), code| Finding::at(code, file, place(text, at), words);
-            found.extend(names.check(file, text).into_iter().map(|unknown| {
-                Finding::at(Code::L04, file, (unknown.line, unknown.column), unknown.message)
-            }));
+            found.extend(names.check(file, text).into_iter().map(|fault| Finding::of(Code::L04, fault)));
             let Place { language, kind, part } = Place::of(file);
             let vague = words::vague(language, text).into_iter();
             found.extend(vague.map(|(byte, word)| {
@@ -205,7 +239,7 @@ impl<'a> Check<'a> {
                         .map(|(byte, word)| at((byte, selling(word)), Code::L06)),
                 );
             }
-            if part.ends_with(".html") {
+            if part.ends_with(".html") || part == "say.txt" || files::is_framed(text) {
                 let remote = rendered::remote(text).into_iter();
                 found.extend(remote.map(|(byte, what)| at((byte, what), Code::L08)));
             }
@@ -213,21 +247,18 @@ impl<'a> Check<'a> {
         self.findings.extend(found);
     }
 
-    /// The set, with the default file in place of each that is broken, so that the others are tried all the same.
-    /// None where nothing could be told apart any more.
-    fn parse(&mut self) -> Option<TemplateSet> {
-        let faults: Vec<_> = self.files.iter().filter_map(|(file, text)| syntax_fault(file, text)).collect();
+    /// The set, with an empty file in place of each that is broken, so that the others are tried all the same. None
+    /// where nothing could be told apart any more.
+    fn parse(&mut self, english: &Arc<Language>) -> Option<TemplateSet> {
+        let templates = self.files.iter().filter(|(file, _)| is_template(file));
+        let faults: Vec<_> = templates.filter_map(|(file, text)| syntax_fault(file, text, english)).collect();
         for fault in faults {
             self.broken.insert(fault.file.clone());
             self.fault(Code::E02, fault);
         }
-        // All mails stand in these frames.
-        if self.broken.iter().any(|file| is_frame(file)) {
-            return None;
-        }
         let mut files = self.files.clone();
-        for file in self.broken.iter().filter(|file| Place::of(file).kind.is_some()) {
-            stand_in(&mut files, file);
+        for file in &self.broken {
+            stand_in(&mut files, file)?;
         }
         loop {
             let fault = match TemplateSet::parse(files.clone()) {
@@ -236,48 +267,34 @@ impl<'a> Check<'a> {
             };
             let file = fault.file.clone();
             self.fault(Code::E02, fault);
-            if !files.contains_key(&file) || !self.broken.insert(file.clone()) || is_frame(&file) {
+            if !files.contains_key(&file) || !self.broken.insert(file.clone()) {
                 return None;
             }
-            stand_in(&mut files, &file);
+            stand_in(&mut files, &file)?;
         }
     }
 
     /// Renders every sample in every language; the shops take turns. Says how many mails there were.
-    fn render(
-        &mut self,
-        set: &TemplateSet,
-        cases: &[Case],
-        languages: &[String],
-        progress: &Progress,
-    ) -> usize {
+    fn render(&mut self, set: &TemplateSet, cases: &[Case], progress: &Progress) -> usize {
         let mut shops = samples::shops().to_vec();
         shops.extend(self.shop.cloned());
         let mut mails = 0;
-        let mut dates = Dates::default();
         let mut found = Vec::new();
-        for language in languages {
+        for language in set.languages() {
             for (case, shop) in cases.iter().zip(shops.iter().cycle()) {
                 let kind = case.sample.notice.kind;
-                let part = |part| file_of(&self.files, language, kind, part);
-                let parts = rendered::Parts {
-                    subject: part("subject.txt"),
-                    text: part("body.txt"),
-                    html: has_html(kind).then(|| part("body.html")),
-                };
-                let is_tried = language != DEFAULT_LANGUAGE
-                    && parts.all().all(|file| Place::of(file).language != language);
-                if is_tried || parts.all().any(|file| self.broken.contains(file)) {
-                    continue; // the mail is the default language's, or cannot be made
+                let voice = set.voice_for(&language.tag, kind);
+                let Some(parts) = voice.and_then(|voice| Parts::of(voice, kind)) else { continue };
+                if parts.all().any(|file| self.broken.contains(file)) {
+                    continue;
                 }
                 if progress.stop.load(Ordering::Relaxed) {
                     return mails;
                 }
                 *progress.at.lock().unwrap_or_else(PoisonError::into_inner) =
                     (parts.text.clone(), case.name.clone());
-                let mail = mail(case, shop, language);
                 mails += 1;
-                for mut finding in rendered::check(set, &mail, &parts, language, &mut dates) {
+                for mut finding in rendered::check(set, &mail(case, shop, language), &parts, language) {
                     finding.sample = Some(case.name.clone());
                     found.push(finding);
                 }
@@ -306,10 +323,9 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Whether all mails of a language stand in it.
-fn is_frame(file: &str) -> bool {
-    let Place { kind, part, .. } = Place::of(file);
-    kind.is_none() && ["base.txt", "base.html"].contains(&part)
+/// Whether tera reads it.
+fn is_template(file: &str) -> bool {
+    Place::of(file).part != "language.toml"
 }
 
 fn selling(word: &str) -> String {
@@ -317,17 +333,22 @@ fn selling(word: &str) -> String {
 }
 
 /// A sample's mail in a language.
-pub(super) fn mail(case: &Case, shop: &Shop, language: &str) -> MailContext {
-    let sample = &case.sample;
-    let mut order = sample.order.clone();
-    order.customer.locale = Some(language.to_owned());
-    context(&order, &sample.notice, shop, &samples::policy(), sample.next_news, sample.now)
+pub(super) fn mail(case: &Case, shop: &Shop, language: &Language) -> MailContext {
+    let Sample { order, notice, next_news, now, .. } = &case.sample;
+    context(order, notice, shop, &samples::policy(), *next_news, *now, language)
 }
 
-/// The default file in place of one that is broken; an empty one where there is no default.
-fn stand_in(files: &mut Files, file: &str) {
-    let plain = files::COMPILED_IN.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| text);
-    files.insert(file.to_owned(), plain.to_owned());
+/// An empty file in place of one that is broken. A language whose shared parts are broken is left out with its regions:
+/// all its mails stand in them; None where that is the root.
+fn stand_in(files: &mut Files, file: &str) -> Option<()> {
+    let Place { language, kind, part } = Place::of(file);
+    match kind {
+        Some(_) => _ = files.insert(file.to_owned(), String::new()),
+        None if !files::SHARED.contains(&part) => {} // it does not belong here anyway
+        None if language == ROOT => return None,
+        None => files.retain(|file, _| !lineage(Place::of(file).language).any(|tag| tag == language)),
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -343,8 +364,8 @@ mod tests {
                 let word = text[from..to].trim_start_matches('-').split_whitespace().next();
                 if text[..from].ends_with("{%") && matches!(word, Some("if" | "elif" | "else")) {
                     let (line, column) = place(text, from);
-                    let mark = format!("⟦{file}:{line}:{column}⟧");
-                    text.insert_str(to + 2, &mark);
+                    let mark = format!("{file}:{line}:{column}");
+                    text.insert_str(to + 2, &format!("⟦{mark}⟧"));
                     marks.insert(mark);
                 }
             }
@@ -355,10 +376,15 @@ mod tests {
     #[test]
     fn the_samples_reach_every_branch_of_the_default_set() {
         let (set, mut marks) = marked();
-        for (case, shop) in samples::cases().iter().zip(samples::shops().iter().cycle()) {
-            let mail = set.render(&mail(case, shop, DEFAULT_LANGUAGE)).unwrap();
-            let all = format!("{}{}{}", mail.subject, mail.text, mail.html.unwrap_or_default());
-            marks.retain(|mark| !all.contains(mark.as_str()));
+        for language in set.languages() {
+            for (case, shop) in samples::cases().iter().zip(samples::shops().iter().cycle()) {
+                let mail = set.render(&mail(case, shop, language)).unwrap();
+                for part in [mail.subject, mail.text, mail.html.unwrap_or_default()] {
+                    for reached in part.split('⟦').skip(1).filter_map(|rest| rest.split_once('⟧')) {
+                        marks.remove(reached.0);
+                    }
+                }
+            }
         }
         assert_eq!(marks, BTreeSet::new(), "no sample takes these branches");
     }

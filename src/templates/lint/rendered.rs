@@ -1,7 +1,6 @@
 //! The rules that a rendered mail is held to, in any language: what it must say is looked for as its own templates
 //! print it.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{Days, NaiveDate};
@@ -9,10 +8,13 @@ use serde_json::Value;
 
 use super::super::context::MailContext;
 use super::super::error::TemplateError;
+use super::super::files;
+use super::super::language::Language;
 use super::super::names::place;
 use super::super::place::Place;
 use super::super::rules::{Code, Finding};
 use super::super::set::{MAX_SUBJECT, Rendered, TemplateSet, escape};
+use super::super::voice::Voice;
 use super::{selling, words};
 use crate::domain::notice::NoticeKind;
 
@@ -22,17 +24,28 @@ pub(super) struct Parts {
     pub subject: String,
     pub text: String,
     pub html: Option<String>,
+    /// The frames and sentences it shares with other kinds.
+    pub shared: Vec<String>,
 }
 
 impl Parts {
+    /// None where `voice` has no mails of `kind`.
+    pub fn of(voice: &Voice, kind: NoticeKind) -> Option<Self> {
+        let part = |part: &str| voice.source(&format!("{kind}/{part}")).map(str::to_owned);
+        let shared = files::SHARED.iter().filter_map(|name| voice.source(name)).map(str::to_owned);
+        Some(Self {
+            subject: part("subject.txt")?,
+            text: part("body.txt")?,
+            html: part("body.html"),
+            shared: shared.collect(),
+        })
+    }
+
+    /// The files of its own.
     pub fn all(&self) -> impl Iterator<Item = &String> {
         [&self.subject, &self.text].into_iter().chain(&self.html)
     }
 }
-
-/// How dates are printed, asked once for each.
-#[derive(Debug, Default)]
-pub(super) struct Dates(RefCell<BTreeMap<(String, NaiveDate, NaiveDate), Vec<String>>>);
 
 /// One body, and how to look into it.
 struct Body<'a> {
@@ -66,8 +79,7 @@ pub(super) fn check(
     set: &TemplateSet,
     mail: &MailContext,
     parts: &Parts,
-    language: &str,
-    dates: &mut Dates,
+    language: &Language,
 ) -> Vec<Finding> {
     let rendered = match set.render(mail) {
         Ok(rendered) => rendered,
@@ -90,7 +102,7 @@ pub(super) fn check(
         let said = format!("is {length} characters long; {MAX_SUBJECT} is the most");
         found.push(Finding::whole(Code::L09, &parts.subject, said));
     }
-    let stated = dates.of(set, mail, language);
+    let stated = Stated::of(mail, language);
     let text = Body::new(&parts.text, &rendered.text, false, &stated);
     let html = parts.html.as_ref().zip(rendered.html.as_ref());
     let html = html.map(|(file, body)| Body::new(file, body, true, &stated));
@@ -105,7 +117,7 @@ pub(super) fn check(
         found.extend(same_dates(&text, html, &stated));
     }
     if mail.kind == NoticeKind::Update48h.as_str() {
-        found.extend(sells(set, &rendered, language));
+        found.extend(sells(set, &rendered, parts, language));
     }
     found
 }
@@ -184,20 +196,20 @@ fn same_dates(text: &Body<'_>, html: &Body<'_>, stated: &Stated) -> Option<Findi
     let date = text.dates.symmetric_difference(&html.dates).next()?;
     let printed = stated.words(*date);
     let said = if html.dates.contains(date) {
-        format!("states {printed}, which body.txt does not")
+        format!("the html states {printed}, the text does not")
     } else {
-        format!("does not state {printed}, which body.txt does")
+        format!("the html does not state {printed}, the text does")
     };
     Some(Finding::whole(Code::L07, html.file, said))
 }
 
-/// Marketing words that stand in the shared frame and reach this mail. What stands in no file is data.
-fn sells(set: &TemplateSet, rendered: &Rendered, language: &str) -> Vec<Finding> {
+/// Marketing words that stand in a shared part and reach this mail. What stands in no file is data.
+fn sells(set: &TemplateSet, rendered: &Rendered, parts: &Parts, language: &Language) -> Vec<Finding> {
     let reach: BTreeSet<&str> =
-        words::selling(language, &rendered.text).into_iter().map(|(_, w)| w).collect();
-    let frames = set.files().iter().filter(|(file, _)| Place::of(file).kind.is_none());
+        words::selling(&language.tag, &rendered.text).into_iter().map(|(_, w)| w).collect();
     let mut found = Vec::new();
-    for (file, source) in frames {
+    for file in &parts.shared {
+        let source = set.files().get(file).map(String::as_str).unwrap_or_default();
         let here = words::selling(Place::of(file).language, source).into_iter();
         found.extend(
             here.filter(|(_, word)| reach.contains(word))
@@ -211,26 +223,17 @@ fn sells(set: &TemplateSet, rendered: &Rendered, language: &str) -> Vec<Finding>
 struct Stated(BTreeMap<NaiveDate, Vec<String>>);
 
 impl Stated {
-    fn words(&self, date: NaiveDate) -> String {
-        self.0.get(&date).and_then(|ways| ways.first()).cloned().unwrap_or_else(|| date.to_string())
-    }
-}
-
-impl Dates {
-    fn of(&self, set: &TemplateSet, mail: &MailContext, language: &str) -> Stated {
+    fn of(mail: &MailContext, language: &Language) -> Self {
         let mut dates = BTreeSet::new();
         collect(&serde_json::to_value(mail).unwrap_or(Value::Null), &mut dates);
-        let mut known = self.0.borrow_mut();
         let ways = |date: NaiveDate| {
-            let key = (language.to_owned(), mail.today, date);
-            let print = || {
-                let mut ways = set.printed(mail, date).unwrap_or_default();
-                ways.push(date.to_string());
-                ways
-            };
-            (date, known.entry(key).or_insert_with(print).clone())
+            vec![language.date(date), language.short_date(date, Some(mail.today)), date.to_string()]
         };
-        Stated(dates.into_iter().map(ways).collect())
+        Self(dates.into_iter().map(|date| (date, ways(date))).collect())
+    }
+
+    fn words(&self, date: NaiveDate) -> String {
+        self.0.get(&date).and_then(|ways| ways.first()).cloned().unwrap_or_else(|| date.to_string())
     }
 }
 

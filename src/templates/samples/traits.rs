@@ -276,6 +276,34 @@ fn more_samples() -> Vec<Option<Sample>> {
     ]
 }
 
+/// Languages that change a sentence around their word for a preorder have branches for these.
+fn preorders() -> Vec<Option<Sample>> {
+    use NoticeKind::{Confirmation, DateImproved, DateSlip, Overdue, Restock};
+    let press = || line("Espresso Machine").preorder();
+    let mill = || line("Grinder").preorder();
+    vec![
+        made("confirmation, together with one in stock", Confirmation)
+            .hold()
+            .lines([press()])
+            .in_stock("Cup", 4)
+            .sample(),
+        made("date of a preorder withdrawn", DateSlip).on(12).lines([press().withdrawn()]).sample(),
+        made("date slip of two preorders, differently", DateSlip)
+            .on(12)
+            .lines([press().now_ships(31), mill().now_ships(27)])
+            .sample(),
+        made("date slip of a preorder, taken back", DateSlip).on(12).lines([press()]).sample(),
+        made("date slip of a preorder without a date", DateSlip).on(12).lines([press().no_date()]).sample(),
+        made("first date of a preorder", DateImproved).on(9).lines([press().first_date(20)]).sample(),
+        made("date improved of two preorders, differently", DateImproved)
+            .on(9)
+            .lines([press().now_ships(16), mill().now_ships(14)])
+            .sample(),
+        made("overdue preorder, no date missed", Overdue).on(21).lines([press()]).sample(),
+        made("restock of a part of a preorder", Restock).on(17).lines([press().in_house(), mill()]).sample(),
+    ]
+}
+
 /// Every sample, and per kind every trait.
 pub fn cases() -> Vec<Case> {
     let mut plain = samples();
@@ -291,6 +319,8 @@ pub fn cases() -> Vec<Case> {
             cases.push(with(story, &traits));
         }
     }
+    let named = |sample: Sample| Case { name: sample.name.to_owned(), sample };
+    cases.extend(preorders().into_iter().flatten().map(named));
     cases
 }
 

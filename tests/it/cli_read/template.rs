@@ -6,12 +6,11 @@ use shipby::mail::{Answer, Catcher, Script};
 use shipby::templates::{COMPILED_IN, TemplateSet};
 
 use super::house::{CONFIG, House, slip};
+use crate::template_check::files_of;
 
-/// A folder of templates beside the configuration.
-fn with_templates(house: &House) {
-    for (name, text) in COMPILED_IN {
-        edit(house, name, text);
-    }
+/// A folder of templates beside the configuration: English and other `languages`.
+fn with_templates(house: &House, languages: &[&str]) {
+    files_of(languages).for_each(|(name, text)| edit(house, name, text));
 }
 
 fn edit(house: &House, name: &str, text: &str) {
@@ -99,9 +98,18 @@ async fn a_preview_shows_a_sample_or_a_real_order_at_any_moment_and_changes_noth
 }
 
 #[test]
+fn a_preview_is_in_the_language_asked_for_and_one_without_templates_is_refused() {
+    let house = House::new("live");
+    let german = house.prints(&["template", "preview", "date_slip", "--lang", "de-AT", "--html"]);
+    assert!(german.contains("<html lang=\"de\"") && german.contains("März"), "{german}");
+    let (code, _, err) = house.run(&["template", "preview", "date_slip", "--lang", "nl"]);
+    assert_eq!((code, err.trim()), (4, "shipby: there are no templates in \"nl\", only in en, de, es, fr"));
+}
+
+#[test]
 fn a_preview_page_is_one_file_that_loads_nothing_and_shows_the_findings() {
     let house = House::new("live");
-    with_templates(&house);
+    with_templates(&house, &[]);
     edit(&house, "overdue/subject.txt", "Order {{ order.number }} ships <soon>, soon");
     let page = house.json(&["template", "preview", "overdue", "--open", "--sample", "overdue"]);
     let path = std::path::PathBuf::from(page["page"].as_str().unwrap());
@@ -120,7 +128,7 @@ fn a_preview_page_is_one_file_that_loads_nothing_and_shows_the_findings() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_diff_shows_the_mail_before_and_after_an_edit() {
     let house = slip().await;
-    with_templates(&house);
+    with_templates(&house, &[]);
     let same = house.prints(&["template", "diff", "restock"]);
     assert_eq!(same, "the edit changes nothing in this mail (restock; the built-in set)\n");
     edit(&house, "restock/subject.txt", "Order {{ order.number }} is here");
@@ -206,7 +214,7 @@ async fn show_says_when_the_templates_have_changed_since_a_mail_was_written() {
     let id = text.split("\"notice\":\"").nth(1).unwrap().split('"').next().unwrap();
     assert_eq!(house.json(&["show", id])["templates_changed_since"], false);
     assert!(!house.prints(&["show", id]).contains("templates have changed"));
-    with_templates(&house);
+    with_templates(&house, &["de", "es", "fr"]);
     assert_eq!(house.json(&["show", id])["templates_changed_since"], false, "the same files elsewhere");
     edit(
         &house,
@@ -220,7 +228,7 @@ async fn show_says_when_the_templates_have_changed_since_a_mail_was_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn check_names_every_fault_of_the_templates_and_says_what_goes_on_meanwhile() {
     let house = slip().await;
-    with_templates(&house);
+    with_templates(&house, &[]);
     edit(&house, "restock/subject.txt", "{{ order.numbr }}");
     edit(&house, "overdue/subject.txt", "{% if %}");
     let (code, out, _) = house.run(&["check"]);
