@@ -90,7 +90,7 @@ impl std::fmt::Display for Source {
 
 /// Checks the set in `dir`; for `shop`, if it is given, besides the sample shops.
 pub fn check_folder(dir: &Path, shop: Option<&Shop>) -> Report {
-    Check::of(files::read(dir), shop, &Progress::default())
+    check(files::read(dir), shop, &Progress::default())
 }
 
 /// The same, to be used and not to be looked at: the built-in set is taken untried, for it is tested to pass.
@@ -101,7 +101,7 @@ pub(super) fn load_folder(dir: &Path) -> Report {
 /// Checks a set on a thread of its own, for edits that may never come to an end: after `limit` the set is refused. The
 /// thread ends with the mail it is at.
 pub fn check_within(limit: Duration, source: Source, shop: Option<Shop>) -> Report {
-    within(limit, source, shop, |read, shop, progress| Check::of(read, shop, progress))
+    within(limit, source, shop, check)
 }
 
 /// The same, to be used and not to be looked at: the built-in set is taken untried, for it is tested to pass.
@@ -109,9 +109,13 @@ pub fn load_within(limit: Duration, source: Source, shop: Option<Shop>) -> Repor
     within(limit, source, shop, load)
 }
 
+fn check(read: Found, shop: Option<&Shop>, progress: &Progress) -> Report {
+    Check::of(read, shop, progress)
+}
+
 fn load(read: Found, shop: Option<&Shop>, progress: &Progress) -> Report {
     if !read.faults.is_empty() || read.files != files::compiled_in() {
-        return Check::of(read, shop, progress);
+        return check(read, shop, progress);
     }
     match TemplateSet::compiled_in() {
         Ok(set) => Report { set: Some(set), ..Report::default() },
