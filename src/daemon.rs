@@ -4,6 +4,7 @@
 //! cron stands still when the wall clock jumps back.
 
 mod standing;
+mod templates;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::store::{Durability, Lock, Store};
 use crate::telemetry::{Beat, Supervisor, Watchdog};
 use crate::unit::STOP_SECONDS;
 use standing::Standing;
+use templates::Templates;
 
 /// How long mails in flight may take to finish once we are told to stop.
 const GRACE: Duration = Duration::from_secs(STOP_SECONDS - 10);
@@ -37,13 +39,17 @@ const STALLED: Duration = Duration::from_secs(120);
 pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     let supervisor = Supervisor::from_env();
     let mut signals = StopSignals::listen()?;
+    // Heard from the first moment too: unheard it would end us.
+    let hangup = signal(SignalKind::hangup())?;
     let path = &config.database.path;
     let _lock = Lock::take(path)?;
     let store = Store::open(path, Durability::Full).await?;
     let policy = config.policy();
     let now = clock.now();
     let owner = format!("{}-{}", std::process::id(), now.timestamp_millis());
-    let dispatcher = parts::dispatcher(config, store.clone(), clock.clone(), owner)?;
+    let templates = Templates::open(config, store.clone(), clock.clone(), supervisor.clone()).await?;
+    let dispatcher =
+        parts::dispatcher_with(config, store.clone(), clock.clone(), owner, templates.current.clone())?;
     let courier = parts::courier(config, store.clone(), clock.clone())?;
     let (back, doubtful) = store.recover(now, &policy).await?;
     if back + doubtful > 0 {
@@ -85,6 +91,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     if let Some(courier) = courier {
         duties.spawn(duty(&tell_ops, &plan, watchdog.watch("digest", patient)).tell_ops(courier));
     }
+    duties.spawn(templates.watch(hangup, watchdog.watch("templates", STALLED), stop.clone()));
     duties.spawn(watchdog.run(supervisor.clone(), stop.clone()));
 
     supervisor.ready();
@@ -210,7 +217,7 @@ impl Duty {
                 Err(error) => tracing::error!(%error, "what is paused cannot be read"),
             }
             if let Some(text) = standing.news() {
-                supervisor.status(&text);
+                supervisor.status("mail", &text);
             }
             if !self.next().await {
                 dispatcher.close().await;

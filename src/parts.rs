@@ -1,6 +1,5 @@
 //! What the configuration asks for, made: the writing desk, the relay, the dispatcher.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::bell::Daily;
@@ -10,7 +9,7 @@ use crate::digest::{Asked, Carrier, Courier, LISTED};
 use crate::dispatcher::{Desk, Dispatcher, Settings, Transport};
 use crate::mail::{ComposeError, Credentials, Mailbox, Relay, RelayError, RelaySettings, Security, Timeouts};
 use crate::store::Store;
-use crate::templates::{Shop, TemplateError, TemplateSet};
+use crate::templates::{Current, Shop, Source, TemplateError, TemplateSet};
 
 /// Why the parts cannot be made as the configuration asks.
 #[derive(Debug, thiserror::Error)]
@@ -50,14 +49,23 @@ pub fn shop(config: &Config) -> Shop {
 /// # Errors
 /// If the templates or the shop's addresses cannot be used.
 pub fn desk(config: &Config) -> Result<Desk, PartsError> {
+    desk_with(config, Current::new(templates(config)?))
+}
+
+fn desk_with(config: &Config, templates: Current) -> Result<Desk, PartsError> {
+    let (from, reply_to) = addresses(config)?;
+    Ok(Desk { templates, shop: shop(config), from, reply_to })
+}
+
+/// Who the mails are from, and where replies go if that is another address.
+///
+/// # Errors
+/// If one of them is no address.
+pub fn addresses(config: &Config) -> Result<(Mailbox, Option<Mailbox>), PartsError> {
     let from = &config.shop.from;
     let support = config.shop.support_email.as_ref();
-    Ok(Desk {
-        templates: templates(config)?,
-        shop: shop(config),
-        from: Mailbox::new("sender", from.name.as_deref(), from.address.as_str())?,
-        reply_to: support.map(|email| Mailbox::new("support address", None, email.as_str())).transpose()?,
-    })
+    let reply_to = support.map(|email| Mailbox::new("support address", None, email.as_str())).transpose()?;
+    Ok((Mailbox::new("sender", from.name.as_deref(), from.address.as_str())?, reply_to))
 }
 
 /// The relay of `[smtp]`; reads the password.
@@ -100,7 +108,7 @@ pub fn local_relay(host: &str, port: u16) -> Result<Relay, RelayError> {
     })
 }
 
-/// The dispatcher the configuration asks for.
+/// The dispatcher the configuration asks for, with the templates as they are now.
 ///
 /// # Errors
 /// If one of its parts cannot be made.
@@ -109,6 +117,20 @@ pub fn dispatcher(
     store: Store,
     clock: Clock,
     owner: String,
+) -> Result<Dispatcher, PartsError> {
+    dispatcher_with(config, store, clock, owner, Current::new(templates(config)?))
+}
+
+/// The same with templates that may change while it works.
+///
+/// # Errors
+/// If one of its parts cannot be made.
+pub fn dispatcher_with(
+    config: &Config,
+    store: Store,
+    clock: Clock,
+    owner: String,
+    templates: Current,
 ) -> Result<Dispatcher, PartsError> {
     let transport = match config.delivery.mode {
         config::Mode::Capture => Transport::Capture,
@@ -123,7 +145,7 @@ pub fn dispatcher(
         policy: config.policy(),
         built: clock::built(),
     };
-    Ok(Dispatcher::new(store, clock, transport, desk(config)?, settings))
+    Ok(Dispatcher::new(store, clock, transport, desk_with(config, templates)?, settings))
 }
 
 /// Who brings ops the daily digest; None where the configuration asks for none.
@@ -150,7 +172,7 @@ pub fn courier(config: &Config, store: Store, clock: Clock) -> Result<Option<Cou
     }))
 }
 
-/// The path of the template folder, for messages.
-pub fn template_folder(config: &Config) -> Option<&Path> {
-    config.templates.is_dir().then_some(config.templates.as_path())
+/// Where the configuration's templates are: its folder, or compiled in where there is no such folder.
+pub fn template_source(config: &Config) -> Source {
+    if config.templates.is_dir() { Source::Folder(config.templates.clone()) } else { Source::CompiledIn }
 }

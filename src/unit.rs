@@ -45,6 +45,8 @@ StartLimitBurst=6
 [Service]
 Type=notify
 ExecStart={binary} serve --config {config_word}
+# Templates are loaded again; they are so on every save, too.
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=5s
 # 78: the configuration is wrong, and stays wrong until somebody mends it.

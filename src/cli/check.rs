@@ -5,14 +5,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::words::{Local, count, mode_line, plain};
-use super::{Answer, Call, Exit, output, pause};
+use super::{Answer, Call, Exit, output, pause, template};
 use crate::clock::{self, Clock};
 use crate::config::{Config, ConfigError, Mode};
 use crate::domain::calendar::Instant;
 use crate::mail::{Connection, Failure, Security, Session};
-use crate::parts::{self, PartsError};
+use crate::parts;
 use crate::store::{Inspection, StoreError, inspect};
-use crate::templates::{TemplateError, context, samples};
+use crate::templates::{PATIENCE, check_within, speaks};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -126,7 +126,9 @@ fn refused(call: &Call, error: &ConfigError) -> Finding {
 }
 
 async fn findings(config: &Config, smtp: bool) -> Vec<Finding> {
-    let mut findings = vec![configuration(config), database(config).await, templates(config)];
+    let inspected = inspect(&config.database.path).await;
+    let passed = inspected.as_ref().ok().and_then(|found| found.templates_passed);
+    let mut findings = vec![configuration(config), database(config, inspected), templates(config, passed)];
     findings.extend(clock(Clock::System.now(), clock::built()));
     if smtp {
         findings.push(mail_server(config).await);
@@ -136,7 +138,7 @@ async fn findings(config: &Config, smtp: bool) -> Vec<Finding> {
 
 fn configuration(config: &Config) -> Finding {
     let file = config.path.display().to_string();
-    if let Err(error @ PartsError::Address(_)) = parts::desk(config) {
+    if let Err(error) = parts::addresses(config) {
         return Finding::fail("config", Exit::Config, format!("{file}: {error}"));
     }
     // The mode has a line of its own.
@@ -145,10 +147,10 @@ fn configuration(config: &Config) -> Finding {
     if details.is_empty() { Finding::ok("config", file) } else { Finding::warn("config", file, details) }
 }
 
-async fn database(config: &Config) -> Finding {
+fn database(config: &Config, inspected: Result<Inspection, StoreError>) -> Finding {
     let local = Local { zone: config.policy().zone, now: Clock::System.now() };
     let path = &config.database.path;
-    match inspect(path).await {
+    match inspected {
         Ok(found) => stands(&found, local),
         Err(StoreError::Missing { .. }) => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -204,32 +206,38 @@ fn clock(now: Instant, built: Instant) -> Option<Finding> {
     (now < built).then(|| Finding::fail("clock", Exit::Failed, words))
 }
 
-fn templates(config: &Config) -> Finding {
-    let folder = parts::template_folder(config);
-    let broken = |error: TemplateError| {
-        let place = folder.map_or_else(String::new, |folder| format!("{}/", folder.display()));
-        Finding::fail("templates", Exit::Config, format!("{place}{error}"))
-    };
-    let set = match parts::templates(config) {
-        Ok(set) => set,
-        Err(error) => return broken(error),
-    };
-    // Loading has proved the set with sample shops; here it meets the shop it is for.
-    let (shop, policy) = (parts::shop(config), config.policy());
-    let samples = samples::samples();
-    for sample in &samples {
-        let mail = context(&sample.order, &sample.notice, &shop, &policy, sample.next_news, sample.now);
-        if let Err(mut error) = set.render(&mail) {
-            error.message = format!("{} (in the sample `{}`)", error.message, sample.name);
-            return broken(error);
-        }
+/// `passed`: when the last set passed that a daemon would go on with.
+fn templates(config: &Config, passed: Option<Instant>) -> Finding {
+    // The samples are rendered for the shop of this configuration too.
+    let source = parts::template_source(config);
+    let report = check_within(PATIENCE, source.clone(), Some(parts::shop(config)));
+    let mut details: Vec<String> = template::findings(&report, &source).collect();
+    let locale = &config.shop.locale;
+    if !report.languages.is_empty() && !speaks(&report.languages, locale) {
+        details.push(format!(
+            "[shop] locale = {locale:?}: there are no templates in it, only in {}; customers who gave no language \
+             are written to in English",
+            report.languages.join(", ")
+        ));
     }
-    let mut kinds: Vec<_> = samples.iter().map(|sample| sample.notice.kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let from = folder.map_or_else(|| "the built-in set".to_owned(), |folder| folder.display().to_string());
-    let rendered = format!("{} kinds, {} samples rendered, from {from}", kinds.len(), samples.len());
-    Finding::ok("templates", rendered)
+    let words = format!("{}, from {source}", template::summary(&report));
+    if report.errors().next().is_some() {
+        details.push(match passed {
+            Some(at) => {
+                let local = Local { zone: config.policy().zone, now: Clock::System.now() };
+                format!(
+                    "until it is mended mails are written with the set that passed on {}",
+                    local.exact(at)
+                )
+            }
+            None => "no set of this folder ever passed: `shipby serve` does not start with it".to_owned(),
+        });
+        Finding { details, ..Finding::fail("templates", Exit::Config, words) }
+    } else if details.is_empty() {
+        Finding::ok("templates", words)
+    } else {
+        Finding::warn("templates", words, details)
+    }
 }
 
 async fn mail_server(config: &Config) -> Finding {

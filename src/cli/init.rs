@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::{Answer, Call, Exit, output};
-use crate::templates::COMPILED_IN;
+use crate::templates::{COMPILED_IN, guide};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -35,6 +35,9 @@ pub(super) fn run(call: &Call, args: &Args) -> Answer {
         write(&path, text)?;
         written.push(path);
     }
+    let readme = templates.join("README.md");
+    write(&readme, &guide())?;
+    written.push(readme);
     // Last: whoever finds it finds the templates beside it.
     write(&config, CONFIG)?;
     written.push(config.clone());

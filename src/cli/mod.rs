@@ -28,6 +28,7 @@ mod simulate;
 mod single;
 mod sum;
 mod table;
+mod template;
 mod unit;
 mod upcoming;
 mod why;
@@ -41,6 +42,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Config, ConfigError};
 use crate::parts::PartsError;
 use crate::store::{Store, StoreError};
+use crate::templates::TemplateError;
 
 /// Keeps customers informed while they wait for backordered and preordered goods.
 #[derive(Debug, Parser)]
@@ -101,6 +103,9 @@ enum Verb {
     Pause(pause::Pausing),
     /// End a pause; what waited goes out if it is still true.
     Resume(pause::Resuming),
+    /// Look at the mails, prove them, try an edit.
+    #[command(subcommand)]
+    Template(template::Verb),
     /// Print the hardened systemd unit.
     Unit(unit::Unit),
 }
@@ -181,6 +186,7 @@ pub fn run() -> ExitCode {
             Verb::Queue(queue) => queue::run(&call, &queue).await,
             Verb::Pause(args) => pause::pause(&call, &args).await,
             Verb::Resume(args) => pause::resume(&call, &args).await,
+            Verb::Template(verb) => template::run(&call, &verb).await,
             Verb::Unit(unit) => unit::run(&call, &unit),
             Verb::Init(args) => init::run(&call, &args),
             Verb::Import(args) => import::run(&call, &args).await,
@@ -207,7 +213,10 @@ pub fn run() -> ExitCode {
 
 /// The code an error ends with.
 fn exit_of(error: &anyhow::Error) -> Exit {
-    if error.downcast_ref::<ConfigError>().is_some() || error.downcast_ref::<PartsError>().is_some() {
+    let is_config = error.downcast_ref::<ConfigError>().is_some()
+        || error.downcast_ref::<PartsError>().is_some()
+        || error.downcast_ref::<TemplateError>().is_some();
+    if is_config {
         Exit::Config
     } else if error.downcast_ref::<StoreError>().is_some() {
         Exit::Database

@@ -11,7 +11,7 @@ use super::Exit;
 #[derive(Debug)]
 pub(super) struct Stop {
     pub exit: Exit,
-    words: String,
+    pub words: String,
 }
 
 impl Stop {

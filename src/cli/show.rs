@@ -9,7 +9,7 @@ use serde_json::json;
 use super::output::{self, Stop};
 use super::table::Table;
 use super::words::{AsOf, Local, mode_line, plain, plain_lines, state};
-use super::{Answer, Call, Exit};
+use super::{Answer, Call, Exit, template};
 use crate::domain::calendar::Instant;
 use crate::store::{Attempt, Kept};
 
@@ -38,6 +38,7 @@ pub(super) async fn run(call: &Call, show: &Show) -> Answer {
     let id = id(&show.notice)?;
     let store = call.store(&config).await?;
     let mut found = store.kept(&id).await?;
+    let in_use = template::hash_in_use(&config, &store).await?;
     store.close().await;
     let kept = match (found.pop(), found.pop()) {
         (None, _) => {
@@ -54,7 +55,7 @@ pub(super) async fn run(call: &Call, show: &Show) -> Answer {
     let parsed = kept.bytes.as_deref().and_then(|bytes| MessageParser::default().parse(bytes));
     if call.json {
         let mode = config.delivery.mode.as_str();
-        output::json("shipby.show/1", &document(&kept, parsed.as_ref(), mode))?;
+        output::json("shipby.show/1", &document(&kept, parsed.as_ref(), mode, in_use.as_deref()))?;
     } else if show.raw {
         output::bytes(kept.bytes.as_deref().ok_or_else(|| unwritten(&kept))?)?;
     } else if show.text || show.html {
@@ -68,7 +69,7 @@ pub(super) async fn run(call: &Call, show: &Show) -> Answer {
         let shown = if std::io::stdout().is_terminal() { plain_lines(&part) } else { part };
         output::text(&shown)?;
     } else {
-        output::text(&(mode_line(&config) + &for_people(&kept, parsed.as_ref(), local)))?;
+        output::text(&(mode_line(&config) + &for_people(&kept, parsed.as_ref(), local, in_use.as_deref())))?;
     }
     Ok(Exit::Done)
 }
@@ -133,7 +134,12 @@ fn header(mail: &Message<'_>, name: &str) -> Option<String> {
     value.map(|value| plain(&value))
 }
 
-fn for_people(kept: &Kept, parsed: Option<&Message<'_>>, local: Local) -> String {
+/// Whether the templates are others now than those it was written with.
+fn changed_since(kept: &Kept, in_use: Option<&str>) -> bool {
+    kept.template_hash.as_deref().zip(in_use).is_some_and(|(then, now)| then != now)
+}
+
+fn for_people(kept: &Kept, parsed: Option<&Message<'_>>, local: Local, in_use: Option<&str>) -> String {
     let entry = &kept.entry;
     let mut text = String::new();
     let mut head = Table::new();
@@ -163,6 +169,9 @@ fn for_people(kept: &Kept, parsed: Option<&Message<'_>>, local: Local) -> String
     if let Some(reason) = &entry.reason {
         text.push_str(&format!("{}\n", super::words::reason(reason, entry.by_occasion.as_deref())));
     }
+    if changed_since(kept, in_use) {
+        text.push_str("the templates have changed since it was written\n");
+    }
     let mut tries = Table::new();
     for tried in &kept.attempts {
         tries.row(attempt(tried, entry.mode.as_deref(), local));
@@ -188,7 +197,12 @@ fn instant(millis: i64) -> Instant {
     Instant::from_timestamp_millis(millis).unwrap_or_default()
 }
 
-fn document(kept: &Kept, parsed: Option<&Message<'_>>, mode: &str) -> serde_json::Value {
+fn document(
+    kept: &Kept,
+    parsed: Option<&Message<'_>>,
+    mode: &str,
+    in_use: Option<&str>,
+) -> serde_json::Value {
     let entry = &kept.entry;
     let headers: serde_json::Map<String, serde_json::Value> = HEADERS
         .iter()
@@ -211,6 +225,8 @@ fn document(kept: &Kept, parsed: Option<&Message<'_>>, mode: &str) -> serde_json
         "text": parsed.and_then(text_part),
         "html": parsed.and_then(html_part),
         "raw": kept.bytes.as_deref().map(String::from_utf8_lossy),
+        "template_hash": kept.template_hash,
+        "templates_changed_since": changed_since(kept, in_use),
         "attempts": kept.attempts,
     })
 }

@@ -5,11 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::config::Mode;
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::forecast::forecast;
+use crate::domain::notice::Notice;
+use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::settle::Outcome;
 use crate::mail::{ComposeError, Letter, Mailbox, compose, envelope_address};
 use crate::store::Ready;
-use crate::templates::{Rendered, Shop, TemplateError, TemplateSet, context};
+use crate::templates::{Current, Rendered, Shop, TemplateError, context};
 
 use super::Settings;
 
@@ -24,21 +26,25 @@ pub enum LetterError {
     Panic,
 }
 
+/// A notice as it was written.
+pub(super) struct Written {
+    pub subject: String,
+    /// Of the template set it was written with.
+    pub template_hash: String,
+    pub bytes: Vec<u8>,
+}
+
 /// Everything a mail is written with.
 #[derive(Debug)]
 pub struct Desk {
-    pub templates: TemplateSet,
+    /// Asked for each mail: it may be another one by then.
+    pub templates: Current,
     pub shop: Shop,
     pub from: Mailbox,
     pub reply_to: Option<Mailbox>,
 }
 
 impl Desk {
-    /// The hash of the template set mails are written with.
-    pub fn template_hash(&self) -> &str {
-        self.templates.hash()
-    }
-
     /// The envelope's sender.
     pub fn sender(&self) -> &str {
         self.from.address()
@@ -70,31 +76,29 @@ impl Desk {
             };
             compose(&letter).ok()
         };
-        self.templates.examples(&self.shop).into_iter().filter_map(compose).flatten().collect()
+        self.templates.get().examples(&self.shop).into_iter().filter_map(compose).flatten().collect()
     }
 
-    /// Subject and bytes of a notice.
+    /// A notice as it goes out.
     pub(super) fn write(
         &self,
         ready: &Ready,
         settings: &Settings,
         now: Instant,
-    ) -> Result<(String, Vec<u8>), LetterError> {
+    ) -> Result<Written, LetterError> {
         // A panic here must cost one notice, not the daemon.
         catch_unwind(AssertUnwindSafe(|| self.compose(ready, settings, now)))
             .unwrap_or(Err(LetterError::Panic))
     }
 
-    fn compose(
-        &self,
-        ready: &Ready,
-        settings: &Settings,
-        now: Instant,
-    ) -> Result<(String, Vec<u8>), LetterError> {
-        let next = next_news(ready, &settings.policy, now);
-        let mail = context(&ready.order, &ready.notice, &self.shop, &settings.policy, next, now);
-        let rendered = self.templates.render(&mail)?;
-        let real = ready.notice.content.email.as_str();
+    fn compose(&self, ready: &Ready, settings: &Settings, now: Instant) -> Result<Written, LetterError> {
+        let (order, notice) = (&ready.order, &ready.notice);
+        let next = next_news(order, notice, &settings.policy, now);
+        let templates = self.templates.get();
+        let language = templates.language(notice.kind, order.customer.locale.as_deref(), &self.shop.locale);
+        let mail = context(order, notice, &self.shop, &settings.policy, next, now, language);
+        let rendered = templates.render(&mail)?;
+        let real = notice.content.email.as_str();
         let (to, subject) = match &settings.mode {
             Mode::Redirect(address) => (address.as_str(), format!("[for {real}] {}", rendered.subject)),
             _ => (real, rendered.subject),
@@ -117,15 +121,15 @@ impl Desk {
             order: &ready.order.number,
             kind: ready.notice.kind.as_str(),
         })?;
-        Ok((subject, bytes))
+        Ok(Written { subject, template_hash: templates.hash().to_owned(), bytes })
     }
 }
 
 /// When the customer hears from us next if nothing changes: what the mail may promise.
-pub fn next_news(ready: &Ready, policy: &Policy, now: Instant) -> Option<chrono::NaiveDate> {
-    let mut order = ready.order.clone();
+pub fn next_news(order: &Order, notice: &Notice, policy: &Policy, now: Instant) -> Option<chrono::NaiveDate> {
+    let mut order = order.clone();
     order.under_way = None;
-    order.settle(&ready.notice, &ready.id, Outcome::Accepted, now, policy);
+    order.settle(notice, "", Outcome::Accepted, now, policy);
     let coming = forecast(&order, now, policy, now + chrono::TimeDelta::days(400), 1);
     coming.first().map(|coming| day_of(coming.at, order.zone(policy)))
 }

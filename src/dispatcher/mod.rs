@@ -27,7 +27,8 @@ use crate::mail::{Connection, Failure, Relay};
 use crate::store::{Owner, Ready, Settlement, Staged, Store, StoreError, Taking};
 
 use ledger::Ledger;
-pub use letter::{Desk, LetterError};
+use letter::Written;
+pub use letter::{Desk, LetterError, next_news};
 use throttle::Throttle;
 
 /// Where mails go.
@@ -358,8 +359,8 @@ impl Dispatcher {
             return;
         }
         match self.desk.write(&ready, &self.settings, now) {
-            Ok((subject, bytes)) => {
-                let (id, template_hash) = (ready.id.clone(), self.desk.template_hash().to_owned());
+            Ok(Written { subject, template_hash, bytes }) => {
+                let id = ready.id.clone();
                 taking.staged.push(Staged { id, subject, template_hash, bytes: bytes.clone() });
                 parcels.push(Parcel { ready, to, bytes });
             }

@@ -149,6 +149,11 @@ fn drop_update(view: &View, found: &[Due], plan: &mut Schedule) {
 }
 
 /// An order at a moment: what every rule asks for, worked out once.
+/// What a notice about the order would state at `now`, whether or not one is due; `email` is whom it would go to.
+pub fn stated(order: &Order, email: &EmailAddress, now: Instant, policy: &Policy) -> Content {
+    View::new(order, now, policy).content(email)
+}
+
 pub(super) struct View<'a> {
     pub order: &'a Order,
     pub now: Instant,

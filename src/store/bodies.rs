@@ -78,6 +78,11 @@ impl Store {
     }
 }
 
+/// Compresses what is no mail and so follows no pattern.
+pub(super) fn compress(bytes: &[u8]) -> Vec<u8> {
+    zstd::bulk::compress(bytes, LEVEL).unwrap_or_else(|_| bytes.to_vec())
+}
+
 /// Mails as they were sent, by the ids of their notices.
 pub(super) async fn unpack(conn: &mut SqliteConnection, kept: Vec<Body>) -> Result<Vec<(String, Vec<u8>)>> {
     const PATTERN: &str = "select bytes from patterns where id = $1";
@@ -96,7 +101,7 @@ pub(super) async fn unpack(conn: &mut SqliteConnection, kept: Vec<Body>) -> Resu
     Ok(mails)
 }
 
-fn decompress(bytes: &[u8], pattern: Option<&DecoderDictionary<'_>>) -> Result<Vec<u8>> {
+pub(super) fn decompress(bytes: &[u8], pattern: Option<&DecoderDictionary<'_>>) -> Result<Vec<u8>> {
     const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
     let damaged = |_| StoreError::Value { what: "a kept mail", value: "damaged bytes".to_owned() };
     if !bytes.starts_with(&FRAME) {

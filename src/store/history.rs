@@ -92,6 +92,8 @@ pub struct Kept {
     pub entry: Entry,
     /// None if it was never written, or is older than `keep_bodies`.
     pub bytes: Option<Vec<u8>>,
+    /// The hash of the templates it was written with.
+    pub template_hash: Option<String>,
     pub attempts: Vec<Attempt>,
 }
 
@@ -215,6 +217,7 @@ impl Store {
     /// One notice by its id or the beginning of it, with its bytes and tries.
     pub async fn kept(&self, id: &str) -> Result<Vec<Kept>> {
         const BODY: &str = "select notice_id, bytes, pattern from messages where notice_id = $1";
+        const TEMPLATES: &str = "select template_hash from notices where id = $1";
         const ATTEMPTS: &str = "select number, started_at, ended_at, phase, outcome, reply from attempts
             where notice_id = $1 order by number";
         let sql =
@@ -227,7 +230,9 @@ impl Store {
             let body = sqlx::query_as(BODY).bind(&entry.notice).fetch_all(&mut *reader).await?;
             let bytes = unpack(&mut reader, body).await?.pop().map(|(_, bytes)| bytes);
             let attempts = sqlx::query_as(ATTEMPTS).bind(&entry.notice).fetch_all(&mut *reader).await?;
-            kept.push(Kept { entry, bytes, attempts });
+            let template_hash =
+                sqlx::query_scalar(TEMPLATES).bind(&entry.notice).fetch_one(&mut *reader).await?;
+            kept.push(Kept { entry, bytes, template_hash, attempts });
         }
         Ok(kept)
     }

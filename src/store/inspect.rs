@@ -7,7 +7,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use super::pauses::all_pauses;
-use super::{MIGRATIONS, Result, StoreError, plain};
+use super::{MIGRATIONS, Result, StoreError, instant, plain};
+use crate::domain::calendar::Instant;
 use crate::domain::pause::Pause;
 
 /// The schema that brought pauses.
@@ -28,6 +29,8 @@ pub struct Inspection {
     pub for_a_person: i64,
     /// Pauses, also those that have ended by themselves.
     pub pauses: Vec<Pause>,
+    /// When the last set of templates passed that a daemon would go on with; None if none is kept.
+    pub templates_passed: Option<Instant>,
 }
 
 /// Reads how the database at `path` stands. Makes nothing, migrates nothing.
@@ -55,6 +58,8 @@ pub async fn inspect(path: &Path) -> Result<Inspection> {
 
 async fn look(conn: &mut SqliteConnection, path: &Path) -> Result<Inspection> {
     const TABLES: &str = "select count(*) from sqlite_master where name = '_sqlx_migrations'";
+    // An older house has no such table.
+    const KEEPS_SETS: &str = "select count(*) from sqlite_master where name = 'template_sets'";
     const OPEN: &str = "select count(*) from orders where status in ('waiting', 'open')";
     const PERSON: &str = "select count(*) from notices where state = 'held' or (state = 'in_doubt'
         and next_try_at is null and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock'))";
@@ -71,7 +76,11 @@ async fn look(conn: &mut SqliteConnection, path: &Path) -> Result<Inspection> {
         return Err(StoreError::Newer { path: path.to_owned(), found: schema, known });
     }
     let verdict: String = sqlx::query_scalar("pragma quick_check(1)").fetch_one(&mut *conn).await?;
-    let (mut open_orders, mut for_a_person, mut pauses) = (0, 0, Vec::new());
+    let (mut open_orders, mut for_a_person, mut pauses, mut passed) = (0, 0, Vec::new(), None);
+    let keeps_sets: i64 = sqlx::query_scalar(KEEPS_SETS).fetch_one(&mut *conn).await?;
+    if keeps_sets > 0 {
+        passed = sqlx::query_scalar("select max(kept_at) from template_sets").fetch_one(&mut *conn).await?;
+    }
     if schema > 0 {
         open_orders = sqlx::query_scalar(OPEN).fetch_one(&mut *conn).await?;
         for_a_person = sqlx::query_scalar(PERSON).fetch_one(&mut *conn).await?;
@@ -80,5 +89,6 @@ async fn look(conn: &mut SqliteConnection, path: &Path) -> Result<Inspection> {
         pauses = all_pauses(&mut *conn).await?;
     }
     let damage = Some(verdict).filter(|verdict| verdict != "ok");
-    Ok(Inspection { schema, known, damage, open_orders, for_a_person, pauses })
+    let templates_passed = passed.map(instant);
+    Ok(Inspection { schema, known, damage, open_orders, for_a_person, pauses, templates_passed })
 }

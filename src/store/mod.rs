@@ -30,6 +30,7 @@ mod questions;
 mod rows;
 mod settle;
 mod supply;
+mod template_sets;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +54,7 @@ pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
 pub use plan::{Planned, Planning, Work};
 pub use questions::{AddressChange, Found, Needed, NoticeFilter, Word};
 pub use settle::Settlement;
+pub use template_sets::KeptSet;
 
 use crate::domain::notice::Notice;
 

@@ -3,9 +3,10 @@
 //! Nothing here ever blocks the work: sending to the manager's socket can hang, so a thread of its own
 //! does it and messages beyond a short queue are dropped. Without a service manager nothing happens.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
@@ -15,7 +16,11 @@ use super::one_line;
 
 /// The line to the service manager; clones speak over the same one.
 #[derive(Debug, Clone, Default)]
-pub struct Supervisor(Option<SyncSender<Message>>);
+pub struct Supervisor {
+    line: Option<SyncSender<Message>>,
+    /// What was said last of each topic: the manager shows one line for all.
+    said: Arc<Mutex<BTreeMap<&'static str, String>>>,
+}
 
 #[derive(Debug)]
 enum Message {
@@ -29,15 +34,15 @@ impl Supervisor {
     /// Opens the line if the environment names a service manager (`NOTIFY_SOCKET`).
     pub fn from_env() -> Self {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
-            return Self(None);
+            return Self::default();
         }
         let (sender, receiver) = sync_channel(16);
         // Detached on purpose: a manager that does not read must not keep us from ending.
         match std::thread::Builder::new().name("sd-notify".to_owned()).spawn(move || forward(&receiver)) {
-            Ok(_) => Self(Some(sender)),
+            Ok(_) => Self { line: Some(sender), ..Self::default() },
             Err(error) => {
                 tracing::warn!(%error, "the service manager will hear nothing");
-                Self(None)
+                Self::default()
             }
         }
     }
@@ -47,9 +52,16 @@ impl Supervisor {
         self.send(Message::Ready);
     }
 
-    /// One line for `systemctl status`.
-    pub fn status(&self, text: &str) {
-        self.send(Message::Status(one_line(text)));
+    /// What `systemctl status` shows of a topic, beside what was said of others; an empty text takes it away.
+    pub fn status(&self, topic: &'static str, text: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if text.is_empty() {
+            said.remove(topic);
+        } else {
+            said.insert(topic, one_line(text));
+        }
+        let all: Vec<&str> = said.values().map(String::as_str).collect();
+        self.send(Message::Status(all.join("; ")));
     }
 
     /// The daemon drains and ends.
@@ -58,7 +70,7 @@ impl Supervisor {
     }
 
     fn send(&self, message: Message) {
-        if let Some(line) = &self.0 {
+        if let Some(line) = &self.line {
             // Full: the manager does not read. What it misses is only news.
             let _ = line.try_send(message);
         }
@@ -147,10 +159,15 @@ impl Watchdog {
             }
             let stalled = self.stalled();
             match stalled {
-                None => supervisor.send(Message::Alive),
+                None => {
+                    if reported.is_some() {
+                        supervisor.status("stalled", "");
+                    }
+                    supervisor.send(Message::Alive);
+                }
                 Some(name) if reported != stalled => {
                     tracing::error!(task = name, "stalled; the service manager will restart us");
-                    supervisor.status(&format!("stalled: {name}"));
+                    supervisor.status("stalled", &format!("stalled: {name}"));
                 }
                 Some(_) => {}
             }
@@ -178,16 +195,30 @@ mod tests {
     fn without_a_service_manager_nothing_happens() {
         let supervisor = Supervisor::default();
         supervisor.ready();
-        supervisor.status("54 open");
+        supervisor.status("mail", "54 open");
         supervisor.stopping();
     }
 
     #[test]
     fn a_manager_that_does_not_read_never_holds_us_up() {
         let (sender, _receiver) = sync_channel(1);
-        let supervisor = Supervisor(Some(sender));
+        let supervisor = Supervisor { line: Some(sender), ..Supervisor::default() };
         for _ in 0..100 {
-            supervisor.status("54 open\nREADY=1");
+            supervisor.status("mail", "54 open\nREADY=1");
         }
+    }
+
+    #[test]
+    fn what_is_said_of_one_topic_stays_beside_the_others_until_it_is_over() {
+        let (sender, receiver) = sync_channel(16);
+        let supervisor = Supervisor { line: Some(sender), ..Supervisor::default() };
+        supervisor.status("templates", "templates broken");
+        supervisor.status("mail", "3 settled");
+        supervisor.status("mail", "4 settled");
+        supervisor.status("templates", "");
+        let said: Vec<String> = receiver.try_iter().map(|message| format!("{message:?}")).collect();
+        let expected =
+            ["templates broken", "3 settled; templates broken", "4 settled; templates broken", "4 settled"];
+        assert_eq!(said, expected.map(|text| format!("Status({text:?})")));
     }
 }

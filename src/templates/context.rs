@@ -1,12 +1,14 @@
 //! What a template may use. Every field is always there (the templates are strict); what has no value is null.
 //!
 //! The doc comments are ops' reference. Dates are civil dates of the shop's zone; print them with `| date` or
-//! `| short_date`. Texts are free of control characters; html templates escape them by themselves.
+//! `| short_date`, and counts that may be large with `| number`. Texts are free of control characters, and what runs
+//! against the mail's direction is isolated; html templates escape them by themselves.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{gather, links};
+use super::gather;
+use super::language::Language;
 use crate::domain::notice::Notice;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
@@ -37,8 +39,13 @@ pub struct MailContext {
     pub includes: Vec<String>,
     /// The day on which the mail is written.
     pub today: NaiveDate,
+    /// The language the mail is written in.
+    pub language: LanguageVars,
+    /// Who writes.
     pub shop: ShopVars,
+    /// To whom.
     pub customer: CustomerVars,
+    /// What it is about.
     pub order: OrderVars,
     /// The title of the first item this mail is about; null where it is about none.
     pub item: Option<String>,
@@ -52,7 +59,7 @@ pub struct MailContext {
     pub undated: usize,
     /// Waiting lines whose goods are in our warehouse.
     pub in_house: usize,
-    /// A date we missed and say so (the latest, if there are several); else null.
+    /// A date we missed and say so (the latest, if there are several); null where we say nothing of the kind.
     pub missed: Option<NaiveDate>,
     /// How many lines' dates we missed.
     pub missed_lines: usize,
@@ -78,12 +85,23 @@ pub struct MailContext {
     pub refunds: Listed<Refund>,
     /// The day of the next regular mail; null where none is planned.
     pub next_news: Option<NaiveDate>,
+    /// Ways to look, to ask and to get out.
     pub links: Links,
+}
+
+/// `language`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanguageVars {
+    /// As `de`: html's `lang`.
+    pub tag: String,
+    /// `ltr`, or `rtl` where lines begin on the right: html's `dir`.
+    pub direction: String,
 }
 
 /// `shop`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShopVars {
+    /// As `[shop] name` in config.toml.
     pub name: String,
     /// The address that people read.
     pub support_email: String,
@@ -92,13 +110,14 @@ pub struct ShopVars {
 /// `customer`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerVars {
-    /// Null where the shop gave none.
+    /// As the shop wrote it. Null where it gave none.
     pub name: Option<String>,
 }
 
 /// `order`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderVars {
+    /// The number that the customer knows it by.
     pub number: String,
     /// The day it was placed.
     pub placed: NaiveDate,
@@ -137,22 +156,28 @@ impl<T> Listed<T> {
 /// Units of one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
+    /// What it is called.
     pub title: String,
+    /// The shop's own name for it.
     pub sku: String,
+    /// How many.
     pub quantity: u32,
 }
 
 /// A line that waits for goods, and what this mail says about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingLine {
+    /// What it is called.
     pub title: String,
+    /// The shop's own name for it.
     pub sku: String,
+    /// How many still wait.
     pub quantity: u32,
     /// Whether it is a preorder; else it is a backorder.
     pub preorder: bool,
     /// It ships by that date; null: there is none.
     pub date: Option<NaiveDate>,
-    /// The date the customer was told before, where it is another; else null.
+    /// The date the customer was told before; null where it is the same or there was none.
     pub was: Option<NaiveDate>,
     /// Whether `was` lies in the past.
     pub was_passed: bool,
@@ -175,7 +200,9 @@ pub struct WaitingLine {
 /// Place `at` of `of` orders that wait for the same item, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceVars {
+    /// 1 is next.
     pub at: u32,
+    /// How many orders wait.
     pub of: u32,
 }
 
@@ -199,9 +226,9 @@ pub struct Move {
 pub struct Reason {
     /// Why; null where ops did not say.
     pub reason: Option<String>,
-    /// What the customer could take in its place.
+    /// What the customer could take in its place; null where ops named nothing.
     pub alternative: Option<String>,
-    /// A code or a gesture.
+    /// A code or a gesture; null where ops set none.
     pub goodwill: Option<String>,
     /// The titles it is about.
     pub titles: Listed<String>,
@@ -210,11 +237,13 @@ pub struct Reason {
 /// Goods handed to a carrier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipment {
-    /// Null where the shop gave none, as with `tracking` and `url`.
+    /// Who carries it. Null where the shop gave none.
     pub carrier: Option<String>,
+    /// The carrier's code. Null where the shop gave none.
     pub tracking: Option<String>,
-    /// Where the parcel can be followed: always http or https.
+    /// Where the parcel can be followed, always http or https. Null where the shop gave no such page.
     pub url: Option<String>,
+    /// What is in it.
     pub lines: Listed<Item>,
 }
 
@@ -223,17 +252,18 @@ pub struct Shipment {
 pub struct Cancellation {
     /// `customer` or `shop`.
     pub by: String,
-    /// Null where nobody said.
+    /// Why. Null where nobody said.
     pub reason: Option<String>,
+    /// What was called off.
     pub lines: Listed<Item>,
 }
 
 /// Money given back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
-    /// As `49.90 EUR`.
+    /// As `49.90 EUR`; print it with `| money`.
     pub amount: String,
-    /// Null where the shop gave none.
+    /// The payment's own name for it. Null where the shop gave none.
     pub reference: Option<String>,
 }
 
@@ -261,6 +291,7 @@ pub fn context(
     policy: &Policy,
     next_news: Option<NaiveDate>,
     now: DateTime<Utc>,
+    language: &Language,
 ) -> MailContext {
-    gather::Gather::new(order, notice, policy, now).mail(links::of(order, shop), shop, next_news)
+    gather::Gather::new(order, notice, policy, now, language).mail(shop, next_news)
 }

@@ -72,7 +72,7 @@ pub(super) fn unknown<'a>(said: &str, wrong: &str, known: impl IntoIterator<Item
 }
 
 /// The word of `known` that takes the fewest edits from `wrong`.
-pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known.into_iter().min_by_key(|word| distance(wrong, word))
 }
 

@@ -1,124 +1,277 @@
 //! The files of a set: those compiled in, and those of a folder. Names are confined to the folder.
 //!
-//! `base.txt`, `base.html`, and per kind `subject.txt`, `body.txt` and `body.html` (none for `update_48h`).
+//! At the top the frames `base.txt` and `base.html`, and English: `language.toml`, `say.txt`, and per kind
+//! `subject.txt` and `body.txt`. Another language is a folder with the same files (`de/say.txt`,
+//! `de/date_slip/body.txt`). The html part is the sentences of `body.txt` in the frame `base.html`; a `body.html`
+//! beside it takes their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
 use super::error::{TemplateError, unknown};
+use super::language::{ROOT, is_tag, lineage};
 use crate::domain::notice::NoticeKind;
 
 /// The longest file that is read: 1 MiB.
 pub const MAX_FILE: u64 = 1 << 20;
 
 /// Path below the folder (with `/`) and text.
-pub(super) type Files = BTreeMap<String, String>;
+pub type Files = BTreeMap<String, String>;
 
-macro_rules! table {
-    ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("../../templates/", $name)))),+]
+/// The files that all kinds share.
+pub(super) const SHARED: &[&str] = &["base.html", "base.txt", "language.toml", "say.txt"];
+
+/// Those of them that speak: a language must have its own.
+pub(super) const SPOKEN: &[&str] = &["language.toml", "say.txt"];
+
+/// A compiled-in file: its name and its text.
+type File = (&'static str, &'static str);
+
+macro_rules! files {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$((concat!($folder, $name), include_str!(concat!("../../templates/", $folder, $name)))),+]
     };
 }
 
-/// The default set, one entry per file.
-pub const COMPILED_IN: &[(&str, &str)] = table![
-    "base.html",
-    "base.txt",
-    "cancelled/body.html",
-    "cancelled/body.txt",
-    "cancelled/subject.txt",
-    "confirmation/body.html",
-    "confirmation/body.txt",
-    "confirmation/subject.txt",
-    "date_improved/body.html",
-    "date_improved/body.txt",
-    "date_improved/subject.txt",
-    "date_slip/body.html",
-    "date_slip/body.txt",
-    "date_slip/subject.txt",
-    "overdue/body.html",
-    "overdue/body.txt",
-    "overdue/subject.txt",
-    "refunded/body.html",
-    "refunded/body.txt",
-    "refunded/subject.txt",
-    "restock/body.html",
-    "restock/body.txt",
-    "restock/subject.txt",
-    "shipped/body.html",
-    "shipped/body.txt",
-    "shipped/subject.txt",
-    "update_48h/body.txt",
-    "update_48h/subject.txt",
-    "weekly_status/body.html",
-    "weekly_status/body.txt",
-    "weekly_status/subject.txt",
+/// All that makes a language.
+macro_rules! language {
+    ($folder:literal) => {
+        files![
+            $folder:
+            "language.toml",
+            "say.txt",
+            "cancelled/body.txt",
+            "cancelled/subject.txt",
+            "confirmation/body.txt",
+            "confirmation/subject.txt",
+            "date_improved/body.txt",
+            "date_improved/subject.txt",
+            "date_slip/body.txt",
+            "date_slip/subject.txt",
+            "overdue/body.txt",
+            "overdue/subject.txt",
+            "refunded/body.txt",
+            "refunded/subject.txt",
+            "restock/body.txt",
+            "restock/subject.txt",
+            "shipped/body.txt",
+            "shipped/subject.txt",
+            "update_48h/body.txt",
+            "update_48h/subject.txt",
+            "weekly_status/body.txt",
+            "weekly_status/subject.txt",
+        ]
+    };
+}
+
+/// A line for each language that is compiled in.
+const PARTS: &[&[File]] = &[
+    files!["": "base.html", "base.txt"],
+    language!(""),
+    language!("de/"),
+    language!("es/"),
+    language!("fr/"),
 ];
+
+/// The default set, one entry per file.
+pub const COMPILED_IN: &[File] = &joined::<{ count(PARTS) }>(PARTS);
+
+const fn count(parts: &[&[File]]) -> usize {
+    let (mut part, mut sum) = (0, 0);
+    while part < parts.len() {
+        sum += parts[part].len();
+        part += 1;
+    }
+    sum
+}
+
+const fn joined<const N: usize>(parts: &[&[File]]) -> [File; N] {
+    let mut all = [("", ""); N];
+    let (mut part, mut at, mut to) = (0, 0, 0);
+    while part < parts.len() {
+        if at == parts[part].len() {
+            (part, at) = (part + 1, 0);
+            continue;
+        }
+        all[to] = parts[part][at];
+        (at, to) = (at + 1, to + 1);
+    }
+    all
+}
 
 /// Whether mails of `kind` have an html part: all but the short plain update.
 pub fn has_html(kind: NoticeKind) -> bool {
     kind != NoticeKind::Update48h
 }
 
-/// The files a kind has.
+/// The files a kind can have.
 fn parts_of(kind: NoticeKind) -> &'static [&'static str] {
     if has_html(kind) { &["subject.txt", "body.txt", "body.html"] } else { &["subject.txt", "body.txt"] }
 }
 
-/// The files every set must have.
-pub(super) fn required() -> impl Iterator<Item = String> {
-    let of_kind = |kind: &NoticeKind| {
-        parts_of(*kind).iter().map(move |part| format!("{kind}/{part}")).collect::<Vec<_>>()
-    };
-    NoticeKind::ALL.iter().flat_map(of_kind)
+/// The default set.
+pub(super) fn compiled_in() -> Files {
+    COMPILED_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+/// Where a language takes its files from: its own folder, then those of what it is a kind of (`de-AT/`, `de/`).
+fn folders(tag: &str) -> Vec<String> {
+    lineage(tag).map(|tag| if tag == ROOT { String::new() } else { format!("{tag}/") }).collect()
+}
+
+/// What a language is written with: the file behind each name, names being those of the root; and what it lacks.
+pub(super) fn of_language(tag: &str, files: &Files) -> (BTreeMap<String, String>, Vec<String>) {
+    let folders = folders(tag);
+    let own = folders.first().map_or("", String::as_str);
+    let (mut found, mut missing) = (BTreeMap::new(), Vec::new());
+    for name in SHARED {
+        // A frame holds no sentence: what has none of its own stands in that of the root.
+        let root = (!SPOKEN.contains(name)).then_some("");
+        let mut places =
+            folders.iter().map(String::as_str).chain(root).map(|folder| format!("{folder}{name}"));
+        match places.find(|file| files.contains_key(file)) {
+            Some(file) => _ = found.insert((*name).to_owned(), file),
+            None => missing.push(format!("{own}{name}")),
+        }
+    }
+    for kind in NoticeKind::ALL {
+        let has = |folder: &&String| files.keys().any(|file| file.starts_with(&format!("{folder}{kind}/")));
+        let all_kinds = folders.first().filter(|_| tag == ROOT);
+        let Some(folder) = folders.iter().find(has).or(all_kinds) else { continue };
+        let part = |part: &str| (format!("{kind}/{part}"), format!("{folder}{kind}/{part}"));
+        let (body, html) = (part("body.txt"), part("body.html"));
+        if has_html(*kind) && files.contains_key(&html.1) {
+            found.insert(html.0, html.1);
+        } else if has_html(*kind) && files.get(&body.1).is_some_and(|text| is_framed(text)) {
+            found.insert(html.0, body.1.clone());
+        }
+        for (name, file) in [part("subject.txt"), body] {
+            if !files.contains_key(&file) {
+                missing.push(file.clone());
+            }
+            found.insert(name, file);
+        }
+    }
+    (found, missing)
+}
+
+/// The files that a set lacks: a language has all that is spoken, and a kind all its parts.
+pub(super) fn missing(files: &Files) -> Vec<String> {
+    let tags = std::iter::once(ROOT).chain(languages(files));
+    tags.flat_map(|tag| of_language(tag, files).1).collect()
+}
+
+/// How a `body.txt` says that it stands in the frame; one that does not goes out as plain text alone.
+const FRAMED: &str = "extends \"base.txt\"";
+
+/// Whether a `body.txt` stands in the frame, and so in the html frame too.
+pub(super) fn is_framed(body: &str) -> bool {
+    body.contains(FRAMED)
+}
+
+/// The sentences of a `body.txt` in the html frame.
+pub(super) fn in_html(body: &str) -> String {
+    body.replacen(FRAMED, "extends \"base.html\"", 1)
+}
+
+/// The languages that `files` hold beside English.
+pub(super) fn languages(files: &Files) -> BTreeSet<&str> {
+    let folders = files.keys().filter_map(|file| file.split_once('/')).map(|(folder, _)| folder);
+    folders.filter(|folder| is_tag(folder)).collect()
+}
+
+/// What stands in a folder: the files that can be read, and what is wrong with the others.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub files: Files,
+    pub faults: Vec<TemplateError>,
 }
 
 /// Reads a set from `dir`. `README.md` and names that begin with a dot are passed over; anything else unknown is
-/// refused with the nearest known name.
-pub(super) fn read(dir: &Path) -> Result<Files, TemplateError> {
-    let mut files = Files::new();
-    for name in names_in(dir, "")? {
-        if name == "base.txt" || name == "base.html" {
-            files.insert(name.clone(), read_file(&dir.join(&name), &name)?);
-            continue;
-        }
-        let path = dir.join(&name);
-        let is_folder = std::fs::symlink_metadata(&path).map_err(|e| unreadable(&name, &e))?.is_dir();
-        let Some(kind) = NoticeKind::from_word(&name).filter(|_| is_folder) else {
-            let known = NoticeKind::ALL.iter().map(|kind| kind.as_str()).chain(["base.txt", "base.html"]);
-            let said = if is_folder { "is not a kind of notice" } else { "is not a template" };
-            return Err(TemplateError::whole(&name, unknown(said, &name, known)));
-        };
-        for part in names_in(&path, &name)? {
-            let file = format!("{name}/{part}");
-            let known = parts_of(kind);
-            if !known.contains(&part.as_str()) {
-                let said =
-                    if part == "body.html" { "this kind is plain text only" } else { "is not a template" };
-                return Err(TemplateError::whole(&file, unknown(said, &part, known.iter().copied())));
-            }
-            files.insert(file.clone(), read_file(&path.join(&part), &file)?);
-        }
-    }
-    Ok(files)
+/// a fault, told with the nearest known name.
+pub(super) fn read(dir: &Path) -> Found {
+    let mut found = Found::default();
+    found.take_language(dir, "");
+    found
 }
 
-/// The names in a folder, in order.
-fn names_in(dir: &Path, shown: &str) -> Result<Vec<String>, TemplateError> {
-    let shown = if shown.is_empty() { "." } else { shown };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|e| unreadable(shown, &e))? {
-        let name = entry.map_err(|e| unreadable(shown, &e))?.file_name();
-        let name = name
-            .into_string()
-            .map_err(|name| TemplateError::whole(name.to_string_lossy(), "the name is not valid UTF-8"))?;
-        if !name.starts_with('.') && name != "README.md" {
-            names.push(name);
+/// A link is no folder: it could lead elsewhere.
+fn is_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
+}
+
+impl Found {
+    /// What stands at the top (`prefix` is empty) or in a language's folder (`de/`).
+    fn take_language(&mut self, dir: &Path, prefix: &str) {
+        for name in self.names_in(dir, prefix.trim_end_matches('/')) {
+            let (path, file) = (dir.join(&name), format!("{prefix}{name}"));
+            if SHARED.contains(&name.as_str()) {
+                self.take(&path, file);
+            } else if !is_folder(&path) {
+                self.stranger(&file, "is not a template", &name);
+            } else if let Some(kind) = NoticeKind::from_word(&name) {
+                self.take_kind(&path, &file, kind);
+            } else if !prefix.is_empty() || !is_tag(&name) {
+                self.stranger(&file, "is not a kind of notice", &name);
+            } else if name == ROOT {
+                let said = "English stands at the top, not in a folder of its own";
+                self.faults.push(TemplateError::whole(&file, said));
+            } else {
+                self.take_language(&path, &format!("{name}/"));
+            }
         }
     }
-    names.sort();
-    Ok(names)
+
+    fn stranger(&mut self, file: &str, said: &str, name: &str) {
+        let known = NoticeKind::ALL.iter().map(|kind| kind.as_str()).chain(SHARED.iter().copied());
+        self.faults.push(TemplateError::whole(file, unknown(said, name, known)));
+    }
+
+    /// The parts of one kind.
+    fn take_kind(&mut self, path: &Path, folder: &str, kind: NoticeKind) {
+        let known = parts_of(kind);
+        for part in self.names_in(path, folder) {
+            let file = format!("{folder}/{part}");
+            if known.contains(&part.as_str()) {
+                self.take(&path.join(&part), file);
+                continue;
+            }
+            let said = if part == "body.html" { "this kind is plain text only" } else { "is not a template" };
+            self.faults.push(TemplateError::whole(&file, unknown(said, &part, known.iter().copied())));
+        }
+    }
+
+    fn take(&mut self, path: &Path, name: String) {
+        match read_file(path, &name) {
+            Ok(text) => {
+                self.files.insert(name, text);
+            }
+            Err(fault) => self.faults.push(fault),
+        }
+    }
+
+    /// The names in a folder, in order.
+    fn names_in(&mut self, dir: &Path, shown: &str) -> Vec<String> {
+        let shown = if shown.is_empty() { "." } else { shown };
+        let mut names = Vec::new();
+        let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+        for entry in entries.unwrap_or_else(|error| {
+            self.faults.push(unreadable(shown, &error));
+            Vec::new()
+        }) {
+            match entry.file_name().into_string() {
+                Ok(name) if name.starts_with('.') || name == "README.md" => {}
+                Ok(name) => names.push(name),
+                Err(name) => {
+                    let said = "the name is not valid UTF-8";
+                    self.faults.push(TemplateError::whole(name.to_string_lossy(), said));
+                }
+            }
+        }
+        names.sort();
+        names
+    }
 }
 
 /// A plain file of at most [`MAX_FILE`] octets of UTF-8. A link is not followed: it could lead out of the folder.
@@ -135,12 +288,18 @@ fn read_file(path: &Path, name: &str) -> Result<String, TemplateError> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(TemplateError::whole(name, "is longer than 1 MiB"));
     }
-    String::from_utf8(bytes).map_err(|fault| {
+    let text = String::from_utf8(bytes).map_err(|fault| {
         let valid = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
         let column = valid.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
         TemplateError { file: name.to_owned(), line, column, message: "is not valid UTF-8".to_owned() }
-    })
+    })?;
+    Ok(plain(&text))
+}
+
+/// Some editors begin a file with a mark and end lines with CRLF; neither belongs into a mail.
+fn plain(text: &str) -> String {
+    text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n")
 }
 
 fn unreadable(name: &str, error: &std::io::Error) -> TemplateError {

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::context::*;
-use super::links::{clean, clean_or, web_link};
+use super::language::Language;
+use super::links::{self, clean, clean_or, isolated, web_link};
 use crate::domain::calendar::day_of;
 use crate::domain::fact::{LineKind, LineUnits};
 use crate::domain::notice::{NewsKey, Notice, NoticeKind, StatedLine};
@@ -16,27 +17,31 @@ use crate::domain::order::{Line, NewsBody, Order};
 use crate::domain::policy::Policy;
 use crate::domain::supply::Cover;
 
-/// What stands in a mail where a text of the shop came to nothing once it was cleaned.
-const UNNAMED: &str = "item";
-
 pub(super) struct Gather<'a> {
     order: &'a Order,
     notice: &'a Notice,
     policy: &'a Policy,
     today: NaiveDate,
+    language: &'a Language,
     by_id: HashMap<&'a str, &'a Line>,
     stated: Vec<(&'a StatedLine, &'a Line)>,
 }
 
 impl<'a> Gather<'a> {
-    pub fn new(order: &'a Order, notice: &'a Notice, policy: &'a Policy, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        order: &'a Order,
+        notice: &'a Notice,
+        policy: &'a Policy,
+        now: DateTime<Utc>,
+        language: &'a Language,
+    ) -> Self {
         let by_id: HashMap<_, _> = order.lines.iter().map(|line| (line.id.as_str(), line)).collect();
         let known = |stated: &'a StatedLine| Some((stated, *by_id.get(stated.line.as_str())?));
         let stated = notice.content.lines.iter().filter_map(known).collect();
-        Self { order, notice, policy, today: day_of(now, policy.zone), by_id, stated }
+        Self { order, notice, policy, today: day_of(now, policy.zone), language, by_id, stated }
     }
 
-    pub fn mail(&self, links: Links, shop: &Shop, next_news: Option<NaiveDate>) -> MailContext {
+    pub fn mail(&self, shop: &Shop, next_news: Option<NaiveDate>) -> MailContext {
         let (shipments, cancellations, refunds) = (self.shipments(), self.cancellations(), self.refunds());
         let waiting = Listed::of(self.stated.iter(), |(stated, line)| self.waiting_line(stated, line));
         let (item, others) = self.subject(&waiting, &shipments, &cancellations);
@@ -49,11 +54,15 @@ impl<'a> Gather<'a> {
             kind: self.notice.kind.to_string(),
             includes: self.notice.includes.iter().map(ToString::to_string).collect(),
             today: self.today,
+            language: LanguageVars {
+                tag: self.language.tag.clone(),
+                direction: self.language.direction.as_str().to_owned(),
+            },
             shop: ShopVars {
-                name: clean_or(&shop.name, "the shop"),
+                name: self.name(&shop.name, &self.language.words.shop),
                 support_email: clean_or(&shop.support_email, ""),
             },
-            customer: CustomerVars { name: self.order.customer.name.as_deref().and_then(clean) },
+            customer: CustomerVars { name: self.text(self.order.customer.name.as_ref()) },
             order: self.order_vars(),
             item,
             others,
@@ -63,7 +72,7 @@ impl<'a> Gather<'a> {
             in_house: self.stated.iter().filter(|(stated, _)| stated.in_house).count(),
             missed: self.missed().filter_map(|(stated, line)| missed_date(stated, line)).max(),
             missed_lines: self.missed().count(),
-            missed_item: self.missed().next().map(|(_, line)| clean_or(&line.title, UNNAMED)),
+            missed_item: self.missed().next().map(|(_, line)| self.title(line)),
             slip: self.moved(|stated, line| self.slipped(stated, line)),
             improvement: self.moved(|stated, line| self.improved(stated, line)),
             reasons: self.reasons(),
@@ -74,8 +83,25 @@ impl<'a> Gather<'a> {
             cancellations,
             refunds,
             next_news: next_news.filter(|day| *day > self.today),
-            links,
+            links: links::of(self.order, shop, self.language),
         }
+    }
+
+    /// What people wrote, fit to stand in a line of this language.
+    fn text(&self, text: Option<&String>) -> Option<String> {
+        clean(text?).map(|text| isolated(text, self.language.direction))
+    }
+
+    fn name(&self, text: &String, otherwise: &str) -> String {
+        self.text(Some(text)).unwrap_or_else(|| otherwise.to_owned())
+    }
+
+    fn title(&self, line: &Line) -> String {
+        self.name(&line.title, &self.language.words.item)
+    }
+
+    fn item(&self, line: &Line, quantity: u32) -> Item {
+        Item { title: self.title(line), sku: clean_or(&line.sku, ""), quantity }
     }
 
     fn missed(&self) -> impl Iterator<Item = &(&'a StatedLine, &'a Line)> {
@@ -113,7 +139,7 @@ impl<'a> Gather<'a> {
         let expected_to = eta.map(|eta| eta.to).filter(|to| *to >= self.today);
         let place = line.place.filter(|place| place.of > 1 && !stated.in_house);
         WaitingLine {
-            title: clean_or(&line.title, UNNAMED),
+            title: self.title(line),
             sku: clean_or(&line.sku, ""),
             quantity: stated.units,
             preorder: line.kind == LineKind::Preorder,
@@ -168,7 +194,7 @@ impl<'a> Gather<'a> {
             }
             if moved.lines == 0 {
                 (moved.from, moved.to) = (line.told, stated.date);
-                moved.item = Some(clean_or(&line.title, UNNAMED));
+                moved.item = Some(self.title(line));
             }
             moved.lines += 1;
             moved.withdrawn += usize::from(stated.date.is_none());
@@ -183,7 +209,7 @@ impl<'a> Gather<'a> {
         let mut groups: Vec<(Words, Vec<&Line>)> = Vec::new();
         for (_, line) in self.stated.iter().filter(|(stated, line)| self.slipped(stated, line)) {
             let said = &line.reason;
-            let text = |text: &Option<String>| text.as_deref().and_then(clean);
+            let text = |text: &Option<String>| self.text(text.as_ref());
             let words = (text(&said.reason), text(&said.alternative), text(&said.goodwill));
             if words == (None, None, None) {
                 continue;
@@ -195,7 +221,7 @@ impl<'a> Gather<'a> {
             }
         }
         let reason = |((reason, alternative, goodwill), lines): (Words, Vec<&Line>)| {
-            let titles = Listed::of(lines.iter(), |line| clean_or(&line.title, UNNAMED));
+            let titles = Listed::of(lines.iter(), |line| self.title(line));
             Reason { reason, alternative, goodwill, titles }
         };
         groups.into_iter().map(reason).collect()
@@ -204,7 +230,7 @@ impl<'a> Gather<'a> {
     fn in_stock(&self) -> Listed<Item> {
         let owed = |line: &&Line| line.kind == LineKind::InStock && line.open() > 0;
         let lines: Vec<_> = self.order.lines.iter().filter(owed).collect();
-        Listed::of(lines.into_iter(), |line| item(line, line.open()))
+        Listed::of(lines.into_iter(), |line| self.item(line, line.open()))
     }
 
     /// The news this notice tells, of one kind.
@@ -220,11 +246,11 @@ impl<'a> Gather<'a> {
             Some((line, some.quantity.unwrap_or_else(|| all(line))))
         };
         let lines: Vec<_> = units.iter().filter_map(known).collect();
-        Listed::of(lines.into_iter(), |(line, quantity)| item(line, quantity))
+        Listed::of(lines.into_iter(), |(line, quantity)| self.item(line, quantity))
     }
 
     fn shipments(&self) -> Listed<Shipment> {
-        let text = |text: &Option<String>| text.as_deref().and_then(clean);
+        let text = |text: &Option<String>| self.text(text.as_ref());
         let shipment = |body: &NewsBody| match body {
             NewsBody::Shipped { lines, carrier, tracking, url } => Some(Shipment {
                 carrier: text(carrier),
@@ -241,7 +267,7 @@ impl<'a> Gather<'a> {
         let cancellation = |body: &NewsBody| match body {
             NewsBody::Cancelled { lines, by, reason } => Some(Cancellation {
                 by: by.to_string(),
-                reason: reason.as_deref().and_then(clean),
+                reason: self.text(reason.as_ref()),
                 lines: self.items(lines, |line| line.cancelled),
             }),
             _ => None,
@@ -292,10 +318,6 @@ impl<'a> Gather<'a> {
         };
         (title.cloned(), count.saturating_sub(1))
     }
-}
-
-fn item(line: &Line, quantity: u32) -> Item {
-    Item { title: clean_or(&line.title, UNNAMED), sku: clean_or(&line.sku, ""), quantity }
 }
 
 /// What the customer was told before, where this notice states something else.

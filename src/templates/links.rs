@@ -2,6 +2,7 @@
 //! become a link of a scheme other than http(s).
 
 use super::context::{Links, Shop};
+use super::language::{Direction, Language};
 use crate::domain::order::Order;
 
 /// The longest text that goes into a mail, in characters.
@@ -36,6 +37,18 @@ fn turns_direction(c: char) -> bool {
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// `text` between marks that keep its direction to itself (Unicode TR 9), where it runs against `line` or might.
+pub fn isolated(text: String, line: Direction) -> String {
+    let against = |c: char| c.is_alphabetic() && runs_left(c) == (line == Direction::Ltr);
+    if text.chars().any(against) { format!("\u{2068}{text}\u{2069}") } else { text }
+}
+
+/// Letters of the scripts that are written from right to left.
+fn runs_left(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'
+        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+}
+
 /// `url` if a browser can only take it for a web page.
 pub fn web_link(url: &str) -> Option<String> {
     let url = url.trim();
@@ -62,22 +75,21 @@ pub fn percent(text: &str) -> String {
     out
 }
 
-/// The ways to look, to ask and to get out for one order.
-pub fn of(order: &Order, shop: &Shop) -> Links {
+/// The ways to look, to ask and to get out for one order; ready-made mails are in `language`.
+pub fn of(order: &Order, shop: &Shop, language: &Language) -> Links {
     let number = clean_or(&order.number, "?");
     let page = |url: &Option<String>| -> Option<String> {
         web_link(&url.as_deref()?.replace("{order}", &percent(&order.number)))
     };
     let address = percent(&shop.support_email).replace("%40", "@");
-    let mail = |subject: &str, body: &str| {
-        let body = if body.is_empty() { String::new() } else { format!("&body={}", percent(body)) };
-        format!("mailto:{address}?subject={}{body}", percent(subject))
-    };
+    let words = &language.words;
+    let say = |words: &str| percent(&words.replace("{order}", &number));
+    let mail = |subject: &str| format!("mailto:{address}?subject={}", say(subject));
     Links {
         status: page(&shop.status_url),
         cancel: page(&shop.cancel_url),
-        cancel_mail: mail(&format!("Cancel order {number}"), &format!("Please cancel my order {number}.")),
-        contact_mail: mail(&format!("Order {number}"), ""),
+        cancel_mail: format!("{}&body={}", mail(&words.cancel_subject), say(&words.cancel_body)),
+        contact_mail: mail(&words.contact_subject),
     }
 }
 
@@ -92,6 +104,15 @@ mod tests {
         assert_eq!(clean("👩\u{200d}🔧").as_deref(), Some("👩\u{200d}🔧"), "joiners belong to the letters");
         assert_eq!(clean(" \u{feff}\t"), None);
         assert_eq!(clean(&"x".repeat(5000)).map(|text| text.len()), Some(MAX_TEXT));
+    }
+
+    #[test]
+    fn a_text_that_runs_against_the_line_keeps_its_direction_to_itself() {
+        let isolated = |text: &str, line| isolated(text.to_owned(), line);
+        assert_eq!(isolated("Kettle (2 l)", Direction::Ltr), "Kettle (2 l)");
+        assert_eq!(isolated("إبريق (2)", Direction::Ltr), "\u{2068}إبريق (2)\u{2069}");
+        assert_eq!(isolated("إبريق (2)", Direction::Rtl), "إبريق (2)");
+        assert_eq!(isolated("Kettle", Direction::Rtl), "\u{2068}Kettle\u{2069}");
     }
 
     #[test]

@@ -71,22 +71,23 @@ impl Names {
         }
     }
 
-    /// The first unknown name in `text`.
-    pub fn check(&self, file: &str, text: &str) -> Result<(), TemplateError> {
+    /// Every unknown name in `text`.
+    pub fn check(&self, file: &str, text: &str) -> Vec<TemplateError> {
         const NAMED: &[&str] =
             &["block", "endblock", "component", "endcomponent", "extends", "include", "raw", "endraw"];
+        let mut unknown = Vec::new();
         for tag in tags(text) {
             if tag.first().is_some_and(|first| NAMED.contains(&first.text)) {
                 continue;
             }
             for at in 0..tag.len() {
-                self.check_word(&tag, at).map_err(|message| {
+                if let Err(message) = self.check_word(&tag, at) {
                     let (line, column) = place(text, tag[at].at);
-                    TemplateError { file: file.to_owned(), line, column, message }
-                })?;
+                    unknown.push(TemplateError { file: file.to_owned(), line, column, message });
+                }
             }
         }
-        Ok(())
+        unknown
     }
 
     fn check_word(&self, tag: &[Token<'_>], at: usize) -> Result<(), String> {
@@ -167,7 +168,7 @@ fn is_name(word: &str) -> bool {
 }
 
 /// Line and column of byte `at`, both from 1.
-fn place(text: &str, at: usize) -> (usize, usize) {
+pub(super) fn place(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..at];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
@@ -176,8 +177,53 @@ fn place(text: &str, at: usize) -> (usize, usize) {
 /// The words and signs of each `{{ }}` and `{% %}`, without strings; comments and raw text are passed over.
 fn tags(text: &str) -> Vec<Vec<Token<'_>>> {
     let mut tags = Vec::new();
-    let mut at = 0;
     let mut raw = false;
+    for (from, to) in spans(text) {
+        if text[..from].ends_with('#') {
+            continue;
+        }
+        let tag = tokens(text, from, to);
+        let is = |word| tag.first().is_some_and(|first: &Token<'_>| first.text == word);
+        raw = (raw || is("raw")) && !is("endraw");
+        if !raw {
+            tags.push(tag);
+        }
+    }
+    tags
+}
+
+/// What a template writes itself, and where it begins: the text around tags and comments, and the strings in tags
+/// that print.
+pub(super) fn literals(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut after = 0;
+    for (from, to) in spans(text) {
+        found.push((after, &text[after..from - 2]));
+        after = to + 2;
+        if text[..from].ends_with("{{") {
+            found.extend(strings(text, from, to));
+        }
+    }
+    found.push((after, &text[after..]));
+    found
+}
+
+fn strings(text: &str, from: usize, to: usize) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut at = from;
+    while let Some(open) = text[at..to].find(['"', '\'', '`']).map(|found| at + found) {
+        let quote = &text[open..=open];
+        let close = text[open + 1..to].find(quote).map_or(to, |found| open + 1 + found);
+        found.push((open + 1, &text[open + 1..close]));
+        at = (close + 1).min(to);
+    }
+    found
+}
+
+/// Where the inside of each tag and comment begins and ends.
+pub(super) fn spans(text: &str) -> Vec<(usize, usize)> {
+    let mut spans = Vec::new();
+    let mut at = 0;
     while let Some(open) = text[at..].find('{').map(|found| at + found) {
         let end = match text.as_bytes().get(open + 1) {
             Some(b'{') => "}}",
@@ -190,17 +236,9 @@ fn tags(text: &str) -> Vec<Vec<Token<'_>>> {
         };
         let Some(close) = close_of(text, open + 2, end) else { break };
         at = close + 2;
-        if end == "#}" {
-            continue;
-        }
-        let tag = tokens(text, open + 2, close);
-        let is = |word| tag.first().is_some_and(|first: &Token<'_>| first.text == word);
-        raw = (raw || is("raw")) && !is("endraw");
-        if !raw {
-            tags.push(tag);
-        }
+        spans.push((open + 2, close));
     }
-    tags
+    spans
 }
 
 /// Where `end` stands outside of a string.
@@ -252,7 +290,10 @@ mod tests {
             serde_json::json!({ "order": { "number": "1" }, "lines": [{ "title": "t" }], "promise": null });
         let mut names = Names::of([context]);
         names.define_locals(text);
-        names.check("f", text).map_err(|error| error.to_string())
+        match names.check("f", text).as_slice() {
+            [] => Ok(()),
+            [first, ..] => Err(first.to_string()),
+        }
     }
 
     #[test]

@@ -2,22 +2,21 @@
 //!
 //! A set is all or nothing: one that fails is never seen outside of this file, so what can be rendered can be sent.
 
-use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tera::{Context, ErrorKind, Tera};
 
 use super::context::{MailContext, Shop, context};
 use super::error::TemplateError;
-use super::files::{self, Files, has_html};
-use super::names::Names;
-use super::{filters, samples};
+use super::files::{self, Files};
+use super::filters;
+use super::language::{Language, ROOT, lineage};
+use super::lint::load_folder;
+use super::samples::{self, Sample};
+use super::voice::Voice;
 use crate::domain::notice::NoticeKind;
-
-/// The longest part of a mail: 1 MiB. A template that loops without end stops there.
-pub const MAX_RENDERED: usize = 1 << 20;
 
 /// The longest subject, in characters.
 pub const MAX_SUBJECT: usize = 150;
@@ -34,7 +33,10 @@ pub struct Rendered {
 
 /// A set of templates that can be rendered. Cheap to share behind an `Arc`, slow to make.
 pub struct TemplateSet {
-    tera: Tera,
+    /// English first of all: what another language does not have is said in it.
+    root: Voice,
+    others: Vec<Voice>,
+    files: Files,
     hash: String,
 }
 
@@ -47,16 +49,31 @@ impl std::fmt::Debug for TemplateSet {
 impl TemplateSet {
     /// The default set. It is tested to pass, so that an error here is a fault of the build.
     pub fn compiled_in() -> Result<Self, TemplateError> {
-        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
-        Self::parse(&files::COMPILED_IN.iter().map(owned).collect())
+        Self::parse(files::compiled_in())
     }
 
-    /// The set in `dir`, checked as a whole.
+    /// The set in `dir`, checked as a whole; the first fault if it cannot be used.
     pub fn load(dir: &Path) -> Result<Self, TemplateError> {
-        let files = files::read(dir)?;
-        let set = Self::parse(&files)?;
-        set.check(&files)?;
-        Ok(set)
+        load_folder(dir).into_set()
+    }
+
+    /// The set in `dir` as it stands, not checked: for looking at what is being edited.
+    pub fn draft(dir: &Path) -> Result<Self, TemplateError> {
+        let found = files::read(dir);
+        match found.faults.into_iter().next() {
+            Some(fault) => Err(fault),
+            None => Self::parse(found.files),
+        }
+    }
+
+    /// A set that was checked before: only its grammar is looked at again.
+    pub fn of_checked(files: Files) -> Result<Self, TemplateError> {
+        Self::parse(files)
+    }
+
+    /// Its files, by their paths below the folder.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// SHA-256 of all files, in hex: what tells one set from another.
@@ -64,105 +81,85 @@ impl TemplateSet {
         &self.hash
     }
 
-    /// The mail for `mail`, by the templates of its kind.
+    /// The languages that mails can be written in, English first.
+    pub fn languages(&self) -> impl Iterator<Item = &Arc<Language>> {
+        self.voices().map(|voice| &voice.language)
+    }
+
+    /// The language for a mail of `kind`: the customer's (`de-AT`, else `de`), else the shop's, else English. One that
+    /// has no mails of `kind` is passed over, so that a mail is of one piece.
+    pub fn language(&self, kind: NoticeKind, customer: Option<&str>, shop: &str) -> &Arc<Language> {
+        let mut wanted = customer.into_iter().chain([shop]).flat_map(lineage);
+        let voice = wanted.find_map(|tag| self.voice_for(tag, kind));
+        &voice.unwrap_or(&self.root).language
+    }
+
+    /// The mail for `mail`, by the templates of its kind in its language.
     pub fn render(&self, mail: &MailContext) -> Result<Rendered, TemplateError> {
         let kind = NoticeKind::from_word(&mail.kind)
             .ok_or_else(|| TemplateError::whole(&mail.kind, "is not a kind of notice"))?;
+        let tag = &mail.language.tag;
+        let voice = self
+            .voice_for(tag, kind)
+            .ok_or_else(|| TemplateError::whole(format!("{tag}/{kind}"), "is not among the templates"))?;
         let variables = Context::from_serialize(mail).map_err(|e| TemplateError::of(kind.as_str(), &e))?;
-        let subject = self.part(kind, "subject.txt", &variables)?;
+        let part = |part: &str| voice.render(&format!("{kind}/{part}"), &variables);
+        let subject = part("subject.txt")?;
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
         if subject.is_empty() {
-            return Err(TemplateError::whole(format!("{kind}/subject.txt"), "renders to nothing"));
+            let fault = TemplateError::whole(format!("{kind}/subject.txt"), "renders to nothing");
+            return Err(voice.located(fault));
         }
-        let text = tidy(&self.part(kind, "body.txt", &variables)?);
-        let html = if has_html(kind) { Some(tidy(&self.part(kind, "body.html", &variables)?)) } else { None };
+        let text = tidy(&part("body.txt")?);
+        let html = if voice.has_html(kind) { Some(tidy(&part("body.html")?)) } else { None };
         Ok(Rendered { subject, text, html })
     }
 
-    /// One mail of every kind, as this set writes it to nobody.
+    /// One mail of every kind in the shop's language, as this set writes it to nobody.
     pub fn examples(&self, shop: &Shop) -> Vec<Rendered> {
         let (samples, policy) = (samples::samples(), samples::policy());
         let example = |kind: &NoticeKind| {
             let sample = samples.iter().find(|sample| sample.notice.kind == *kind)?;
-            self.render(&context(&sample.order, &sample.notice, shop, &policy, sample.next_news, sample.now))
-                .ok()
+            let Sample { order, notice, next_news, now, .. } = sample;
+            let language = self.language(*kind, None, &shop.locale);
+            self.render(&context(order, notice, shop, &policy, *next_news, *now, language)).ok()
         };
         NoticeKind::ALL.iter().filter_map(example).collect()
     }
 
-    fn part(&self, kind: NoticeKind, part: &str, variables: &Context) -> Result<String, TemplateError> {
-        let name = format!("{kind}/{part}");
-        let mut out = Capped(Vec::with_capacity(4096));
-        self.tera.render_to(&name, variables, &mut out).map_err(|error| match error.kind() {
-            ErrorKind::Io(_) => TemplateError::whole(&name, "renders to more than 1 MiB"),
-            _ => TemplateError::of(&name, &error),
-        })?;
-        String::from_utf8(out.0).map_err(|_| TemplateError::whole(&name, "renders to what is not UTF-8"))
+    /// The voice that writes mails of `kind` in the language called `tag`, if there is one.
+    pub(super) fn voice_for(&self, tag: &str, kind: NoticeKind) -> Option<&Voice> {
+        self.voice(tag).filter(|voice| voice.speaks_of(kind))
     }
 
-    fn parse(files: &Files) -> Result<Self, TemplateError> {
-        if let Some(missing) = files::required().find(|name| !files.contains_key(name)) {
-            return Err(TemplateError::whole(missing, "is missing"));
-        }
-        let mut tera = Tera::new();
-        filters::register(&mut tera);
-        tera.add_raw_templates(files).map_err(|error| TemplateError::of("base.txt", &error))?;
-        Ok(Self { tera, hash: hash(files) })
+    fn voices(&self) -> impl Iterator<Item = &Voice> {
+        std::iter::once(&self.root).chain(&self.others)
     }
 
-    /// Every name known, also in branches not taken; every sample rendered, with a shop that has pages and one that
-    /// has none; in every body the order's number and a way out.
-    fn check(&self, files: &Files) -> Result<(), TemplateError> {
-        let (samples, shops, policy) = (samples::samples(), samples::shops(), samples::policy());
-        let mail = |sample: &samples::Sample, shop: &Shop| {
-            context(&sample.order, &sample.notice, shop, &policy, sample.next_news, sample.now)
-        };
-        let mails: Vec<_> =
-            samples.iter().flat_map(|s| shops.iter().map(move |shop| (s.name, mail(s, shop)))).collect();
-        let mut names = Names::of(mails.iter().map(|(_, m)| serde_json::to_value(m).unwrap_or(Value::Null)));
-        files.values().for_each(|text| names.define_locals(text));
-        files.iter().try_for_each(|(file, text)| names.check(file, text))?;
-        for (name, mail) in &mails {
-            let in_sample = |mut error: TemplateError| {
-                error.message = format!("{} (in the sample `{name}`)", error.message);
-                error
-            };
-            lint(mail, &self.render(mail).map_err(in_sample)?).map_err(in_sample)?;
-        }
-        Ok(())
+    fn voice(&self, tag: &str) -> Option<&Voice> {
+        self.voices().find(|voice| voice.language.tag.eq_ignore_ascii_case(tag))
+    }
+
+    /// Reads the files; nothing is rendered yet.
+    pub(super) fn parse(files: Files) -> Result<Self, TemplateError> {
+        let root = Voice::of(ROOT, &files)?;
+        let others = files::languages(&files).into_iter().map(|tag| Voice::of(tag, &files));
+        let others = others.collect::<Result<_, _>>()?;
+        let hash = hash(&files);
+        Ok(Self { root, others, files, hash })
     }
 }
 
-/// The rules no mail may break.
-fn lint(mail: &MailContext, rendered: &Rendered) -> Result<(), TemplateError> {
-    let fault =
-        |part: &str, message: String| Err(TemplateError::whole(format!("{}/{part}", mail.kind), message));
-    let length = rendered.subject.chars().count();
-    if length > MAX_SUBJECT {
-        return fault("subject.txt", format!("is {length} characters long; {MAX_SUBJECT} is the most"));
-    }
-    let links = &mail.links;
-    let ways = [
-        Some(&links.cancel_mail),
-        Some(&links.contact_mail),
-        Some(&mail.shop.support_email),
-        links.cancel.as_ref(),
-    ];
-    let html = rendered.html.as_ref().map(|html| ("body.html", html, true));
-    for (part, body, escaped) in std::iter::once(("body.txt", &rendered.text, false)).chain(html) {
-        let says = |text: &str| body.contains(&if escaped { escape(text) } else { text.to_owned() });
-        if !says(&mail.order.number) {
-            return fault(part, "does not name the order; use {{ order.number }}".to_owned());
-        }
-        if !ways.iter().flatten().any(|way| says(way)) {
-            let mend = "offers no way out; use {{ links.cancel }}, {{ links.cancel_mail }} or {{ shop.support_email }}";
-            return fault(part, mend.to_owned());
-        }
-    }
-    Ok(())
+/// A fault of the grammar of one file, whatever the others hold. Where a language has a say, it is `language`.
+pub(super) fn syntax_fault(file: &str, text: &str, language: &Arc<Language>) -> Option<TemplateError> {
+    let mut tera = Tera::new();
+    filters::register(&mut tera, language);
+    let error = tera.add_raw_template(file, text).err()?;
+    matches!(error.kind(), ErrorKind::SyntaxError(_)).then(|| TemplateError::of(file, &error))
 }
 
-fn escape(text: &str) -> String {
+/// As html templates escape it.
+pub fn escape(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     match tera::escape_html(text, &mut out) {
         Ok(()) => String::from_utf8(out).unwrap_or_default(),
@@ -196,23 +193,6 @@ fn hash(files: &Files) -> String {
         }
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Takes [`MAX_RENDERED`] octets and fails at the next.
-struct Capped(Vec<u8>);
-
-impl Write for Capped {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_RENDERED {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

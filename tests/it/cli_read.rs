@@ -2,6 +2,7 @@
 
 mod check;
 mod house;
+mod template;
 
 use std::sync::Arc;
 

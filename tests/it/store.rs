@@ -499,3 +499,23 @@ async fn a_place_in_the_queue_is_exact_whoever_changed_the_queue() {
     assert_eq!((place(&other, "4").await, place(&other, "3").await), (Some((1, 3)), Some((3, 3))));
     other.close().await;
 }
+
+#[tokio::test]
+async fn of_the_template_sets_that_passed_the_last_one_is_kept() {
+    let shop = TestApp::start(START).await;
+    let store = shop.store();
+    assert_eq!(store.last_template_set().await.unwrap(), None);
+    let files = |text: &str| [("base.txt".to_owned(), text.to_owned())].into();
+    store.keep_template_set("one", &files("1"), shop.now()).await.unwrap();
+    let later = shop.now() + TimeDelta::hours(1);
+    store.keep_template_set("two", &files("2 ñ"), later).await.unwrap();
+    // The same set again: it passed when it passed.
+    store.keep_template_set("two", &files("2 ñ"), later + TimeDelta::hours(1)).await.unwrap();
+    let kept = store.last_template_set().await.unwrap().unwrap();
+    assert_eq!((kept.hash.as_str(), kept.kept_at, kept.files), ("two", later, files("2 ñ")));
+    let sets: i64 = sqlx::query_scalar("select count(*) from template_sets")
+        .fetch_one(&mut shop.raw().await)
+        .await
+        .unwrap();
+    assert_eq!(sets, 1);
+}

@@ -1,14 +1,28 @@
 //! Every mail as it goes out, and every way in which a folder of templates can be wrong.
 
+mod languages;
+mod looks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use shipby::domain::notice::NoticeKind;
 use shipby::templates::samples::{self, Sample};
 use shipby::templates::{COMPILED_IN, MailContext, Rendered, Shop, TemplateSet, context};
 
+/// The set as it is compiled in.
+static SET: LazyLock<TemplateSet> = LazyLock::new(|| TemplateSet::compiled_in().unwrap());
+
+/// What the sample's mail may say, in English.
 fn mail(sample: &Sample, shop: &Shop) -> MailContext {
-    context(&sample.order, &sample.notice, shop, &samples::policy(), sample.next_news, sample.now)
+    mail_in("en", sample, shop)
+}
+
+fn mail_in(language: &str, sample: &Sample, shop: &Shop) -> MailContext {
+    let Sample { order, notice, next_news, now, .. } = sample;
+    let language = SET.language(notice.kind, Some(language), "en");
+    context(order, notice, shop, &samples::policy(), *next_news, *now, language)
 }
 
 /// Every sample, rendered for a shop with pages and for one without.
@@ -240,15 +254,16 @@ fn no_kind_fails_on_an_order_that_is_odd_for_it() {
 
 mod folder {
     use super::*;
+    use crate::template_check;
 
-    /// A folder with the compiled-in files, changed by `change`.
+    /// A folder with the compiled-in files of English, changed by `change`.
     fn folder(change: impl Fn(&Path)) -> Result<TemplateSet, String> {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in COMPILED_IN {
-            let path = dir.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
+        folder_of(&[], change)
+    }
+
+    /// The same with other `languages`.
+    pub fn folder_of(languages: &[&str], change: impl Fn(&Path)) -> Result<TemplateSet, String> {
+        let dir = template_check::folder_of(languages);
         change(dir.path());
         TemplateSet::load(dir.path()).map_err(|error| error.to_string())
     }
@@ -261,19 +276,20 @@ mod folder {
     fn the_compiled_in_files_are_those_of_the_folder_and_make_the_same_set() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
         let mut found = Vec::new();
-        for entry in std::fs::read_dir(&root).unwrap().map(Result::unwrap) {
-            let name = entry.file_name().into_string().unwrap();
-            if entry.path().is_dir() {
-                let parts = std::fs::read_dir(entry.path()).unwrap();
-                found.extend(
-                    parts.map(|part| format!("{name}/{}", part.unwrap().file_name().to_str().unwrap())),
-                );
-            } else if name != "README.md" {
-                found.push(name);
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.ends_with("README.md") {
+                    found.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+                }
             }
         }
         found.sort();
-        assert_eq!(found, COMPILED_IN.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>());
+        let mut compiled_in: Vec<_> = COMPILED_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+        compiled_in.sort();
+        assert_eq!(found, compiled_in);
         let loaded = TemplateSet::load(&root).unwrap();
         assert_eq!(loaded.hash(), TemplateSet::compiled_in().unwrap().hash());
         let edited = folder(|dir| {
@@ -319,7 +335,6 @@ mod folder {
         let without =
             |file: &'static str| folder(|dir| std::fs::remove_file(dir.join(file)).unwrap()).unwrap_err();
         assert_eq!(without("overdue/body.txt"), "overdue/body.txt:1:1 is missing");
-        assert_eq!(without("overdue/body.html"), "overdue/body.html:1:1 is missing");
         assert_eq!(without("overdue/subject.txt"), "overdue/subject.txt:1:1 is missing");
         let with_folder =
             |name: &'static str| folder(|dir| std::fs::create_dir(dir.join(name)).unwrap()).unwrap_err();

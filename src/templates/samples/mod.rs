@@ -3,6 +3,7 @@
 //! `load` renders them all, `check` and the tests too. They are made of the domain's own types and use no clock.
 
 mod orders;
+mod traits;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -11,6 +12,7 @@ use crate::domain::notice::{Notice, NoticeKind};
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use orders::{line, made};
+pub use traits::{Case, cases};
 
 /// One order and the notice that is due about it.
 #[derive(Debug, Clone)]

@@ -55,6 +55,11 @@ pub(super) fn line(title: &str) -> SampleLine {
 }
 
 impl SampleLine {
+    /// The line, and what the notice states about it.
+    pub fn parts(self) -> (Line, StatedLine) {
+        (self.line, self.stated)
+    }
+
     pub fn promised(mut self, on: u32) -> Self {
         self.line.promised = Some(day(on));
         self.was(on).now_ships(on)
@@ -95,6 +100,11 @@ impl SampleLine {
 
     pub fn preorder(mut self) -> Self {
         self.line.kind = LineKind::Preorder;
+        self
+    }
+
+    pub fn in_stock(mut self) -> Self {
+        self.line.kind = LineKind::InStock;
         self
     }
 

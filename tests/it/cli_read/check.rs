@@ -58,6 +58,22 @@ async fn check_counts_warnings_and_faults_of_the_configuration() {
     assert!(out.contains("database   fail  no/such/folder.db: there is no folder no/such"), "{out}");
 }
 
+#[test]
+fn check_warns_of_a_shop_whose_language_has_no_templates() {
+    let house = House::new("live");
+    let dutch = CONFIG.replace("MODE", "live").replace("[shop]", "[shop]\nlocale = \"nl\"");
+    std::fs::write(house.path("config.toml"), dutch).unwrap();
+    let checked = house.json(&["check"]);
+    assert_eq!(checked["parts"][2]["state"], "warn");
+    assert_eq!(
+        checked["parts"][2]["details"],
+        json!([
+            "[shop] locale = \"nl\": there are no templates in it, only in en, de, es, fr; customers who gave no \
+             language are written to in English"
+        ])
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn check_logs_in_at_the_mail_server_and_sends_nothing() {
     let house = House::new("live");

@@ -114,7 +114,7 @@ impl House {
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap();
             // Templates may gain samples; that is no matter of these tests.
-            let samples = format!("{} samples", shipby::templates::samples::samples().len());
+            let samples = format!("{} samples", shipby::templates::samples::cases().len());
             text.replace(&self.folder.path().display().to_string(), "/shop").replace(&samples, "all samples")
         };
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))

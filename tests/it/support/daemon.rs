@@ -74,16 +74,29 @@ impl House {
 
     /// Waits until the manager was told this; what comes before is passed over.
     pub fn hear(&self, word: &str) {
-        let mut buffer = [0; 512];
+        self.hear_line(word, |line| line == word);
+    }
+
+    /// The same for a status that holds these words.
+    pub fn hear_status(&self, words: &str) {
+        self.hear_line(words, |line| line.starts_with("STATUS=") && line.contains(words));
+    }
+
+    fn hear_line(&self, wanted: &str, is_it: impl Fn(&str) -> bool) {
+        let mut buffer = [0; 4096];
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             let Ok(length) = self.manager.recv(&mut buffer) else { break };
-            if String::from_utf8_lossy(&buffer[..length]).lines().any(|line| line == word) {
+            if String::from_utf8_lossy(&buffer[..length]).lines().any(&is_it) {
                 return;
             }
         }
-        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        panic!("the daemon never said {word}; its log:\n{log}");
+        panic!("the daemon never said {wanted}; its log:\n{}", self.log());
+    }
+
+    /// The log of the daemon started last.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
     pub async fn store(&self) -> Store {
