@@ -99,6 +99,8 @@ struct Parcel {
 
 /// Notices taken at one time: enough to keep the connections busy, few enough to stay small in memory.
 const BATCH: u32 = 256;
+/// Mails that are worth a thread of their own to write.
+const FOR_A_WRITER: usize = 32;
 /// No more is taken than leaves in so many seconds, for what is taken is not asked again whether it is still
 /// true, nor whether the send window is still open.
 const AHEAD: f64 = 10.0;
@@ -335,30 +337,65 @@ impl Dispatcher {
             }
         };
         let (mut parcels, mut taking) = (Vec::with_capacity(ready.len()), Taking::default());
-        for ready in ready {
+        let written = self.write_all(&ready, now);
+        for (ready, written) in ready.into_iter().zip(written) {
             taking.notices.push((ready.id.clone(), ready.revision));
-            self.wrap(ready, now, &mut parcels, &mut taking);
+            self.wrap(ready, written, now, &mut parcels, &mut taking);
         }
         Ok(Some((parcels, taking)))
     }
 
+    /// Writes what may be mailed and has no bytes yet; None for the others. A full batch is written by several threads:
+    /// it is the dearest part of a mail.
+    fn write_all(&self, ready: &[Ready], now: Instant) -> Vec<Option<Result<Written, LetterError>>> {
+        let write = |ready: &Ready| {
+            let may_go = self.settings.allowed.allows(&ready.notice.content.email);
+            (may_go && ready.message.is_none()).then(|| self.desk.write(ready, &self.settings, now))
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let writers = processors.min(ready.len().div_ceil(FOR_A_WRITER));
+        if writers < 2 {
+            return ready.iter().map(write).collect();
+        }
+        std::thread::scope(|scope| {
+            let parts = ready.chunks(ready.len().div_ceil(writers));
+            let parts: Vec<_> = parts
+                .map(|part| (part.len(), scope.spawn(move || part.iter().map(write).collect::<Vec<_>>())))
+                .collect();
+            let failed = |length| (0..length).map(|_| Some(Err(LetterError::Panic))).collect();
+            parts
+                .into_iter()
+                .flat_map(|(length, part)| part.join().unwrap_or_else(|_| failed(length)))
+                .collect()
+        })
+    }
+
     /// Makes a parcel of a notice, or settles it at once where it cannot or may not be mailed.
-    fn wrap(&self, mut ready: Ready, now: Instant, parcels: &mut Vec<Parcel>, taking: &mut Taking) {
+    fn wrap(
+        &self,
+        mut ready: Ready,
+        written: Option<Result<Written, LetterError>>,
+        now: Instant,
+        parcels: &mut Vec<Parcel>,
+        taking: &mut Taking,
+    ) {
         let policy = &self.settings.policy;
         let to = match &self.settings.mode {
             Mode::Redirect(address) => address.as_str().to_owned(),
             _ => ready.notice.content.email.as_str().to_owned(),
         };
-        if !self.settings.allowed.allows(&ready.notice.content.email) {
-            let words = Some("the address is not in delivery.allow_recipients".to_owned());
-            taking.settled.push(settlement(ready, Outcome::NotAllowed, now, None, words, policy));
+        let Some(written) = written else {
+            if let Some(bytes) =
+                ready.message.take().filter(|_| self.settings.allowed.allows(&ready.notice.content.email))
+            {
+                parcels.push(Parcel { ready, to, bytes });
+            } else {
+                let words = Some("the address is not in delivery.allow_recipients".to_owned());
+                taking.settled.push(settlement(ready, Outcome::NotAllowed, now, None, words, policy));
+            }
             return;
-        }
-        if let Some(bytes) = ready.message.take() {
-            parcels.push(Parcel { ready, to, bytes });
-            return;
-        }
-        match self.desk.write(&ready, &self.settings, now) {
+        };
+        match written {
             Ok(Written { subject, template_hash, bytes }) => {
                 let id = ready.id.clone();
                 taking.staged.push(Staged { id, subject, template_hash, bytes: bytes.clone() });
