@@ -36,6 +36,10 @@ enum Event {
     Added(LineKind, Option<i64>),
     Address(Option<&'static str>),
     Server(Server),
+    /// The blast guard holds back what changed last.
+    Held,
+    Released,
+    HeldDropped,
     /// Nobody plans for so many hours.
     Outage(u32),
     /// The clock is set by so many minutes.
@@ -130,6 +134,9 @@ fn events() -> impl Strategy<Value = Event> {
         1 => (kinds(), prop::option::of(-5i64..30)).prop_map(|(kind, days)| Event::Added(kind, days)),
         1 => select(addresses.to_vec()).prop_map(Event::Address),
         4 => select(moods.to_vec()).prop_map(Event::Server),
+        2 => Just(Event::Held),
+        1 => Just(Event::Released),
+        1 => Just(Event::HeldDropped),
         2 => (1u32..700).prop_map(Event::Outage),
         1 => (-10i64..3000).prop_map(Event::Clock),
     ]
@@ -223,6 +230,12 @@ impl Lived {
             Event::Refunded => world.refund(),
             Event::Address(address) => world.readdress(*address),
             Event::Server(mood) => world.server = *mood,
+            Event::Held if world.order.heard.confirmed => world.hold(),
+            Event::Held => {}
+            Event::Released => world.order.hold = None,
+            Event::HeldDropped => {
+                world.order.drop_held(world.now, &world.policy);
+            }
             Event::Quantity(line, quantity) => world.upsert(|fact| {
                 let count = fact.lines.len();
                 fact.lines[line % count].quantity = *quantity;
@@ -271,6 +284,7 @@ impl Lived {
     fn live_until(&mut self, until: Instant) {
         let world = &mut self.world;
         let told: Vec<_> = world.order.lines.iter().map(|line| line.told).collect();
+        let was_held = world.order.hold.is_some();
         let foreseen = (world.order.under_way.is_none() && world.server == Server::Accepts)
             .then(|| forecast(&world.order, world.now, &world.policy, until, 20));
         world.run(until);
@@ -287,9 +301,21 @@ impl Lived {
             let went_out: Vec<_> = new.iter().map(|s| (s.at, s.notice.occasion.clone())).collect();
             assert_eq!(foreseen, went_out, "the forecast was wrong");
         }
+        let told_before = told;
         if new.is_empty() {
             let now = world.order.lines.iter().map(|line| line.told);
-            assert!(now.eq(told), "told changed without a mail");
+            assert!(now.eq(told_before.iter().copied()), "told changed without a mail");
+        }
+        if was_held && world.order.hold.is_some() {
+            let tells = |kind: &NoticeKind| kind.may_be_held();
+            let told =
+                new.iter().any(|sent| tells(&sent.notice.kind) || sent.notice.includes.iter().any(tells));
+            assert!(!told, "what is held was told: {new:?}");
+            let now = world.order.lines.iter().map(|line| line.told);
+            assert!(
+                now.zip(&told_before).all(|(now, told)| now == *told || now.is_none()),
+                "told moved while held"
+            );
         }
         self.holds();
         self.seen = self.world.accepted.len();

@@ -9,7 +9,7 @@ use super::calendar::{Instant, day_of};
 use super::customer::{Customer, EmailAddress};
 use super::fact::{By, CancelFact, LineFact, LineKind, LineUnits, OrderFact, RefundFact, ShipmentFact};
 use super::notice::{Decision, Notice, NoticeKind, NoticeState, Occasion, Reason};
-use super::order::{Order, Settling};
+use super::order::{Hold, Order, Settling};
 use super::policy::Policy;
 use super::schedule::{Schedule, schedule};
 use super::settle::Outcome;
@@ -208,6 +208,11 @@ impl World {
         format!("{of}-{}", self.facts)
     }
 
+    /// Holds back what changed last, as the blast guard does.
+    pub fn hold(&mut self) {
+        self.order.hold = Some(Hold { batch: 1, kind: None });
+    }
+
     // Time.
 
     /// Lets time pass with nobody at work.
@@ -248,6 +253,7 @@ impl World {
                     && again.superseded.is_none()
                     && again.dropped.is_empty()
                     && again.silent.is_empty()
+                    && again.hold == self.order.hold
                     && again.heard == self.order.heard;
                 assert!(nothing, "planned twice at {}: {again:#?}\nfor {:#?}", self.now, self.order);
                 assert!(again.plan_at.is_none_or(|at| at > self.now), "it looks again at once");

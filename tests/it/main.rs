@@ -13,6 +13,7 @@ mod intake_facts;
 mod intake_files;
 mod layers;
 mod recovery;
+mod replay;
 mod smtp;
 mod store;
 mod story_blast;
