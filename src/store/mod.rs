@@ -12,6 +12,14 @@ macro_rules! may_expire {
     };
 }
 
+/// What a notice was before it was taken, in SQL: a doubt stays one until the server's clear word.
+macro_rules! state_before {
+    () => {
+        "case when doubtful then 'in_doubt' when attempts > 1 then 'deferred' else 'queued' end"
+    };
+}
+
+mod aftermath;
 mod bodies;
 mod cover;
 mod digests;

@@ -1,24 +1,22 @@
-//! The dispatcher's side: what is ready, take it with its bytes, begin a body; give back, expire, and what a dead
-//! owner left behind.
+//! The dispatcher's side: what is ready, take it with its bytes, begin a body, give back. What ends otherwise is in
+//! `aftermath`.
 //!
 //! What always holds: a notice is taken, its bytes and its attempt are stored in one commit, before the first octet
 //! leaves; a begun body is recorded before its first octet; whoever takes or settles names itself.
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::bodies::unpack;
 use super::load::load;
 use super::pauses::paused;
-use super::rows::{NOTICE_COLUMNS, NoticeRow, to_json};
+use super::rows::to_json;
 use super::settle::{Settlement, settle};
 use super::{Result, Store, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::notice::{Notice, NoticeKind, UnderWay};
 use crate::domain::order::Order;
-use crate::domain::policy::Policy;
-use crate::domain::settle::Outcome;
 
 /// A notice whose time has come, with all that rendering it needs.
 #[derive(Debug, Clone)]
@@ -75,13 +73,6 @@ pub struct Staged {
     pub bytes: Vec<u8>,
 }
 
-/// What a notice was before it was taken, in SQL: a doubt stays one until the server's clear word.
-macro_rules! state_before {
-    () => {
-        "case when doubtful then 'in_doubt' when attempts > 1 then 'deferred' else 'queued' end"
-    };
-}
-
 /// No fact about the order `o` waits to be planned at $1, in SQL.
 macro_rules! plan_is_current {
     () => {
@@ -91,7 +82,7 @@ macro_rules! plan_is_current {
 }
 
 /// The orders of these notices are planned before anything of them is taken.
-const WAKE_ORDERS: &str = "update orders set plan_at = $2 where number in
+pub(super) const WAKE_ORDERS: &str = "update orders set plan_at = $2 where number in
     (select order_number from notices where id in (select value from json_each($1)))";
 
 impl Store {
@@ -286,114 +277,7 @@ impl Store {
         let done = sqlx::query(OLD).bind(millis(before)).execute(&self.writer).await?;
         Ok(done.rows_affected())
     }
-
-    /// Settles what has lost its use while it waited. Says how many.
-    pub async fn expire(&self, now: Instant, policy: &Policy) -> Result<usize> {
-        const EXPIRED: &str =
-            concat!("select id from notices where ", may_expire!(), " and useful_until <= $1 limit 1000");
-        let may_be: Option<String> =
-            sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_optional(&self.readers).await?;
-        if may_be.is_none() {
-            return Ok(0);
-        }
-        let mut tx = self.begin().await?;
-        // Asked again where nobody can take one meanwhile.
-        let expired: Vec<String> = sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_all(&mut *tx).await?;
-        self.settle_all(
-            &mut tx,
-            &expired,
-            Outcome::Expired,
-            "it had lost its use before it was accepted",
-            now,
-            policy,
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(expired.len())
-    }
-
-    /// At a start: what a dead owner had taken goes back, what had begun to leave is in doubt.
-    /// Says how many of each.
-    pub async fn recover(&self, now: Instant, policy: &Policy) -> Result<(usize, usize)> {
-        const TAKEN: &str = "select id, body_begun_at is not null from notices where owner is not null";
-        const BACK: &str = concat!(
-            "update notices set owner = null, next_try_at = $2, state = ",
-            state_before!(),
-            " where id in (select value from json_each($1))"
-        );
-        const CUT_SHORT: &str = "update attempts set ended_at = $2, outcome = 'interrupted'
-            where ended_at is null and notice_id in (select value from json_each($1))";
-        let mut tx = self.begin().await?;
-        let left: Vec<(String, bool)> = sqlx::query_as(TAKEN).fetch_all(&mut *tx).await?;
-        let (begun, taken): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, begun)| *begun);
-        let begun: Vec<String> = begun.into_iter().map(|(id, _)| id).collect();
-        let taken: Vec<String> = taken.into_iter().map(|(id, _)| id).collect();
-        if !taken.is_empty() {
-            sqlx::query(BACK).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
-            sqlx::query(CUT_SHORT).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
-            sqlx::query(WAKE_ORDERS).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
-        }
-        let doubt = Outcome::Doubtful { again: false };
-        self.settle_all(&mut tx, &begun, doubt, "shipby stopped before the server answered", now, policy)
-            .await?;
-        tx.commit().await?;
-        Ok((taken.len(), begun.len()))
-    }
-
-    /// Settles notices outside a dialogue, all with the same outcome.
-    async fn settle_all(
-        &self,
-        conn: &mut SqliteConnection,
-        ids: &[String],
-        outcome: Outcome,
-        words: &str,
-        now: Instant,
-        policy: &Policy,
-    ) -> Result<()> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let rows = format!(
-            "select {NOTICE_COLUMNS}, attempts, owner from notices where id in (select value from json_each($1))"
-        );
-        let rows: Vec<TriedNotice> =
-            sqlx::query_as(AssertSqlSafe(rows)).bind(to_json(ids)).fetch_all(&mut *conn).await?;
-        let numbers: Vec<String> = rows.iter().map(|row| row.notice.order_number.clone()).collect();
-        let mut orders: HashMap<String, Order> =
-            load(conn, &numbers).await?.into_iter().map(|l| (l.order.number.clone(), l.order)).collect();
-        let mut by_owner: HashMap<String, Vec<Settlement>> = HashMap::new();
-        for row in rows {
-            let Some(mut order) = orders.remove(&row.notice.order_number) else { continue };
-            let again = row.notice.doubtful;
-            let under_way = row.notice.into_under_way()?;
-            let outcome = match outcome {
-                Outcome::Doubtful { .. } => Outcome::Doubtful { again },
-                // Time does not resolve a doubt.
-                Outcome::Expired if again => Outcome::Doubtful { again },
-                other => other,
-            };
-            let settled = order.settle(&under_way.notice, &under_way.id, outcome, now, policy);
-            by_owner.entry(row.owner.unwrap_or_default()).or_default().push(Settlement {
-                id: under_way.id,
-                order,
-                notice: under_way.notice,
-                settled,
-                attempt: row.attempts,
-                at: now,
-                phase: None,
-                reply: Some(words.to_owned()),
-                look: (ANY_REVISION, Some(now)),
-            });
-        }
-        for (owner, settlements) in by_owner {
-            settle(conn, &owner, &settlements).await?;
-        }
-        Ok(())
-    }
 }
-
-/// No order has it: the planner looks at once.
-const ANY_REVISION: i64 = -1;
 
 #[derive(sqlx::FromRow)]
 struct ReadyRow {
@@ -405,14 +289,6 @@ struct ReadyRow {
 
 fn times(of: &[(String, Instant)]) -> Vec<(&str, i64)> {
     of.iter().map(|(id, at)| (id.as_str(), millis(*at))).collect()
-}
-
-#[derive(sqlx::FromRow)]
-struct TriedNotice {
-    #[sqlx(flatten)]
-    notice: NoticeRow,
-    attempts: u32,
-    owner: Option<String>,
 }
 
 async fn messages(conn: &mut SqliteConnection, ids: &str) -> Result<HashMap<String, Vec<u8>>> {
