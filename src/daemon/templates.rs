@@ -61,6 +61,7 @@ impl Templates {
         let set = match report.into_set() {
             Ok(set) => {
                 tracing::info!(from = %source, set = set.hash(), "templates loaded");
+                store.note_template_fault(None).await?;
                 if let Source::Folder(_) = source {
                     store.keep_template_set(set.hash(), set.files(), clock.now()).await?;
                 }
@@ -72,6 +73,7 @@ impl Templates {
                 };
                 tracing::error!(%passed, set = set.hash(),
                     "the templates are broken; the last set that passed is used");
+                store.note_template_fault(Some(&error.to_string())).await?;
                 supervisor.status(TOPIC, &broken(&error));
                 set
             }
@@ -110,16 +112,21 @@ impl Templates {
         let report = load(Source::Folder(self.folder.clone()), self.shop.clone()).await?;
         log(&report, &self.folder);
         match report.into_set() {
-            Ok(set) if set.hash() == self.current.get().hash() => self.supervisor.status(TOPIC, ""),
+            Ok(set) if set.hash() == self.current.get().hash() => {
+                self.store.note_template_fault(None).await?;
+                self.supervisor.status(TOPIC, "");
+            }
             Ok(set) => {
                 self.store.keep_template_set(set.hash(), set.files(), self.clock.now()).await?;
                 tracing::info!(set = set.hash(), "templates loaded; mails are written with them from now on");
                 self.current.set(set);
+                self.store.note_template_fault(None).await?;
                 self.supervisor.status(TOPIC, "");
             }
             Err(error) => {
                 tracing::error!(folder = %self.folder.display(),
                     "the templates are broken; the set in use stays");
+                self.store.note_template_fault(Some(&error.to_string())).await?;
                 self.supervisor.status(TOPIC, &broken(&error));
             }
         }

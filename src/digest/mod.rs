@@ -32,6 +32,9 @@ pub struct Digest {
     pub at: Instant,
     /// The shop's civil day.
     pub day: NaiveDate,
+    /// The template folder is broken, and the last good set is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_fault: Option<String>,
     /// Changes whose mails the blast guard holds until a person decides, oldest first.
     #[serde(skip)]
     pub batches: Vec<HeldBatch>,
@@ -77,7 +80,8 @@ pub async fn gather(store: &Store, now: Instant, asked: Asked) -> Result<Digest,
     }
     let mut batches = store.held_batches().await?;
     batches.retain(|batch| !batch.counting);
-    Ok(Digest { at: now, day, batches, findings: kept.in_order(), counts: kept.counts })
+    let template_fault = store.template_fault().await?;
+    Ok(Digest { at: now, day, template_fault, batches, findings: kept.in_order(), counts: kept.counts })
 }
 
 /// What was found, of which no more is kept than is listed.

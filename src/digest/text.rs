@@ -28,7 +28,7 @@ pub fn write(digest: &Digest, head: Masthead<'_>) -> (String, String) {
     let local = digest.at.with_timezone(&head.zone);
     let mut text = head.mode.sentence().map_or_else(String::new, |mode| format!("mode {mode}\n"));
     text.push_str(&format!("{}, {}\n\n", head.shop, local.format("%A %-d %B %Y, %H:%M")));
-    if digest.counts.is_empty() && digest.batches.is_empty() {
+    if digest.counts.is_empty() && digest.batches.is_empty() && digest.template_fault.is_none() {
         text.push_str("Nothing needs you today: no date that a customer was told is near or missed, and no mail came to nothing.\n");
     }
     let mut counts: Vec<(String, &str)> = Vec::new();
@@ -39,6 +39,13 @@ pub fn write(digest: &Digest, head: Masthead<'_>) -> (String, String) {
     let wide = counts.iter().map(|(number, _)| number.len()).max().unwrap_or(0);
     for (number, counted) in &counts {
         text.push_str(&format!("{number:>wide$}  {counted}\n"));
+    }
+    if let Some(fault) = &digest.template_fault {
+        text.push_str(&format!(
+            "\nTHE TEMPLATES ARE BROKEN\n{}\nUntil that is mended, mails are written with the last set that passed. \
+             `shipby template check` shows all of it.\n",
+            plain(fault)
+        ));
     }
     text.push_str(&held(digest));
     for concern in digest.counts.keys() {
@@ -64,7 +71,8 @@ fn subject(digest: &Digest) -> String {
         .counts
         .iter()
         .map(|(concern, number)| format!("{} {}", grouped(number), about(*concern).short));
-    let parts: Vec<String> = held.into_iter().chain(counted).collect();
+    let broken = digest.template_fault.as_ref().map(|_| "the templates are broken".to_owned());
+    let parts: Vec<String> = broken.into_iter().chain(held).chain(counted).collect();
     let day = digest.day.format("%-d %B");
     if parts.is_empty() {
         format!("nothing needs you on {day}")

@@ -7,6 +7,9 @@ use super::rows::{json, to_json};
 use super::{Result, Store, StoreError, instant, millis};
 use crate::domain::calendar::Instant;
 
+/// The name of the value in `meta`.
+const FAULT: &str = "template_fault";
+
 /// A set as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptSet {
@@ -31,6 +34,16 @@ impl Store {
         sqlx::query("delete from template_sets where hash <> $1").bind(hash).execute(&mut *tx).await?;
         sqlx::query(KEEP).bind(hash).bind(millis(now)).bind(files).execute(&mut *tx).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Keeps what is wrong with the template folder, for those who ask; None: nothing.
+    pub async fn note_template_fault(&self, fault: Option<&str>) -> Result<()> {
+        self.set_meta(FAULT, fault.unwrap_or_default()).await
+    }
+
+    /// What a daemon found wrong with the template folder, in place of which it uses the last set that passed.
+    pub async fn template_fault(&self) -> Result<Option<String>> {
+        Ok(self.meta(FAULT).await?.filter(|fault| !fault.is_empty()))
     }
 
     /// The last set that passed, if one was ever kept.

@@ -49,6 +49,8 @@ async fn what_is_saved_is_used_and_what_is_broken_leaves_the_last_good_set_at_wo
     let broken = "templates broken, the last good set is used: confirmation/subject.txt:1:17 Field `numbr`";
     house.hear_status(broken);
     assert_eq!(subject(&store, "3").await, "Saved 3");
+    let fault = until(LONG, async || store.template_fault().await.unwrap()).await;
+    assert!(fault.starts_with("confirmation/subject.txt:1:17 Field `numbr`"), "{fault}");
     std::fs::remove_file(dir.join(SUBJECT)).unwrap();
     daemon.signal("HUP");
     house.hear_status("confirmation/subject.txt:1:1 is missing");
@@ -64,6 +66,7 @@ async fn what_is_saved_is_used_and_what_is_broken_leaves_the_last_good_set_at_wo
     put(&dir, SUBJECT, "Mended {{ order.number }}");
     until(LONG, async || (kept(&store).await != saved).then_some(())).await;
     assert_eq!(subject(&store, "6").await, "Mended 6");
+    until(LONG, async || store.template_fault().await.unwrap().is_none().then_some(())).await;
     daemon.signal("TERM");
 }
 

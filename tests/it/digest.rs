@@ -376,3 +376,20 @@ async fn digests_of_long_ago_are_forgotten() {
         .unwrap();
     assert_eq!(left, ["2026-03-21", "2026-06-19"]);
 }
+
+#[tokio::test]
+async fn broken_templates_are_in_it_until_they_are_mended() {
+    let shop = shop("2026-03-03T07:00:00Z", Script::default(), &[]).await;
+    let courier = courier(&shop);
+    let fault = "confirmation/subject.txt:1:17 Field `numbr` is not defined";
+    shop.store().note_template_fault(Some(fault)).await.unwrap();
+    assert_eq!(turn_at(&shop, &courier, "2026-03-03T07:30:00Z").await, "accepted");
+    let mail = digests(&shop).remove(0);
+    assert_eq!(mail.subject, "Fine Tableware: the templates are broken on 3 March");
+    let text = text_of(&mail);
+    assert!(text.contains(&format!("THE TEMPLATES ARE BROKEN\n{fault}\nUntil that is mended")), "{text}");
+    assert!(!text.contains("Nothing needs you"), "{text}");
+    shop.store().note_template_fault(None).await.unwrap();
+    assert_eq!(turn_at(&shop, &courier, "2026-03-04T07:30:00Z").await, "accepted");
+    assert!(text_of(&digests(&shop)[1]).contains("Nothing needs you today"));
+}

@@ -1,6 +1,7 @@
 //! What several connections send at once: everything once, whatever the relay does in between.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use shipby::mail::{Answer, Dialogue, Script};
 use shipby::parts;
 use shipby::planner;
 use shipby::store::Attempt;
+use shipby::templates::{Current, TemplateSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::app::{Differs, TestApp};
@@ -268,4 +270,49 @@ async fn while_the_system_s_clock_is_before_the_build_nothing_is_sent_and_then_i
 
 async fn attempts(shop: &TestApp, order: &str) -> Vec<Attempt> {
     shop.kept(order, "confirmation").await.attempts
+}
+
+/// A set whose confirmations say `letter` in the subject and in the text.
+fn lettered(letter: &str) -> TemplateSet {
+    let whole = TemplateSet::compiled_in().unwrap();
+    let mut files = whole.files().clone();
+    files.retain(|name, _| !["de/", "es/", "fr/"].iter().any(|language| name.starts_with(language)));
+    files.insert("confirmation/subject.txt".into(), format!("{letter} {{{{ order.number }}}}"));
+    files.insert("confirmation/body.txt".into(), format!("{letter}: {{{{ order.number }}}}, just reply"));
+    TemplateSet::of_checked(files).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn templates_that_change_while_mails_leave_make_each_mail_of_one_piece() {
+    let mut shop = busy(400, "8", Script::default()).await;
+    let current = Current::new(lettered("A"));
+    let (clock, owner) = (shop.sim.clock(), "templates".to_owned());
+    shop.sim.dispatcher =
+        parts::dispatcher_with(&shop.config, shop.store().clone(), clock, owner, current.clone()).unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let editor = std::thread::spawn({
+        let over = over.clone();
+        move || {
+            for letter in ["B", "A"].into_iter().cycle() {
+                if over.load(Ordering::SeqCst) {
+                    return;
+                }
+                current.set(lettered(letter));
+            }
+        }
+    });
+    shop.settle().await;
+    over.store(true, Ordering::SeqCst);
+    editor.join().unwrap();
+    let mails = shop.mails();
+    assert_eq!(mails.len(), 400);
+    let mut letters: Vec<&str> = Vec::new();
+    for mail in &mails {
+        let letter = &mail.subject[..1];
+        assert_eq!(mail.text, format!("{letter}: {}, just reply", mail.order));
+        letters.push(letter);
+    }
+    letters.sort_unstable();
+    letters.dedup();
+    assert_eq!(letters, ["A", "B"], "both sets were at work");
 }
