@@ -9,13 +9,23 @@ use crate::store::{Ready, Staged, StoreError, Taking};
 
 /// Mails that are worth a thread of their own to write.
 const FOR_A_WRITER: usize = 32;
+
+/// What is to leave for a notice.
+enum Draft {
+    /// Nothing: we may not mail this address.
+    NotAllowed,
+    /// The bytes of an earlier try.
+    Kept(Vec<u8>),
+    New(Result<Written, LetterError>),
+}
+
 impl Dispatcher {
     /// Renders a batch of what is ready and has no bytes yet: what may be mailed, and all that is to be taken before
     /// anything leaves. None when nothing is ready.
     pub(super) async fn prepare(&self, now: Instant) -> Result<Option<(Vec<Parcel>, Taking)>, StoreError> {
         let policy = &self.settings.policy;
         let may_go_at = |ready: &Ready| ready.order.may_go_at(ready.notice.kind, now, policy);
-        let ready = loop {
+        let mut ready = loop {
             let ready = self.store.ready(now, self.ahead()).await?;
             if ready.is_empty() {
                 return Ok(None);
@@ -29,71 +39,59 @@ impl Dispatcher {
             }
         };
         let (mut parcels, mut taking) = (Vec::with_capacity(ready.len()), Taking::default());
-        let written = self.write_all(&ready, now);
-        for (ready, written) in ready.into_iter().zip(written) {
+        let drafts = self.draft(&mut ready, now);
+        for (ready, draft) in ready.into_iter().zip(drafts) {
             taking.notices.push((ready.id.clone(), ready.revision));
-            self.wrap(ready, written, now, &mut parcels, &mut taking);
+            self.wrap(ready, draft, now, &mut parcels, &mut taking);
         }
         Ok(Some((parcels, taking)))
     }
 
-    /// Writes what may be mailed and has no bytes yet; None for the others. A full batch is written by several threads:
-    /// it is the dearest part of a mail.
-    fn write_all(&self, ready: &[Ready], now: Instant) -> Vec<Option<Result<Written, LetterError>>> {
-        let write = |ready: &Ready| {
-            let may_go = self.settings.allowed.allows(&ready.notice.content.email);
-            (may_go && ready.message.is_none()).then(|| self.desk.write(ready, &self.settings, now))
+    /// Writes what may be mailed and has no bytes yet. A full batch is written by several threads: it is the dearest part
+    /// of a mail.
+    fn draft(&self, ready: &mut [Ready], now: Instant) -> Vec<Draft> {
+        let draft = |ready: &mut Ready| match ready.message.take() {
+            _ if !self.settings.allowed.allows(&ready.notice.content.email) => Draft::NotAllowed,
+            Some(bytes) => Draft::Kept(bytes),
+            None => Draft::New(self.desk.write(ready, &self.settings, now)),
         };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let writers = processors.min(ready.len().div_ceil(FOR_A_WRITER));
         if writers < 2 {
-            return ready.iter().map(write).collect();
+            return ready.iter_mut().map(draft).collect();
         }
         std::thread::scope(|scope| {
-            let parts = ready.chunks(ready.len().div_ceil(writers));
+            let parts = ready.chunks_mut(ready.len().div_ceil(writers));
             let parts: Vec<_> = parts
-                .map(|part| (part.len(), scope.spawn(move || part.iter().map(write).collect::<Vec<_>>())))
+                .map(|part| scope.spawn(move || part.iter_mut().map(draft).collect::<Vec<_>>()))
                 .collect();
-            let failed = |length| (0..length).map(|_| Some(Err(LetterError::Panic))).collect();
-            parts
-                .into_iter()
-                .flat_map(|(length, part)| part.join().unwrap_or_else(|_| failed(length)))
-                .collect()
+            // The desk lets no panic through.
+            let done = |part: std::thread::ScopedJoinHandle<'_, Vec<Draft>>| {
+                part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            parts.into_iter().flat_map(done).collect()
         })
     }
 
     /// Makes a parcel of a notice, or settles it at once where it cannot or may not be mailed.
-    fn wrap(
-        &self,
-        mut ready: Ready,
-        written: Option<Result<Written, LetterError>>,
-        now: Instant,
-        parcels: &mut Vec<Parcel>,
-        taking: &mut Taking,
-    ) {
+    fn wrap(&self, ready: Ready, draft: Draft, now: Instant, parcels: &mut Vec<Parcel>, taking: &mut Taking) {
         let policy = &self.settings.policy;
         let to = match &self.settings.mode {
             Mode::Redirect(address) => address.as_str().to_owned(),
             _ => ready.notice.content.email.as_str().to_owned(),
         };
-        let Some(written) = written else {
-            if let Some(bytes) =
-                ready.message.take().filter(|_| self.settings.allowed.allows(&ready.notice.content.email))
-            {
-                parcels.push(Parcel { ready, to, bytes });
-            } else {
+        match draft {
+            Draft::NotAllowed => {
                 let words = Some("the address is not in delivery.allow_recipients".to_owned());
                 taking.settled.push(settlement(ready, Outcome::NotAllowed, now, None, words, policy));
             }
-            return;
-        };
-        match written {
-            Ok(Written { subject, template_hash, bytes }) => {
+            Draft::Kept(bytes) => parcels.push(Parcel { ready, to, bytes }),
+            Draft::New(Ok(Written { subject, template_hash, bytes })) => {
                 let id = ready.id.clone();
                 taking.staged.push(Staged { id, subject, template_hash, bytes: bytes.clone() });
                 parcels.push(Parcel { ready, to, bytes });
             }
-            Err(error) => {
+            Draft::New(Err(error)) => {
                 tracing::error!(order = ready.order.number, notice = ready.id, kind = %ready.notice.kind, %error,
                     "this notice cannot be written and is held");
                 let words = Some(error.to_string());

@@ -241,6 +241,20 @@ impl Order {
         promise::promise(line, placed, today, policy)
     }
 
+    /// A line is served from `cover` now; where its date moved, the reason ops gave is kept and the date settles from
+    /// `now` on.
+    pub fn serve(&mut self, line: &str, cover: Cover, reason: ChangeReason, now: Instant) {
+        let Some(line) = self.lines.iter_mut().find(|known| known.id == line) else { return };
+        let moved = line.cover.date_moves_to(&cover);
+        line.ever_covered |= cover != Cover::Nothing;
+        line.cover = cover;
+        if moved {
+            line.reason = reason;
+            let first = self.heard.settling.map_or(now, |settling| settling.first.min(now));
+            self.heard.settling = Some(Settling { first, last: now });
+        }
+    }
+
     /// Whether we wrote to another address before, and not yet to the one that is there now.
     pub fn is_readdressed(&self) -> bool {
         let (now, before) = (&self.customer.email, &self.heard.written_to);

@@ -79,6 +79,11 @@ impl Cover {
             Self::Received { on } => Some(*on),
         }
     }
+
+    /// Whether what is expected moves to another day with `new`; goods that came are expected no more.
+    pub fn date_moves_to(&self, new: &Self) -> bool {
+        !new.is_received() && self.date() != new.date()
+    }
 }
 
 /// A supply as cover() sees it.

@@ -7,9 +7,11 @@ use chrono::{NaiveDate, TimeDelta};
 use super::apply::{Notify, place};
 use super::calendar::{Instant, day_of};
 use super::customer::{Customer, EmailAddress};
-use super::fact::{By, CancelFact, LineFact, LineKind, LineUnits, OrderFact, RefundFact, ShipmentFact};
+use super::fact::{
+    By, CancelFact, ChangeReason, LineFact, LineKind, LineUnits, OrderFact, RefundFact, ShipmentFact,
+};
 use super::notice::{Decision, Notice, NoticeKind, NoticeState, Occasion, Reason};
-use super::order::{Hold, Order, Settling};
+use super::order::{Hold, Order};
 use super::policy::Policy;
 use super::schedule::{Schedule, schedule};
 use super::settle::Outcome;
@@ -120,18 +122,10 @@ impl World {
 
     /// What `sku` is served from now, as the planner writes it into the lines that wait.
     pub fn cover(&mut self, sku: &str, cover: &Cover) {
-        let now = self.now;
-        for line in self.order.lines.iter_mut().filter(|line| line.waits() && line.sku == sku) {
-            if line.cover == *cover {
-                continue;
-            }
-            let moved = eta_of(&line.cover) != eta_of(cover) && !cover.is_received();
-            line.cover = cover.clone();
-            line.ever_covered |= *cover != Cover::Nothing;
-            if moved {
-                let first = self.order.heard.settling.map_or(now, |settling| settling.first.min(now));
-                self.order.heard.settling = Some(Settling { first, last: now });
-            }
+        let changed = self.order.waiting().filter(|line| line.sku == sku && line.cover != *cover);
+        let changed: Vec<String> = changed.map(|line| line.id.clone()).collect();
+        for line in changed {
+            self.order.serve(&line, cover.clone(), ChangeReason::default(), self.now);
         }
     }
 
@@ -345,12 +339,4 @@ impl World {
 pub(super) fn coming(eta: Option<NaiveDate>) -> Cover {
     let eta = eta.map(Eta::day);
     Cover::Supply { supply: "PO-77".into(), eta, state: SupplyState::InTransit }
-}
-
-fn eta_of(cover: &Cover) -> Option<Eta> {
-    match cover {
-        Cover::Nothing => None,
-        Cover::Supply { eta, .. } => *eta,
-        Cover::Received { on } => Some(Eta::day(*on)),
-    }
 }

@@ -34,8 +34,6 @@ pub(super) struct CoverRow {
     pub reason: Option<String>,
     /// The order is to be looked at.
     pub wake: bool,
-    /// At once: more changed than a date, which has to settle first.
-    pub at_once: bool,
     /// Its date moved and may move again.
     pub moved: bool,
 }
@@ -140,7 +138,7 @@ pub(super) async fn walk(
             continue;
         }
         let old: Cover = json("a cover", &row.cover)?;
-        let moved = !new.is_received() && old.date() != new.date();
+        let moved = old.date_moves_to(new);
         let wake = moved
             || old.is_received() != new.is_received()
             || (old == Cover::Nothing) != (*new == Cover::Nothing);
@@ -154,7 +152,6 @@ pub(super) async fn walk(
             covered: *new != Cover::Nothing,
             reason: reason.clone().filter(|_| moved),
             wake,
-            at_once: wake && !moved,
             moved,
         });
     }
@@ -168,8 +165,8 @@ async fn save_covers(conn: &mut SqliteConnection, rows: &[CoverRow], change: &Ch
             value ->> 'covered' as covered, value ->> 'reason' as reason, value ->> 'moved' as moved
             from jsonb_each($1)) as new
         where lines.order_number = new.number and lines.id = new.line";
-    // A date that moved is looked at when it has settled (`View::settled_at`), and at once only where something is
-    // under way that may state another.
+    // A date that moved is looked at when it has settled (`View::settled_at`), and at once only where more changed
+    // than dates, or something is under way that may state another.
     const ORDERS: &str = "update orders set revision = revision + 1,
             plan_at = case when new.at_once or exists (select 1 from notices where order_number = orders.number
                     and (next_try_at is not null or state = 'sending')) then min(coalesce(plan_at, $2), $2)
@@ -178,8 +175,8 @@ async fn save_covers(conn: &mut SqliteConnection, rows: &[CoverRow], change: &Ch
             settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end,
             hold_batch = case when $5 is not null and confirmed then $5 else hold_batch end,
             hold_kind = case when $5 is not null and confirmed then null else hold_kind end
-        from (select value ->> 'order' as number, max(value ->> 'moved') as moved, max(value ->> 'at_once') as at_once
-            from jsonb_each($1) where value ->> 'wake' group by 1) as new
+        from (select value ->> 'order' as number, max(value ->> 'moved') as moved,
+            max(not value ->> 'moved') as at_once from jsonb_each($1) where value ->> 'wake' group by 1) as new
         where orders.number = new.number";
     let text = to_json(rows);
     sqlx::query(LINES).bind(&text).execute(&mut *conn).await?;

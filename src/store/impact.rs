@@ -10,9 +10,8 @@ use super::rows::json;
 use super::{Result, Store};
 use crate::domain::apply::Notify;
 use crate::domain::calendar::Instant;
-use crate::domain::fact::ChangeReason;
 use crate::domain::impact::Impact;
-use crate::domain::order::{Order, Settling};
+use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 
 /// Orders played forward at one time.
@@ -47,8 +46,11 @@ impl Store {
                 for number in step {
                     let Some(mut order) = loaded.remove(number) else { continue };
                     for row in by_order.get(number.as_str()).into_iter().flatten() {
-                        apply(&mut order, row, now)?;
+                        let reason =
+                            row.reason.as_deref().map(|reason| json("a reason", reason)).transpose()?;
+                        order.serve(&row.line, json("a cover", &row.cover)?, reason.unwrap_or_default(), now);
                     }
+                    order.hold = None;
                     impact.add(&order, now, policy);
                 }
             }
@@ -56,22 +58,4 @@ impl Store {
         tx.rollback().await?;
         Ok((recorded, impact))
     }
-}
-
-/// What saving a cover does to an order, in memory.
-fn apply(order: &mut Order, row: &CoverRow, now: Instant) -> Result<()> {
-    if let Some(line) = order.lines.iter_mut().find(|line| line.id == row.line) {
-        line.cover = json("a cover", &row.cover)?;
-        line.ever_covered |= row.covered;
-        if row.moved {
-            line.reason =
-                row.reason.as_deref().map_or(Ok(ChangeReason::default()), |text| json("a reason", text))?;
-        }
-    }
-    if row.moved {
-        let first = order.heard.settling.map_or(now, |settling| settling.first);
-        order.heard.settling = Some(Settling { first, last: now });
-    }
-    order.hold = None;
-    Ok(())
 }
