@@ -23,6 +23,7 @@ mod story_delivery;
 mod story_orders;
 mod story_pause;
 mod story_refusals;
+mod story_relay;
 mod story_suppress;
 mod support;
 mod template_check;
