@@ -258,9 +258,11 @@ impl Line {
     }
 
     fn refusal(&self, ready: &Ready, meaning: Meaning) -> Refusal {
+        let (in_a_row, mixed) = self.streaks.refused(&ready.notice, meaning);
         Refusal {
             meaning,
-            in_a_row: self.streaks.refused(ready.notice.kind, meaning),
+            in_a_row,
+            mixed,
             of_customer: !matches!(self.settings.mode, Mode::Redirect(_)),
             attempt: ready.attempt,
             last: ready.last,
