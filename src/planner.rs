@@ -39,7 +39,11 @@ pub async fn turn(store: &Store, policy: &Policy, now: Instant) -> Result<Counts
             counts.orders += planned.orders;
             counts.queued += planned.queued.len();
             counts.held.extend(planned.held);
-        } else if !work.expire {
+            if planned.orders == BATCH as usize {
+                continue;
+            }
+        }
+        if !work.expire {
             for batch in &counts.held {
                 tracing::warn!(
                     batch = batch.id,

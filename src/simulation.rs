@@ -59,22 +59,16 @@ impl Simulation {
             moment.recorded = record(&self.store, facts, how).await?;
         }
         let stop = CancellationToken::new();
-        let mut waits = self.waits(now).await?;
+        let mut settled = 1;
         loop {
             let mut planned = planner::turn(&self.store, &self.policy, now).await?;
             moment.held.append(&mut planned.held);
-            if planned.orders == 0 && !waits {
+            // What is settled may make something else due; what nobody could take waits for another moment.
+            if planned.orders == 0 && settled == 0 {
                 return Ok(moment);
             }
-            let settled = self.dispatcher.drain(&stop).await?.settled;
+            settled = self.dispatcher.drain(&stop).await?.settled;
             moment.settled += settled;
-            // What is settled may make something else due; what nobody could take waits for another moment.
-            waits = settled > 0 && self.waits(now).await?;
         }
-    }
-
-    /// Whether something waits to be sent.
-    async fn waits(&self, now: Instant) -> Result<bool, StoreError> {
-        Ok(self.dispatcher.next_due().await?.is_some_and(|due| due <= now))
     }
 }

@@ -48,20 +48,21 @@ pub(super) struct Walk {
 impl Store {
     /// Walks the queue of every dirty SKU once; wakes the orders whose cover truly changed. Says how many SKUs.
     pub async fn cover_dirty(&self, now: Instant, policy: &Policy) -> Result<usize> {
-        const DIRTY: &str = "select sku, first_at, last_at from dirty_skus order by sku limit 500";
+        const DIRTY: &str =
+            "delete from dirty_skus where sku in (select sku from dirty_skus order by sku limit 500)
+            returning sku, first_at, last_at";
         let mut count = 0;
         loop {
-            let dirty: Vec<(String, i64, i64)> = sqlx::query_as(DIRTY).fetch_all(&self.readers).await?;
-            if dirty.is_empty() {
-                return Ok(count);
-            }
             let mut tx = self.begin().await?;
+            let dirty: Vec<(String, i64, i64)> = sqlx::query_as(DIRTY).fetch_all(&mut *tx).await?;
             for (sku, first, last) in &dirty {
                 cover_sku(&mut tx, sku, instant(*first), instant(*last), now, policy).await?;
-                sqlx::query("delete from dirty_skus where sku = $1").bind(sku).execute(&mut *tx).await?;
             }
             tx.commit().await?;
             count += dirty.len();
+            if dirty.len() < 500 {
+                return Ok(count);
+            }
         }
     }
 }

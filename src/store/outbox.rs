@@ -106,19 +106,20 @@ impl Store {
         if look.next.is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
-        let mut tx = self.readers.begin().await?;
+        // No transaction: whatever changes between these reads is found when they are taken.
+        let mut conn = self.readers.acquire().await?;
         let found: Vec<ReadyRow> = sqlx::query_as(READY)
             .bind(millis(now))
             .bind(most)
             .bind(millis(look.from))
-            .fetch_all(&mut *tx)
+            .fetch_all(&mut *conn)
             .await?;
         if found.is_empty() {
             return Ok(Vec::new());
         }
         let numbers: Vec<String> = found.iter().map(|row| row.order_number.clone()).collect();
         let mut loaded: HashMap<String, _> =
-            load(&mut tx, &numbers).await?.into_iter().map(|l| (l.order.number.clone(), l)).collect();
+            load(&mut conn, &numbers).await?.into_iter().map(|l| (l.order.number.clone(), l)).collect();
         let mut with_place: Vec<&mut Order> = loaded
             .values_mut()
             .map(|loaded| &mut loaded.order)
@@ -126,17 +127,17 @@ impl Store {
                 order.under_way.as_ref().is_some_and(|u| u.notice.kind == NoticeKind::WeeklyStatus)
             })
             .collect();
-        self.place(&mut tx, &mut with_place).await?;
+        self.place(&mut conn, &mut with_place).await?;
         let retries: Vec<&str> =
             found.iter().filter(|row| row.attempt > 1).map(|row| row.id.as_str()).collect();
         let mut messages =
-            if retries.is_empty() { HashMap::new() } else { messages(&mut tx, &to_json(&retries)).await? };
-        let mut earlier = earlier(&mut tx, &numbers).await?;
-        tx.rollback().await?;
+            if retries.is_empty() { HashMap::new() } else { messages(&mut conn, &to_json(&retries)).await? };
+        let mut earlier = earlier(&mut conn, &numbers).await?;
         let mut ready = Vec::with_capacity(found.len());
         for ReadyRow { id, order_number, again, attempt, last } in found {
             let Some(found) = loaded.remove(&order_number) else { continue };
-            let Some(UnderWay { notice, .. }) = found.order.under_way.clone() else { continue };
+            let under_way = found.order.under_way.clone().filter(|under_way| under_way.id == id);
+            let Some(UnderWay { notice, .. }) = under_way else { continue };
             ready.push(Ready {
                 message: messages.remove(&id),
                 earlier: earlier.remove(&order_number).unwrap_or_default(),
@@ -155,39 +156,50 @@ impl Store {
     /// Takes what was ready, with its bytes, in one commit. Says which notices are in the owner's hands now: not those
     /// whose order changed, is to be planned or was paused since, nor what is staged or settled of them.
     pub async fn take(&self, owner: Owner<'_>, now: Instant, mut taking: Taking) -> Result<HashSet<String>> {
+        // What was taken and has no attempt yet was taken just now.
         const TAKE: &str = concat!(
             "update notices as n set state = 'sending', owner = $2, next_try_at = null, attempts = attempts + 1,
-                mode = $3
-            from (select value ->> 0 as id, value ->> 1 as revision from jsonb_each($4)) as new, orders o
+                mode = $3, subject = coalesce(new.subject, subject),
+                template_hash = coalesce(new.template_hash, template_hash)
+            from (select value ->> 0 as id, value ->> 1 as revision, value ->> 2 as subject,
+                value ->> 3 as template_hash from jsonb_each($4)) as new, orders o
             where n.id = new.id and +n.next_try_at <= $1 and o.number = n.order_number
                 and o.revision = new.revision and ",
             plan_is_current!(),
             " and not ",
             paused!(),
-            " returning id"
+            " returning id;
+            insert into attempts (notice_id, number, started_at)
+                select n.id, n.attempts, $1 from json_each($5) as new join notices n on n.id = new.value
+                where n.state = 'sending' and +n.owner = $2 on conflict do nothing"
         );
-        const BEGIN_ATTEMPTS: &str = "insert into attempts (notice_id, number, started_at)
-            select id, attempts, $2 from notices where id in (select value from json_each($1))";
         if taking.notices.is_empty() {
             return Ok(HashSet::new());
         }
+        let written: HashMap<&str, &Staged> =
+            taking.staged.iter().map(|mail| (mail.id.as_str(), mail)).collect();
+        let rows: Vec<_> = taking
+            .notices
+            .iter()
+            .map(|(id, revision)| {
+                let mail = written.get(id.as_str());
+                (id, revision, mail.map(|mail| &mail.subject), mail.map(|mail| &mail.template_hash))
+            })
+            .collect();
+        let ids: Vec<&str> = taking.notices.iter().map(|(id, _)| id.as_str()).collect();
         let mut tx = self.begin().await?;
         let take = sqlx::query_scalar(TAKE).bind(millis(now)).bind(owner.name).bind(owner.mode);
-        let taken: HashSet<String> =
-            take.bind(to_json(&taking.notices)).fetch_all(&mut *tx).await?.into_iter().collect();
-        sqlx::query(BEGIN_ATTEMPTS).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
+        let take = take.bind(to_json(&rows)).bind(to_json(&ids));
+        let taken: HashSet<String> = take.fetch_all(&mut *tx).await?.into_iter().collect();
         taking.staged.retain(|mail| taken.contains(&mail.id));
         taking.settled.retain(|settlement| taken.contains(&settlement.id));
-        self.stage(&mut tx, &taking.staged).await?;
+        self.keep(&mut tx, &taking.staged).await?;
         settle(&mut tx, owner.name, &taking.settled).await?;
         tx.commit().await?;
         Ok(taken)
     }
 
-    async fn stage(&self, conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
-        const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = new.hash
-            from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from jsonb_each($1)) as new
-            where notices.id = new.id";
+    async fn keep(&self, conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
         if staged.is_empty() {
             return Ok(());
         }
@@ -196,10 +208,7 @@ impl Store {
         insert.push_values(staged.iter().zip(bodies), |mut row, (mail, body)| {
             row.push_bind(mail.id.clone()).push_bind(body.bytes).push_bind(body.pattern);
         });
-        insert.push(" on conflict do nothing").build().execute(&mut *conn).await?;
-        let subjects: Vec<_> =
-            staged.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
-        sqlx::query(SUBJECTS).bind(to_json(&subjects)).execute(conn).await?;
+        insert.push(" on conflict do nothing").build().execute(conn).await?;
         Ok(())
     }
 

@@ -74,15 +74,16 @@ impl Store {
     /// Schedules up to `most` due orders and saves what follows.
     pub async fn plan_due(&self, now: Instant, policy: &Policy, most: u32) -> Result<Planning> {
         // A fact may have come in since the queues were walked: its orders wait for the next walk.
-        const DUE: &str = "select number from orders o where plan_at <= $1
+        const DUE: &str = "select number, exists (select 1 from batches where state = 'counting')
+            from orders o where plan_at <= $1
                 and not exists (select 1 from dirty_skus d join lines l on l.sku = d.sku where l.order_number = o.number)
             order by plan_at, number limit $2";
         let mut tx = self.begin().await?;
-        let numbers: Vec<String> =
-            sqlx::query_scalar(DUE).bind(millis(now)).bind(most).fetch_all(&mut *tx).await?;
-        if numbers.is_empty() {
-            return Ok(Planning::default());
-        }
+        let due: Vec<(String, bool)> =
+            sqlx::query_as(DUE).bind(millis(now)).bind(most).fetch_all(&mut *tx).await?;
+        let Some((_, counting)) = due.first() else { return Ok(Planning::default()) };
+        let counting = *counting;
+        let numbers: Vec<String> = due.into_iter().map(|(number, _)| number).collect();
         let loaded = load(&mut tx, &numbers).await?;
         let mut batch = Batch::default();
         for Loaded { mut order, .. } in loaded {
@@ -90,7 +91,7 @@ impl Store {
             batch.take(self, &mut order, plan);
         }
         batch.save(&mut tx, now).await?;
-        let held = close_counted(&mut tx, now, policy).await?;
+        let held = if counting { close_counted(&mut tx, now, policy).await? } else { Vec::new() };
         tx.commit().await?;
         Ok(Planning { orders: numbers.len(), queued: batch.planned, held })
     }

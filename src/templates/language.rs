@@ -94,12 +94,26 @@ impl Language {
 
     fn write(&self, pattern: &str, date: NaiveDate) -> String {
         let name = |names: &[String], at: u32| names.get(at as usize).cloned().unwrap_or_default();
-        let first = self.first_day.as_ref().filter(|_| date.day() == 1);
-        pattern
-            .replace("{weekday}", &name(&self.weekdays, date.weekday().num_days_from_monday()))
-            .replace("{day}", &first.cloned().unwrap_or_else(|| date.day().to_string()))
-            .replace("{month}", &name(&self.months, date.month0()))
-            .replace("{year}", &date.year().to_string())
+        let mut out = String::with_capacity(40);
+        let mut rest = pattern;
+        while let Some((text, (field, after))) =
+            rest.split_once('{').and_then(|(text, from)| Some((text, from.split_once('}')?)))
+        {
+            out.push_str(text);
+            out.push_str(&match field {
+                "weekday" => name(&self.weekdays, date.weekday().num_days_from_monday()),
+                "day" => match &self.first_day {
+                    Some(first) if date.day() == 1 => first.clone(),
+                    _ => date.day().to_string(),
+                },
+                "month" => name(&self.months, date.month0()),
+                "year" => date.year().to_string(),
+                other => format!("{{{other}}}"),
+            });
+            rest = after;
+        }
+        out.push_str(rest);
+        out
     }
 
     /// A count. Four digits stand together, as readers of years and order numbers are used to.

@@ -169,9 +169,15 @@ pub fn escape(text: &str) -> String {
 
 /// Templates may be laid out for reading: trailing blanks go, runs of empty lines become one, the end is one newline.
 fn tidy(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::with_capacity(text.len() + 1);
     let mut blank = true;
-    for line in text.lines().map(str::trim_end) {
+    // Between bytes: a search for a character costs several times as much, and a mail has hundreds of lines.
+    let mut from = 0;
+    while from < text.len() {
+        let end =
+            text.as_bytes()[from..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| from + at);
+        let line = text[from..end].trim_end();
+        from = end + 1;
         if line.is_empty() && blank {
             continue;
         }
