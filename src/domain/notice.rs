@@ -51,7 +51,7 @@ words! {
     /// How far delivery has come (never "sent" or "delivered": we do not know that).
     NoticeState {
         Queued = "queued", Sending = "sending", Deferred = "deferred", InDoubt = "in_doubt", Held = "held",
-        Accepted = "accepted", Failed = "failed", Skipped = "skipped", Superseded = "superseded",
+        Accepted = "accepted", Failed = "failed", Skipped = "skipped", Superseded = "superseded", Bounced = "bounced",
     }
 }
 
@@ -68,6 +68,7 @@ impl NoticeState {
             Self::Failed => "refused by the mail server for good",
             Self::Skipped => "not sent, it had lost its use",
             Self::Superseded => "replaced before it went out",
+            Self::Bounced => "accepted by the mail server, but it came back: the customer has not read it",
         }
     }
 }

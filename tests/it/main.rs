@@ -14,6 +14,7 @@ mod intake_files;
 mod layers;
 mod recovery;
 mod replay;
+mod returned;
 mod smtp;
 mod store;
 mod story_blast;
