@@ -9,6 +9,7 @@ use super::output::{self, Stop};
 use super::past::Past;
 use super::pause;
 use super::sum::Sum;
+use super::suppress;
 use super::table::Table;
 use super::words::{AsOf, Local, count, grouped, list, mode_line};
 use super::{Answer, Call, Exit};
@@ -86,7 +87,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
 
 /// What follows once goods are there; no day can be named for it.
 fn goods(order: &Order, needed: &[Needed], policy: &Policy) -> Vec<Goods> {
-    if order.customer.email.is_none() {
+    if !order.is_mailable() {
         return Vec::new();
     }
     let missing: Vec<String> = needed
@@ -151,6 +152,7 @@ impl Reasons {
             )]);
         }
         let mut text = table.text();
+        text.push_str(&suppress::line(order.suppressed.as_ref(), local));
         text.push_str(&pause::lines(&self.pauses, local));
         text.push('\n');
         let mut table = Table::new();
@@ -198,6 +200,7 @@ impl Reasons {
             "at": local.now,
             "order": order.number,
             "email": order.customer.email.as_ref().map(|email| email.as_str()),
+            "suppressed": order.suppressed.as_ref().map(suppress::as_json),
             "status": order.status(),
             "authorization_due": self.authorization,
             "pauses": self.pauses,

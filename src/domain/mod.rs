@@ -22,6 +22,7 @@ pub mod risk;
 pub mod schedule;
 pub mod settle;
 pub mod supply;
+pub mod suppression;
 
 #[cfg(test)]
 mod lives;

@@ -96,6 +96,8 @@ words! {
         Expired = "expired",
         /// Not on the list of recipients we may mail.
         NotAllowed = "not_allowed",
+        /// The address gets no mail any more.
+        Suppressed = "suppressed",
         /// Rendering or sending it failed on our side.
         Fault = "fault",
         /// One of a held batch that a person dropped.
@@ -120,6 +122,7 @@ impl Reason {
             Self::FactsChanged => "what it stated was no longer true",
             Self::Expired => "it had lost its use before the mail server took it",
             Self::NotAllowed => "the address is not in delivery.allow_recipients",
+            Self::Suppressed => "the address gets no mail any more; ask the customer for another",
             Self::Fault => "it could not be written; a person must look",
             Self::Dropped => "it was one of very many, and a person dropped them all",
         }

@@ -30,6 +30,8 @@ pub enum Outcome {
     Held,
     /// We may not mail this recipient.
     NotAllowed,
+    /// The address gets no mail any more.
+    Suppressed,
 }
 
 /// What becomes of the notice.
@@ -104,13 +106,22 @@ impl Order {
                 settled.reason = Some(Reason::Fault);
                 self.give_up(notice, at, policy);
             }
-            Outcome::Expired | Outcome::NotAllowed => {
+            Outcome::Expired => {
                 settled.state = NoticeState::Skipped;
-                let expired = outcome == Outcome::Expired;
-                settled.reason = Some(if expired { Reason::Expired } else { Reason::NotAllowed });
+                settled.reason = Some(Reason::Expired);
                 // A weekly status that expired makes room for the next one at once.
-                if !(expired && notice.kind == NoticeKind::WeeklyStatus) {
+                if notice.kind != NoticeKind::WeeklyStatus {
                     self.give_up(notice, at, policy);
+                }
+            }
+            Outcome::NotAllowed | Outcome::Suppressed => {
+                let suppressed = outcome == Outcome::Suppressed;
+                settled.state = NoticeState::Skipped;
+                settled.reason = Some(if suppressed { Reason::Suppressed } else { Reason::NotAllowed });
+                self.give_up(notice, at, policy);
+                if suppressed && notice.kind == NoticeKind::WeeklyStatus {
+                    // A person is asked already: another try tomorrow would tell nobody anything.
+                    self.heard.status_failures = self.heard.status_failures.max(3);
                 }
             }
         }

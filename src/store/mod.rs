@@ -38,6 +38,7 @@ mod questions;
 mod rows;
 mod settle;
 mod supply;
+mod suppressions;
 mod template_sets;
 mod watch;
 
