@@ -10,8 +10,9 @@ use super::output::{self, Stop};
 use super::table::Table;
 use super::words::{AsOf, Local, mode_line, plain, plain_lines, state};
 use super::{Answer, Call, Exit, template};
+use crate::domain::bounce::Fate;
 use crate::domain::calendar::Instant;
-use crate::store::{Attempt, Kept};
+use crate::store::{Attempt, Kept, KeptReport};
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -176,6 +177,9 @@ fn for_people(kept: &Kept, parsed: Option<&Message<'_>>, local: Local, in_use: O
     for tried in &kept.attempts {
         tries.row(attempt(tried, entry.mode.as_deref(), local));
     }
+    for report in &kept.reports {
+        tries.row(reported(report, local));
+    }
     text.push_str(&tries.text());
     if let Some(next) = entry.next_try() {
         text.push_str(&format!("next try {}\n", local.time(next)));
@@ -191,6 +195,17 @@ fn attempt(tried: &Attempt, mode: Option<&str>, local: Local) -> [String; 5] {
         tried.outcome.as_deref().map_or_else(|| "not over".to_owned(), |outcome| state(outcome, mode)),
         tried.reply.clone().unwrap_or_default(),
     ]
+}
+
+fn reported(report: &KeptReport, local: Local) -> [String; 5] {
+    let what = match Fate::from_word(&report.fate) {
+        Some(Fate::Failed) => "came back",
+        Some(Fate::Delayed) => "delayed",
+        Some(Fate::Complaint) => "complaint",
+        None => report.fate.as_str(),
+    };
+    let (at, words) = (local.exact(report.instant()), report.words.clone());
+    [format!("attempt {}", report.attempt), at, "after".to_owned(), what.to_owned(), words]
 }
 
 fn instant(millis: i64) -> Instant {
@@ -228,5 +243,6 @@ fn document(
         "template_hash": kept.template_hash,
         "templates_changed_since": changed_since(kept, in_use),
         "attempts": kept.attempts,
+        "reports": kept.reports,
     })
 }

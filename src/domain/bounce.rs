@@ -9,7 +9,10 @@ use super::fact::words;
 use super::notice::{Notice, NoticeKind, NoticeState, StatedLine};
 use super::order::{Order, Tried};
 use super::policy::Policy;
-use super::reply::Reply;
+use super::reply::{Enhanced, Reply};
+
+/// Octets that the token of a notice takes in an envelope sender, with the `+` before it: `bounce+<token>@shop.example`.
+pub const TOKEN: usize = 37;
 
 words! {
     /// What a report says of a mail.
@@ -28,6 +31,7 @@ pub enum Report {
 }
 
 impl Report {
+    /// What it says.
     pub fn fate(&self) -> Fate {
         match self {
             Self::Failed(_) => Fate::Failed,
@@ -53,6 +57,11 @@ pub struct Past {
     pub at: Instant,
     pub email: EmailAddress,
     pub lines: Vec<StatedLine>,
+}
+
+/// Whether a server says that there is no such mailbox.
+pub(super) fn is_dead(reply: &Reply) -> bool {
+    matches!(reply.enhanced, Some(Enhanced(5, 1, 1 | 3 | 6 | 10) | Enhanced(5, 2, 1)))
 }
 
 impl Order {

@@ -98,6 +98,8 @@ words! {
         NotAllowed = "not_allowed",
         /// The address gets no mail any more.
         Suppressed = "suppressed",
+        /// Routine news to a customer who complained of our mail.
+        Unwanted = "unwanted",
         /// Rendering or sending it failed on our side.
         Fault = "fault",
         /// One of a held batch that a person dropped.
@@ -123,6 +125,7 @@ impl Reason {
             Self::Expired => "it had lost its use before the mail server took it",
             Self::NotAllowed => "the address is not in delivery.allow_recipients",
             Self::Suppressed => "the address gets no mail any more; ask the customer for another",
+            Self::Unwanted => "the customer reported our mail as unwanted and gets no routine news",
             Self::Fault => "it could not be written; a person must look",
             Self::Dropped => "it was one of very many, and a person dropped them all",
         }

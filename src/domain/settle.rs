@@ -10,6 +10,7 @@ use super::notice::{Decision, Notice, NoticeKind, NoticeState, Reason, UnderWay,
 use super::order::{Order, Tried};
 use super::policy::Policy;
 use super::schedule::Schedule;
+use super::suppression::Cause;
 
 /// What a try came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +118,12 @@ impl Order {
             Outcome::NotAllowed | Outcome::Suppressed => {
                 let suppressed = outcome == Outcome::Suppressed;
                 settled.state = NoticeState::Skipped;
-                settled.reason = Some(if suppressed { Reason::Suppressed } else { Reason::NotAllowed });
+                let complained = self.suppressed.as_ref().is_some_and(|s| s.cause == Cause::Complained);
+                settled.reason = Some(match outcome {
+                    Outcome::Suppressed if complained => Reason::Unwanted,
+                    Outcome::Suppressed => Reason::Suppressed,
+                    _ => Reason::NotAllowed,
+                });
                 self.give_up(notice, at, policy);
                 if suppressed && notice.kind == NoticeKind::WeeklyStatus {
                     // A person is asked already: another try tomorrow would tell nobody anything.

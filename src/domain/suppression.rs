@@ -2,9 +2,11 @@
 //!
 //! An address is suppressed as it is kept ([`EmailAddress`]): its domain in lower case, its local part as it was given.
 
+use super::bounce::{Report, is_dead};
 use super::calendar::Instant;
 use super::customer::EmailAddress;
 use super::fact::words;
+use super::notice::NoticeKind;
 
 words! {
     /// Whose word it was.
@@ -29,6 +31,17 @@ impl Cause {
             Self::Person => "suppressed by a person",
         }
     }
+
+    /// Whether a notice of this kind is not sent. Who complains gets no routine news any more; a date that moved, a
+    /// shipment, a cancellation they must know of all the same, and may cancel.
+    pub fn stops(self, kind: NoticeKind) -> bool {
+        self != Self::Complained || !kind.must_be_known()
+    }
+
+    /// What it comes to, as in "the address gets no mail".
+    pub fn gets(self) -> &'static str {
+        if self == Self::Complained { "gets no routine news" } else { "gets no mail" }
+    }
 }
 
 /// An address that gets no mail.
@@ -44,6 +57,16 @@ pub struct Suppression {
 }
 
 impl Suppression {
+    /// What follows for the address a notice went to from a report about it.
+    pub fn after(report: &Report, address: EmailAddress, notice: &str, now: Instant) -> Option<Self> {
+        let cause = match report {
+            Report::Failed(reply) if is_dead(reply) => Cause::Bounced,
+            Report::Complaint(_) => Cause::Complained,
+            _ => return None,
+        };
+        Some(Self { address, cause, reason: report.words(), since: now, notice: Some(notice.to_owned()) })
+    }
+
     /// Why, in one sentence: `the mail server says that it is dead (550 5.1.1 no such user)`.
     pub fn words(&self) -> String {
         format!("{} ({})", self.cause.meaning(), self.reason)

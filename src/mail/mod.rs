@@ -28,4 +28,4 @@ pub use relay::{Relay, RelayError, RelaySettings, Security, Timeouts};
 pub use returned::{MAX_RETURNED, Returned};
 pub use session::{Offers, Session};
 pub use smtp::Connection;
-pub use verp::{Forged, TOKEN, Verp};
+pub use verp::{Forged, Verp};

@@ -7,13 +7,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::compose::{ComposeError, Mailbox};
+use crate::domain::bounce::TOKEN;
 
 /// Hex digits of a notice's id.
 const ID: usize = 16;
 /// Octets of the authentication code that are kept: 80 bits, the least that RFC 2104 advises.
 const CODE: usize = 10;
-/// What a token takes of the 64 octets that may stand before the @, with the `+`.
-pub const TOKEN: usize = 1 + ID + 2 * CODE;
 
 /// Makes and reads envelope senders.
 #[derive(Clone)]
@@ -108,6 +107,7 @@ mod tests {
     fn a_sender_names_its_notice_whatever_the_case_and_what_stands_around_it() {
         let sender = verp().sender(NOTICE);
         assert!(sender.starts_with("Bounce+0123456789abcdef"), "{sender}");
+        assert_eq!(sender.len(), "Bounce@xn--bcher-kva.example".len() + TOKEN);
         assert!(sender.ends_with("@xn--bcher-kva.example"), "{sender}");
         for text in [sender.clone(), sender.to_uppercase(), format!("rfc822; <{sender}>, x@y.example")] {
             assert_eq!(verp().notice([text.as_str()]), Ok(Some(NOTICE.to_owned())), "{text}");

@@ -1,7 +1,7 @@
 //! The reading verbs, run as support runs them: what they print and how they end.
 
 mod check;
-mod house;
+pub mod house;
 mod template;
 
 use std::sync::Arc;

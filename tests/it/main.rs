@@ -1,5 +1,6 @@
 //! Black-box tests, one binary. A test's name is a sentence about behaviour.
 
+mod bounces;
 mod cli_read;
 mod cli_write;
 mod compose;
@@ -18,6 +19,7 @@ mod returned;
 mod smtp;
 mod store;
 mod story_blast;
+mod story_bounce;
 mod story_dates;
 mod story_delivery;
 mod story_orders;
