@@ -5,10 +5,14 @@ create table bounces (
     attempt integer not null,
     fate text not null check (fate in ('failed', 'delayed', 'complaint')),
     at bigint not null,
+    -- What the server that gave up meant.
+    meaning text,
     -- The reporting server's, or the kind of the complaint.
     words text not null,
     primary key (notice_id, attempt, fate)
 ) without rowid;
+
+create index bounces_meaning on bounces (meaning) where meaning = 'dead_domain';
 
 drop index notices_troubled;
 create index notices_troubled on notices (order_number, state, settled_at)

@@ -58,8 +58,10 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     let Some(order) = store.order(number).await? else {
         return Err(Stop::not_found(format!("there is no order {number:?}")));
     };
+    let next = coming(&order, local, &policy, 3);
     let mut pauses = store.pauses(local.now).await?;
-    pauses.retain(|pause| pause.scope.holds(&order));
+    let kind = order.under_way.as_ref().map(|u| u.notice.kind).or(next.first().map(|next| next.kind));
+    pauses.retain(|pause| pause.scope.holds(&order, kind));
     let past = Past::of(&store, &order, &pauses).await?;
     let needed = store.needed(number).await?;
     let batches = store.held_batches().await?;
@@ -68,7 +70,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     let sum = |line: &Line| Sum::of(&order, line, local, &policy, past.before(&line.id, line.told));
     let reasons = Reasons {
         sums: waiting.map(|(index, line)| (index, sum(line))).collect(),
-        next: coming(&order, local, &policy, 3),
+        next,
         goods: goods(&order, &needed, &policy),
         authorization: Authorization::of(&order, local.zone, &config.watch)
             .filter(|held| held.is_due(local.today(), &config.watch)),

@@ -4,6 +4,7 @@ use super::letter::{LetterError, Written};
 use super::{Dispatcher, Parcel, settlement};
 use crate::config::Mode;
 use crate::domain::calendar::Instant;
+use crate::domain::notice::Reason;
 use crate::domain::settle::Outcome;
 use crate::domain::suppression::Suppression;
 use crate::store::{Ready, Staged, StoreError, Taking};
@@ -103,7 +104,14 @@ impl Dispatcher {
                 tracing::error!(order = ready.order.number, notice = ready.id, kind = %ready.notice.kind, %error,
                     "this notice cannot be written and is held");
                 let words = Some(error.to_string());
-                taking.settled.push(settlement(ready, Outcome::Held, now, None, words, policy));
+                taking.settled.push(settlement(
+                    ready,
+                    Outcome::Held(Reason::Fault),
+                    now,
+                    None,
+                    words,
+                    policy,
+                ));
             }
         }
     }

@@ -6,10 +6,13 @@
 use super::calendar::{Instant, day_of};
 use super::customer::EmailAddress;
 use super::fact::words;
-use super::notice::{Notice, NoticeKind, NoticeState, StatedLine};
+use super::meaning::{APART, Meaning, meaning};
+use super::notice::{Notice, NoticeKind, NoticeState, Reason, StatedLine};
 use super::order::{Order, Tried};
 use super::policy::Policy;
-use super::reply::{Enhanced, Reply};
+use super::reply::{Phase, Reply};
+use super::settle::Outcome;
+use super::suppression::Cause;
 
 /// Octets that the token of a notice takes in an envelope sender, with the `+` before it: `bounce+<token>@shop.example`.
 pub const TOKEN: usize = 37;
@@ -40,6 +43,36 @@ impl Report {
         }
     }
 
+    /// What the server that gave up meant. Where its dialogue stood is not reported.
+    pub fn meaning(&self) -> Option<Meaning> {
+        match self {
+            Self::Failed(reply) => Some(meaning(Phase::Body, reply)),
+            Self::Delayed(_) | Self::Complaint(_) => None,
+        }
+    }
+
+    /// Why a notice of which this is reported counts as not heard, where there is more to say than the words.
+    pub fn reason(&self) -> Option<Reason> {
+        let meaning = self.meaning()?;
+        match meaning.outcome(1, Some(meaning)) {
+            Outcome::Failed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Why the address gets no mail from `now` on, or no routine news. `first` is when its domain was reported as dead
+    /// before, for a domain may come back.
+    pub fn suppresses(&self, first: Option<Instant>, now: Instant) -> Option<Cause> {
+        match (self, self.meaning()) {
+            (Self::Complaint(_), _) => Some(Cause::Complained),
+            (_, Some(Meaning::DeadAddress)) => Some(Cause::Bounced),
+            (_, Some(Meaning::DeadDomain)) if first.is_some_and(|first| now - first >= APART) => {
+                Some(Cause::Bounced)
+            }
+            _ => None,
+        }
+    }
+
     /// The words of whoever reported it.
     pub fn words(&self) -> String {
         match self {
@@ -57,11 +90,6 @@ pub struct Past {
     pub at: Instant,
     pub email: EmailAddress,
     pub lines: Vec<StatedLine>,
-}
-
-/// Whether a server says that there is no such mailbox.
-pub(super) fn is_dead(reply: &Reply) -> bool {
-    matches!(reply.enhanced, Some(Enhanced(5, 1, 1 | 3 | 6 | 10) | Enhanced(5, 2, 1)))
 }
 
 impl Order {

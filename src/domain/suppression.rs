@@ -2,7 +2,6 @@
 //!
 //! An address is suppressed as it is kept ([`EmailAddress`]): its domain in lower case, its local part as it was given.
 
-use super::bounce::{Report, is_dead};
 use super::calendar::Instant;
 use super::customer::EmailAddress;
 use super::fact::words;
@@ -57,16 +56,6 @@ pub struct Suppression {
 }
 
 impl Suppression {
-    /// What follows for the address a notice went to from a report about it.
-    pub fn after(report: &Report, address: EmailAddress, notice: &str, now: Instant) -> Option<Self> {
-        let cause = match report {
-            Report::Failed(reply) if is_dead(reply) => Cause::Bounced,
-            Report::Complaint(_) => Cause::Complained,
-            _ => return None,
-        };
-        Some(Self { address, cause, reason: report.words(), since: now, notice: Some(notice.to_owned()) })
-    }
-
     /// Why, in one sentence: `the mail server says that it is dead (550 5.1.1 no such user)`.
     pub fn words(&self) -> String {
         format!("{} ({})", self.cause.meaning(), self.reason)

@@ -13,6 +13,8 @@ use super::suppressions::suppress;
 use super::{Result, Store, instant, millis};
 use crate::domain::bounce::{Fate, Past, Report};
 use crate::domain::calendar::Instant;
+use crate::domain::customer::EmailAddress;
+use crate::domain::meaning::Meaning;
 use crate::domain::notice::{Notice, NoticeKind, NoticeState, Reason};
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
@@ -71,27 +73,25 @@ struct Mailed {
 impl Store {
     /// Applies what was reported of the notice `id`.
     pub async fn report(&self, id: &str, report: &Report, now: Instant, policy: &Policy) -> Result<Applied> {
-        const KEEP: &str =
-            "insert into bounces (notice_id, attempt, fate, at, words) values ($1, $2, $3, $4, $5)
-            on conflict do nothing";
+        const KEEP: &str = "insert into bounces (notice_id, attempt, fate, at, meaning, words)
+            values ($1, $2, $3, $4, $5, $6) on conflict do nothing";
         let mut tx = self.begin().await?;
         let Some(mailed) = mailed(&mut tx, id).await? else { return Ok(Applied::Unknown) };
         if mailed.busy && report.fate() == Fate::Failed {
             return Ok(Applied::Busy);
         }
+        let address = email(mailed.notice.email.clone())?;
+        let cause = report.suppresses(dead_since(&mut tx, id, &address).await?, now);
         let keep = sqlx::query(KEEP).bind(id).bind(mailed.attempts).bind(report.fate().as_str());
-        let kept = keep.bind(millis(now)).bind(report.words()).execute(&mut *tx).await?;
-        if kept.rows_affected() == 0 {
+        let keep = keep.bind(millis(now)).bind(report.meaning().map(Meaning::as_str)).bind(report.words());
+        if keep.execute(&mut *tx).await?.rows_affected() == 0 {
             return Ok(Applied::Known);
         }
         let order = mailed.notice.order_number.clone();
-        let found = Suppression::after(report, email(mailed.notice.email.clone())?, id, now);
+        let (reason, notice) = (report.words(), Some(id.to_owned()));
+        let found = cause.map(|cause| Suppression { address, cause, reason, since: now, notice });
         let suppressed = !suppress(&mut tx, found.as_slice()).await?.is_empty();
-        let mut unheard = false;
-        if report.fate() == Fate::Failed {
-            let reason = found.map(|_| Reason::Suppressed);
-            unheard = bounce(&mut tx, mailed, &report.words(), reason, now, policy).await?;
-        }
+        let unheard = report.fate() == Fate::Failed && bounce(&mut tx, mailed, report, now, policy).await?;
         tx.commit().await?;
         Ok(Applied::Done { order, fate: report.fate(), unheard, suppressed })
     }
@@ -115,12 +115,27 @@ async fn mailed(conn: &mut SqliteConnection, id: &str) -> Result<Option<Mailed>>
     Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(conn).await?)
 }
 
+/// When the domain of an address was first reported as dead, of another notice than `id`, if nothing was accepted for it
+/// since that did not come back.
+async fn dead_since(
+    conn: &mut SqliteConnection,
+    id: &str,
+    address: &EmailAddress,
+) -> Result<Option<Instant>> {
+    const FIRST: &str = "select min(b.at) from bounces b join notices n on n.id = b.notice_id
+        where b.meaning = 'dead_domain' and n.email = $1 and n.id <> $2
+            and not exists (select 1 from notices later where later.order_number = n.order_number
+                and later.email = n.email and later.state = 'accepted' and later.settled_at > b.at and later.id <> $2)";
+    let first = sqlx::query_scalar(FIRST).bind(address.as_str()).bind(id);
+    let first: Option<i64> = first.fetch_one(conn).await?;
+    Ok(first.map(instant))
+}
+
 /// The notice came back. Says whether it had counted as heard, or might have.
 async fn bounce(
     conn: &mut SqliteConnection,
     mailed: Mailed,
-    words: &str,
-    reason: Option<Reason>,
+    report: &Report,
     now: Instant,
     policy: &Policy,
 ) -> Result<bool> {
@@ -128,7 +143,8 @@ async fn bounce(
         where id = $1 and state in ('accepted', 'in_doubt')";
     let Mailed { notice, settled_at, .. } = mailed;
     let (number, was_accepted) = (notice.order_number.clone(), notice.state == "accepted");
-    let bounce = sqlx::query(BOUNCE).bind(&notice.id).bind(words).bind(reason.map(Reason::as_str));
+    let bounce = sqlx::query(BOUNCE).bind(&notice.id).bind(report.words());
+    let bounce = bounce.bind(report.reason().map(Reason::as_str));
     let bounced = bounce.execute(&mut *conn).await?.rows_affected() > 0;
     if was_accepted && let Some(accepted) = settled_at {
         let others = others(conn, &notice).await?;

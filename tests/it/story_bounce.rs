@@ -119,7 +119,7 @@ async fn a_dead_address_that_shows_only_later_is_suppressed_and_what_it_was_not_
     assert_eq!(came(&outcome), (Fate::Failed, true, true));
     assert_eq!((shop.told("1").await.as_str(), cause(&shop).await), ("2026-03-20", Some(Cause::Bounced)));
     let bounced = shop.kept("1", "date_slip/1").await.entry;
-    assert_eq!((bounced.state.as_str(), bounced.reason.as_deref()), ("bounced", Some("suppressed")));
+    assert_eq!((bounced.state.as_str(), bounced.reason.as_deref()), ("bounced", Some("dead_address")));
     assert!(bounced.reply.unwrap().starts_with("550 5.1.1 <ana@example.com>: Recipient"));
     assert_eq!(concerns(&shop).await, [("1".to_owned(), Concern::Suppressed)]);
 
@@ -202,6 +202,21 @@ async fn a_full_mailbox_was_not_told_and_is_written_to_again() {
     shop.travel(TimeDelta::hours(50)).await;
     assert_eq!(shop.kinds()[1..], ["1 update_48h"]);
     assert_eq!((shop.told("1").await.as_str(), concerns(&shop).await), ("2026-03-20", vec![]));
+}
+
+#[tokio::test]
+async fn a_domain_may_come_back_once_but_not_a_day_later() {
+    let mut shop = shop().await;
+    let dead = async |shop: &TestApp, occasion: &str| {
+        let notice = shop.kept("1", occasion).await.entry.notice.unwrap();
+        let text = String::from_utf8(mail("exim", &notice, &verp(shop).sender(&notice))).unwrap();
+        came(&hand_in(shop, text.replace("550 5.1.1", "550 5.1.2").as_bytes()).await)
+    };
+    assert_eq!(dead(&shop, "confirmation").await, (Fate::Failed, true, false));
+    shop.travel(TimeDelta::hours(49)).await;
+    assert_eq!(shop.kinds()[1..], ["1 update_48h"]);
+    assert_eq!(dead(&shop, "update_48h").await, (Fate::Failed, true, true));
+    assert_eq!(cause(&shop).await, Some(Cause::Bounced));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod bounces;
 mod dates;
 mod orders;
 mod parts;
+mod replies;
 mod risk;
 mod routine;
 mod sending;
