@@ -17,3 +17,8 @@ create index bounces_meaning on bounces (meaning) where meaning = 'dead_domain';
 drop index notices_troubled;
 create index notices_troubled on notices (order_number, state, settled_at)
     where state in ('held', 'failed', 'in_doubt', 'bounced') and next_try_at is null;
+
+-- What came back may be told again on the same occasion.
+drop index notices_used;
+create index notices_used on notices (order_number) where state in ('superseded', 'bounced')
+    or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded');

@@ -4,11 +4,13 @@ mod address;
 mod batches;
 mod bounce;
 mod cancel;
+mod change;
 mod check;
 mod coming;
 mod demo;
 mod digest;
 mod eta;
+mod filter;
 mod history;
 mod impact;
 mod import;
@@ -98,7 +100,7 @@ enum Verb {
     Upcoming(upcoming::Upcoming),
     /// What needs a person today, as the daily mail to ops says it.
     Digest(digest::Digest),
-    /// Look at what is not settled.
+    /// Look at what is not settled; try it again, hold it, release or drop it.
     #[command(subcommand)]
     Queue(queue::Queue),
     /// Hold mail back: all of it, or what is about a SKU or an order.

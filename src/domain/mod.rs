@@ -4,6 +4,7 @@
 //! (`apply`, `supply::cover`), what we would say (`promise`), what we owe (`notice`), and what a mail
 //! server's answer means (`reply`, `meaning`), what comes back afterwards (`bounce`), and what ops must know (`risk`).
 
+mod again;
 pub mod apply;
 pub mod bounce;
 pub mod calendar;

@@ -114,7 +114,9 @@ words! {
         Protocol = "protocol",
         /// Rendering or sending it failed on our side.
         Fault = "fault",
-        /// One of a held batch that a person dropped.
+        /// A person holds it.
+        ByPerson = "by_person",
+        /// A person dropped it, or the batch it was one of.
         Dropped = "dropped",
     }
 }
@@ -146,7 +148,8 @@ impl Reason {
             Self::Policy => "a rule of the mail server or of the recipient's refused it",
             Self::Protocol => "the mail server did not understand us twice; a person must look",
             Self::Fault => "it could not be written; a person must look",
-            Self::Dropped => "it was one of very many, and a person dropped them all",
+            Self::ByPerson => "a person holds it until it is released",
+            Self::Dropped => "a person dropped it; the next mails state what holds then",
         }
     }
 

@@ -33,8 +33,10 @@ pub enum Outcome {
     },
     /// It lost its use before it was accepted.
     Expired,
-    /// Our own fault, as when it could not be rendered. A person releases it.
+    /// Our own fault, as when it could not be rendered, or held by a person. A person releases it.
     Held(Reason),
+    /// A person wants it not to be mailed.
+    Dropped,
     /// We may not mail this recipient.
     NotAllowed,
     /// The address gets no mail any more.
@@ -121,6 +123,11 @@ impl Order {
             Outcome::Held(why) => {
                 settled.state = NoticeState::Held;
                 settled.reason = Some(why);
+                self.give_up(notice, at, policy);
+            }
+            Outcome::Dropped => {
+                settled.state = NoticeState::Skipped;
+                settled.reason = Some(Reason::Dropped);
                 self.give_up(notice, at, policy);
             }
             Outcome::Expired => {

@@ -36,6 +36,7 @@ mod pauses;
 mod places;
 mod plan;
 mod questions;
+mod queue;
 mod refusals;
 mod rows;
 mod settle;
@@ -65,6 +66,7 @@ pub use lock::Lock;
 pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
 pub use plan::{Planned, Planning, Work};
 pub use questions::{AddressChange, Found, Needed, NoticeFilter, Word};
+pub use queue::{Change, Chosen};
 pub use settle::Settlement;
 pub use template_sets::KeptSet;
 
