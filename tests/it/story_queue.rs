@@ -187,7 +187,11 @@ async fn of_an_order_one_is_tried_again_and_nothing_that_was_overtaken() {
     shop.fact(shipment("S-2", "2")).await;
     on.store(false, Ordering::SeqCst);
     let chosen = choose(&shop, Change::Retry, &state("failed")).await;
-    assert_eq!((chosen.ids.len(), chosen.news), (2, 1), "the confirmation of order 1, the shipment of order 2");
+    assert_eq!(
+        (chosen.ids.len(), chosen.news),
+        (2, 1),
+        "the confirmation of order 1, the shipment of order 2"
+    );
     assert_eq!(
         left(&chosen),
         [("another one of the same order comes first", 1), ("nothing of the order waits any more", 4)]
