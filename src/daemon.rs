@@ -240,7 +240,7 @@ impl Duty {
             if self.clock.is_right(clock::built())
                 && let Err(error) = courier.turn(&self.stop).await
             {
-                tracing::error!(%error, "the digest could not be written; it is tried again");
+                tracing::error!(%error, "ops could not be written to; it is tried again");
             }
             if !self.next().await {
                 return;

@@ -7,12 +7,12 @@ use mail_parser::{Message, MessageParser, PartType};
 use serde_json::json;
 
 use super::output::{self, Stop};
+use super::past::tried_row;
 use super::table::Table;
 use super::words::{AsOf, Local, mode_line, plain, plain_lines, state};
 use super::{Answer, Call, Exit, template};
 use crate::domain::bounce::Fate;
-use crate::domain::calendar::Instant;
-use crate::store::{Attempt, Kept, KeptReport};
+use crate::store::{Kept, KeptReport};
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -175,7 +175,7 @@ fn for_people(kept: &Kept, parsed: Option<&Message<'_>>, local: Local, in_use: O
     }
     let mut tries = Table::new();
     for tried in &kept.attempts {
-        tries.row(attempt(tried, entry.mode.as_deref(), local));
+        tries.row(tried_row(tried, entry.mode.as_deref(), local));
     }
     for report in &kept.reports {
         tries.row(reported(report, local));
@@ -187,17 +187,7 @@ fn for_people(kept: &Kept, parsed: Option<&Message<'_>>, local: Local, in_use: O
     text
 }
 
-fn attempt(tried: &Attempt, mode: Option<&str>, local: Local) -> [String; 5] {
-    [
-        format!("attempt {}", tried.number),
-        local.exact(instant(tried.started_at)),
-        tried.phase.clone().unwrap_or_else(|| "-".to_owned()),
-        tried.outcome.as_deref().map_or_else(|| "not over".to_owned(), |outcome| state(outcome, mode)),
-        tried.reply.clone().unwrap_or_default(),
-    ]
-}
-
-fn reported(report: &KeptReport, local: Local) -> [String; 5] {
+fn reported(report: &KeptReport, local: Local) -> [String; 6] {
     let what = match Fate::from_word(&report.fate) {
         Some(Fate::Failed) => "came back",
         Some(Fate::Delayed) => "delayed",
@@ -205,11 +195,8 @@ fn reported(report: &KeptReport, local: Local) -> [String; 5] {
         None => report.fate.as_str(),
     };
     let (at, words) = (local.exact(report.instant()), report.words.clone());
-    [format!("attempt {}", report.attempt), at, "after".to_owned(), what.to_owned(), words]
-}
-
-fn instant(millis: i64) -> Instant {
-    Instant::from_timestamp_millis(millis).unwrap_or_default()
+    let (phase, took) = ("after".to_owned(), "-".to_owned());
+    [format!("attempt {}", report.attempt), at, phase, what.to_owned(), took, words]
 }
 
 fn document(

@@ -13,6 +13,7 @@ mod due;
 pub mod fact;
 pub mod forecast;
 pub mod impact;
+pub mod incident;
 pub mod meaning;
 pub mod notice;
 pub mod order;

@@ -18,6 +18,7 @@ mod replay;
 mod returned;
 mod smtp;
 mod store;
+mod story_alerts;
 mod story_blast;
 mod story_bounce;
 mod story_dates;
