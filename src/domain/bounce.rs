@@ -115,7 +115,7 @@ impl Order {
             };
             let this = u32::from(notice.kind == NoticeKind::WeeklyStatus);
             let vain = u32::try_from(others.iter().filter(vain).count()).unwrap_or(u32::MAX);
-            self.heard.status_failures = vain.saturating_add(this);
+            self.heard.status_failures = self.heard.status_failures.max(vain.saturating_add(this));
             if notice.kind == NoticeKind::WeeklyStatus {
                 self.heard.status_tried_on = Some(day_of(now, self.zone(policy)));
             }

@@ -4,7 +4,7 @@
 //! the bytes; [`relay`] says where they go; [`smtp`] takes them there, over [`session`] (opening),
 //! `commands` (what we say), `wire` (the stream, in time) and [`framing`] (replies); [`failure`] says
 //! whose fault it was; [`verp`] names a notice in its envelope sender, and [`returned`] reads what comes back, made of
-//! `fields`; [`catcher`] is the other side, for the demo and the tests.
+//! `parts` and `fields`; [`catcher`] is the other side, for the demo and the tests.
 
 pub mod catcher;
 mod commands;
@@ -12,6 +12,7 @@ pub mod compose;
 pub mod failure;
 mod fields;
 pub mod framing;
+mod parts;
 mod quoted;
 pub mod relay;
 pub mod returned;

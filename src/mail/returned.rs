@@ -4,9 +4,8 @@
 //! customer's reply is none of ours; whatever is no report is `None`; and nothing that is cut short, in eight bits or
 //! made up is more than not understood.
 
-use mail_parser::{MessageParser, MessagePart, MimeHeaders};
-
 use super::fields::{Fields, blocks};
+use super::parts::parts;
 use crate::domain::bounce::Report;
 use crate::domain::reply::{Enhanced, Reply};
 
@@ -28,10 +27,10 @@ pub struct Returned {
 /// What a mail reports; None for any other mail.
 pub fn read(mail: &[u8]) -> Option<Returned> {
     let mail = &mail[..mail.len().min(MAX_RETURNED)];
-    let message = MessageParser::default().parse(mail)?;
+    let parts = parts(mail);
     let of_type = |wanted: &[&str]| {
-        let is_it = |part: &&MessagePart| wanted.contains(&kind(part).as_str());
-        message.parts.iter().find(is_it).map(MessagePart::contents)
+        let part = parts.iter().find(|part| wanted.contains(&part.kind.as_str()));
+        part.map(|part| part.content.as_slice())
     };
     let status = of_type(&["message/delivery-status", "message/global-delivery-status"]);
     let (mut report, mut addresses) = match (status, of_type(&["message/feedback-report"])) {
@@ -42,8 +41,7 @@ pub fn read(mail: &[u8]) -> Option<Returned> {
     let headers = ["message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"];
     let mut ours = of_type(&headers).map(blocks).unwrap_or_default();
     if report.is_none() && status.is_none() {
-        let text = message.parts.iter().find(|part| kind(part) == "text/plain").map(MessagePart::contents);
-        (report, ours) = qmail(text.unwrap_or_default())?;
+        (report, ours) = qmail(of_type(&["text/plain"]).unwrap_or_default())?;
     }
     let ours = ours.into_iter().next().unwrap_or_default();
     let outer = blocks(mail).into_iter().next().unwrap_or_default();
@@ -52,14 +50,6 @@ pub fn read(mail: &[u8]) -> Option<Returned> {
     }
     addresses.extend(ours.all("return-path").map(str::to_owned));
     Some(Returned { report: report?, addresses, notice: named(&ours) })
-}
-
-/// The type of a part; without one it is plain text.
-fn kind(part: &MessagePart) -> String {
-    let text = || "text/plain".to_owned();
-    part.content_type().map_or_else(text, |kind| {
-        format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()).to_ascii_lowercase()
-    })
 }
 
 /// The notice that headers of one of our mails name.

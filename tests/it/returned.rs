@@ -138,3 +138,36 @@ fn of_a_huge_mail_the_beginning_is_read() {
     let long = String::from_utf8(sample("exim")).unwrap().replace("unknown user", &"very ".repeat(10_000));
     assert!(told(long.as_bytes()).0.len() < 600);
 }
+
+#[test]
+fn a_mail_that_is_made_of_mails_in_mails_is_no_report() {
+    let nested = |level: &str| level.repeat(MAX_RETURNED / level.len());
+    for level in
+        ["Content-Type: message/rfc822\r\n\r\n", "content-type:multipart/digest;boundary=a\n\n--a\n\n"]
+    {
+        assert_eq!(read(nested(level).as_bytes()), None);
+    }
+    let deep = format!(
+        "{}{}",
+        "Content-Type: message/rfc822\r\n\r\n".repeat(50),
+        String::from_utf8(sample("exim")).unwrap()
+    );
+    assert_eq!(read(deep.as_bytes()), None, "it is another mail's");
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_handed_in_is_read_to_its_end(
+        name in proptest::sample::select(vec!["postfix", "gmail", "exchange", "qmail", "yahoo", "full"]),
+        changes in proptest::collection::vec((proptest::num::usize::ANY, proptest::num::u8::ANY), 1..20),
+    ) {
+        let mut mail = sample(name);
+        for (at, byte) in changes {
+            let at = at % mail.len();
+            mail[at] = byte;
+        }
+        if let Some(Returned { addresses, .. }) = read(&mail) {
+            let _ = verp().notice(addresses.iter().map(String::as_str));
+        }
+    }
+}
