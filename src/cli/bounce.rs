@@ -26,9 +26,7 @@ pub(super) struct Bounce {
 
 pub(super) async fn run(call: &Call, asked: &Bounce) -> Answer {
     match taken(call, asked).await {
-        Ok(Outcome::Later) => {
-            Err(Stop::later("a mail of the same order is leaving this very moment; hand it in again"))
-        }
+        Ok(Outcome::Later) => Err(Stop::later(sentence(&Outcome::Later))),
         Ok(outcome) if call.json => {
             output::json("shipby.bounce/1", &as_json(&outcome))?;
             Ok(Exit::Done)
@@ -79,7 +77,7 @@ fn sentence(outcome: &Outcome) -> String {
             format!("Notice {} of order {} {what}{address}.\n", short(notice), plain(order))
         }
         Outcome::Ignored(why) => format!("Ignored: {}.\n", why.words()),
-        Outcome::Later => String::new(),
+        Outcome::Later => "a mail of the same order is leaving this very moment; hand it in again".to_owned(),
     }
 }
 

@@ -138,6 +138,7 @@ async fn described(store: &Store, chosen: &Chosen, change: Change, local: Local)
         ));
     }
     text.push_str(&left_alone(chosen));
+    text.push_str(&format!("Then: {}\n", words(change).then));
     Ok(text)
 }
 

@@ -171,7 +171,7 @@ fn about(concern: Concern) -> About {
             short: "held",
             counted: "held: mails that wait until a person releases them",
             title: "HELD",
-            to_do: "see why with: shipby queue list state:held",
+            to_do: "see why with: shipby queue list state:held; then shipby queue release state:held, or drop",
         },
         Concern::Unheard => About {
             short: "unheard",

@@ -46,7 +46,11 @@ async fn before_a_change_there_is_a_count_and_five_samples_and_without_a_yes_not
     assert!(lines[1].ends_with("confirmation  failed  a1041@example.com  550 5.2.0 not today"), "{err}");
     assert_eq!(
         lines[6..],
-        ["  and 2 more", "Nothing was done: nobody is there to be asked; add --yes to do it"]
+        [
+            "  and 2 more",
+            "Then: what is not true any more is replaced by what is",
+            "Nothing was done: nobody is there to be asked; add --yes to do it"
+        ]
     );
     assert_eq!(states(&house).await, ["failed"; 7]);
 
