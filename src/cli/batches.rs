@@ -1,8 +1,5 @@
 //! `shipby queue release|drop`: what the blast guard holds, and what a person decides about it.
 
-use std::io::{IsTerminal, Write};
-
-use clap::Args;
 use serde_json::json;
 
 use super::output::{self, Stop};
@@ -14,15 +11,6 @@ use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::store::{HeldBatch, Store};
 
-#[derive(Debug, Args)]
-pub(super) struct Batch {
-    /// Its number, as `shipby queue list` shows it.
-    batch: i64,
-    /// Do it without asking.
-    #[arg(long)]
-    yes: bool,
-}
-
 /// What a person decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -33,22 +21,21 @@ pub(super) enum Decision {
 /// Orders that are shown of a batch.
 const SAMPLES: u32 = 5;
 
-pub(super) async fn run(call: &Call, asked: &Batch, decision: Decision) -> Answer {
+/// `yes`: nobody is asked.
+pub(super) async fn run(call: &Call, number: i64, yes: bool, decision: Decision) -> Answer {
     let config = call.config()?;
     let policy = config.policy();
     let now = Clock::System.now();
     let local = Local { zone: policy.zone, now };
     let store = call.store(&config).await?;
     let batches = store.held_batches().await?;
-    let Some(batch) = batches.iter().find(|batch| batch.id == asked.batch) else {
-        return Err(Stop::not_found(format!(
-            "no batch {} is held; `shipby queue list` shows what is",
-            asked.batch
-        )));
+    let Some(batch) = batches.iter().find(|batch| batch.id == number) else {
+        return Err(Stop::not_found(format!("no batch {number} is held; `shipby queue list` shows what is")));
     };
-    if !asked.yes {
+    if !yes {
         let shown = described(&store, batch, local, &policy).await?;
-        if !confirmed(&shown, decision)? {
+        let what = if decision == Decision::Release { "Let them go out?" } else { "Discard these mails?" };
+        if !output::confirmed(&shown, what)? {
             return Ok(Exit::Failed);
         }
     }
@@ -76,22 +63,6 @@ pub(super) async fn run(call: &Call, asked: &Batch, decision: Decision) -> Answe
         ),
     })?;
     Ok(Exit::Done)
-}
-
-/// Asks at a terminal; without one nobody can answer.
-fn confirmed(shown: &str, decision: Decision) -> anyhow::Result<bool> {
-    let what = if decision == Decision::Release { "Let them go out?" } else { "Discard these mails?" };
-    if !std::io::stdin().is_terminal() {
-        return Err(Stop::usage(format!(
-            "{shown}Nothing was done: nobody is there to be asked; add --yes to do it"
-        )));
-    }
-    let mut terminal = std::io::stderr();
-    write!(terminal, "{shown}{what} [y/N] ")?;
-    terminal.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// The held batches for `queue list`, each with its oldest orders.

@@ -52,8 +52,8 @@ pub struct Order {
     pub under_way: Option<UnderWay>,
     /// A change that would mail too many at one time is held back from it.
     pub hold: Option<Hold>,
-    /// Occasions that are used up while their name may come again: of notices that were superseded, and of
-    /// dates missed. What comes next needs a name of its own.
+    /// Occasions that are used up while their name may come again: of notices that came to nothing, and of what may come
+    /// twice. What comes next needs a name of its own.
     pub superseded: Vec<Occasion>,
 }
 
@@ -266,7 +266,13 @@ impl Order {
 
     /// Whether mail can reach the customer at all; else a person must.
     pub fn is_mailable(&self) -> bool {
-        self.customer.email.is_some() && self.suppressed.is_none()
+        self.gets(NoticeKind::Confirmation)
+    }
+
+    /// Whether the customer is to be sent a notice of this kind.
+    pub fn gets(&self, kind: NoticeKind) -> bool {
+        let stopped = self.suppressed.as_ref().is_some_and(|suppressed| suppressed.cause.stops(kind));
+        self.customer.email.is_some() && !stopped
     }
 
     /// Since when the customer has heard nothing.

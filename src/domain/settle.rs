@@ -6,10 +6,11 @@ use chrono::{NaiveDate, TimeDelta};
 
 use super::calendar::{Instant, day_of};
 use super::due::next_status;
-use super::notice::{Decision, Notice, NoticeKind, NoticeState, Reason, UnderWay, occasion};
+use super::notice::{Decision, Notice, NoticeKind, NoticeState, Occasion, Reason, UnderWay, occasion};
 use super::order::{Order, Tried};
 use super::policy::Policy;
 use super::schedule::Schedule;
+use super::suppression::Cause;
 
 /// What a try came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +33,10 @@ pub enum Outcome {
     },
     /// It lost its use before it was accepted.
     Expired,
-    /// Our own fault, as when it could not be rendered. A person releases it.
+    /// Our own fault, as when it could not be rendered, or held by a person. A person releases it.
     Held(Reason),
+    /// A person wants it not to be mailed.
+    Dropped,
     /// We may not mail this recipient.
     NotAllowed,
     /// The address gets no mail any more.
@@ -122,6 +125,11 @@ impl Order {
                 settled.reason = Some(why);
                 self.give_up(notice, at, policy);
             }
+            Outcome::Dropped => {
+                settled.state = NoticeState::Skipped;
+                settled.reason = Some(Reason::Dropped);
+                self.give_up(notice, at, policy);
+            }
             Outcome::Expired => {
                 settled.state = NoticeState::Skipped;
                 settled.reason = Some(Reason::Expired);
@@ -133,7 +141,12 @@ impl Order {
             Outcome::NotAllowed | Outcome::Suppressed => {
                 let suppressed = outcome == Outcome::Suppressed;
                 settled.state = NoticeState::Skipped;
-                settled.reason = Some(if suppressed { Reason::Suppressed } else { Reason::NotAllowed });
+                let complained = self.suppressed.as_ref().is_some_and(|s| s.cause == Cause::Complained);
+                settled.reason = Some(match outcome {
+                    Outcome::Suppressed if complained => Reason::Unwanted,
+                    Outcome::Suppressed => Reason::Suppressed,
+                    _ => Reason::NotAllowed,
+                });
                 self.give_up(notice, at, policy);
                 if suppressed && notice.kind == NoticeKind::WeeklyStatus {
                     // A person is asked already: another try tomorrow would tell nobody anything.
@@ -156,7 +169,7 @@ impl Order {
                 // It may have been read.
                 self.remember_tried(&old.notice, true);
             }
-            self.superseded.push(old.notice.occasion);
+            self.use_up(&old.notice.occasion);
         }
         if let Some(notice) = plan.due.clone() {
             self.under_way =
@@ -202,7 +215,14 @@ impl Order {
         self.done_with(notice);
     }
 
-    /// It will not be tried again as this occasion.
+    /// What is told on this occasion again needs a name of its own.
+    pub(super) fn use_up(&mut self, occasion: &Occasion) {
+        if !self.superseded.contains(occasion) {
+            self.superseded.push(occasion.clone());
+        }
+    }
+
+    /// It will not be tried again by itself.
     fn give_up(&mut self, notice: &Notice, at: Instant, policy: &Policy) {
         let doubtful = self.under_way.as_ref().is_some_and(|under_way| under_way.doubtful);
         self.remember_tried(notice, doubtful);
@@ -211,6 +231,7 @@ impl Order {
             self.heard.status_failures += 1;
         }
         self.done_with(notice);
+        self.use_up(&notice.occasion);
     }
 
     /// What the notice was about is not news any more, whether it reached the customer or not.
@@ -232,7 +253,7 @@ impl Order {
         self.news.retain(|news| !notice.content.news.contains(&news.key()));
         // Another line may come to miss the same date; another address may be there to hear what the first refused.
         if notice.kind.may_come_again() {
-            self.superseded.push(notice.occasion.clone());
+            self.use_up(&notice.occasion);
         }
         if self.heard.settling.is_some_and(|settling| settling.last <= notice.planned_at) {
             self.heard.settling = None;
