@@ -19,8 +19,8 @@ pub(super) async fn follow(conn: &mut SqliteConnection, settled: &[&Settlement])
     const MEANINGS: &str = "update attempts set meaning = new.meaning
         from (select value ->> 0 as id, value ->> 1 as number, value ->> 2 as meaning from jsonb_each($1)) as new
         where attempts.notice_id = new.id and attempts.number = new.number";
-    let refused: Vec<(&Settlement, Refusal)> =
-        settled.iter().filter_map(|s| Some((*s, s.refusal?))).collect();
+    let refused: Vec<(&Settlement, &Refusal)> =
+        settled.iter().filter_map(|s| Some((*s, s.refusal.as_ref()?))).collect();
     if refused.is_empty() {
         return Ok(());
     }
@@ -36,18 +36,17 @@ pub(super) async fn follow(conn: &mut SqliteConnection, settled: &[&Settlement])
                 let found = Suppression {
                     address: email.clone(),
                     cause: Cause::Refused,
-                    reason: settlement.reply.clone().unwrap_or_default(),
+                    reason: settlement.reply.clone().unwrap_or_else(|| refusal.codes.clone()),
                     since: settlement.at,
                     notice: Some(settlement.id.clone()),
                 };
                 suppress(conn, &[found]).await?;
             }
             Some(Consequence::Hold(scope)) => {
-                let reason = format!(
-                    "{}: {}",
-                    refusal.meaning.why_held(),
-                    settlement.reply.as_deref().unwrap_or_default()
-                );
+                // What is shown in the digest and in the service's status holds no customer's address.
+                let notice = settlement.id.get(..8).unwrap_or(&settlement.id);
+                let (why, codes) = (refusal.meaning.why_held(), &refusal.codes);
+                let reason = format!("{why}: {codes}, see shipby show {notice}");
                 let pause = Pause { scope, reason, by: Setter::Shipby, since: settlement.at, until: None };
                 if hold(conn, &pause).await? {
                     let matter = Matter::Held(pause.scope.clone());
@@ -63,7 +62,7 @@ pub(super) async fn follow(conn: &mut SqliteConnection, settled: &[&Settlement])
 }
 
 /// What is on record beside a refusal; asked only where it matters.
-async fn record(conn: &mut SqliteConnection, settlement: &Settlement, refusal: Refusal) -> Result<Record> {
+async fn record(conn: &mut SqliteConnection, settlement: &Settlement, refusal: &Refusal) -> Result<Record> {
     const RECIPIENTS: &str =
         "select count(distinct n.email) from attempts a join notices n on n.id = a.notice_id
         where a.meaning = $1 and a.meaning in ('policy', 'throttled') and a.ended_at > $2 and a.number >= $3
