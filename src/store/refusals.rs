@@ -11,7 +11,7 @@ use super::suppressions::suppress;
 use super::{Result, instant, millis};
 use crate::domain::incident::Matter;
 use crate::domain::meaning::{Consequence, Meaning, Record, Refusal, WITHIN};
-use crate::domain::pause::{Pause, Setter};
+use crate::domain::pause::{Pause, Scope, Setter};
 use crate::domain::suppression::{Cause, Suppression};
 
 /// Follows up on what was refused among these outcomes, whose notices and tries are settled already.
@@ -42,21 +42,29 @@ pub(super) async fn follow(conn: &mut SqliteConnection, settled: &[&Settlement])
                 };
                 suppress(conn, &[found]).await?;
             }
-            Some(Consequence::Hold(scope)) => {
-                // What is shown in the digest and in the service's status holds no customer's address.
-                let notice = settlement.id.get(..8).unwrap_or(&settlement.id);
-                let (why, codes) = (refusal.meaning.why_held(), &refusal.codes);
-                let reason = format!("{why}: {codes}, see shipby show {notice}");
-                let pause = Pause { scope, reason, by: Setter::Shipby, since: settlement.at, until: None };
-                if hold(conn, &pause).await? {
-                    let matter = Matter::Held(pause.scope.clone());
-                    begins(conn, &matter, &pause.reason, pause.since).await?;
-                    let (scope, subject) = pause.scope.parts();
-                    tracing::error!(scope, subject, meaning = %refusal.meaning, notice = settlement.id,
-                        "mail is held back until a person resumes it: shipby queue list says why");
-                }
-            }
+            Some(Consequence::Hold(scope)) => hold_back(conn, scope, settlement, refusal).await?,
         }
+    }
+    Ok(())
+}
+
+/// Holds mail back, and lets ops know.
+async fn hold_back(
+    conn: &mut SqliteConnection,
+    scope: Scope,
+    settlement: &Settlement,
+    refusal: &Refusal,
+) -> Result<()> {
+    // Shown in the digest and in the service's status, where no customer's address may stand.
+    let notice = settlement.id.get(..8).unwrap_or(&settlement.id);
+    let (why, codes) = (refusal.meaning.why_held(), &refusal.codes);
+    let reason = format!("{why}: {codes}, see shipby show {notice}");
+    let pause = Pause { scope, reason, by: Setter::Shipby, since: settlement.at, until: None };
+    if hold(conn, &pause).await? {
+        begins(conn, &Matter::Held(pause.scope.clone()), &pause.reason, pause.since).await?;
+        let (scope, subject) = pause.scope.parts();
+        tracing::error!(scope, subject, meaning = %refusal.meaning, notice = settlement.id,
+            "mail is held back until a person resumes it: shipby queue list says why");
     }
     Ok(())
 }
