@@ -174,6 +174,28 @@ async fn refusals_by_policy_in_a_row_trip_the_breaker_which_is_probed_with_one_m
 }
 
 #[tokio::test]
+async fn an_alert_that_is_refused_for_what_it_is_about_gets_there_when_that_is_mended() {
+    let (fault, script) = Fault::new(Phase::Mail, "553 5.1.8 your domain does not exist", true);
+    let mut shop = shop_with(script).await;
+    shop.facts(orders(2)).await;
+    assert_eq!(tell_ops(&shop).await, ["deferred"]);
+    shop.travel(TimeDelta::hours(3)).await;
+    assert_eq!(tell_ops(&shop).await, ["deferred"]);
+    fault.mend();
+    shop.travel(TimeDelta::hours(3)).await;
+    assert_eq!((tell_ops(&shop).await, customers(&shop)), (vec!["accepted".to_owned()], 0));
+    assert_eq!(alerts(&shop), ["all mail is held back"]);
+    let text = shop.last_mail().text;
+    assert!(
+        text.contains("nothing of it is lost. To do: mend what is the matter, then shipby resume --all."),
+        "{text}"
+    );
+    shop.store().resume(&Scope::All, shop.now()).await.unwrap();
+    shop.travel(TimeDelta::hours(3)).await;
+    assert_eq!((tell_ops(&shop).await, customers(&shop)), (vec!["accepted".to_owned()], 2));
+}
+
+#[tokio::test]
 async fn mail_held_back_is_told_once_and_once_when_it_is_resumed_with_what_to_do() {
     let (fault, script) = Fault::new(Phase::Body, "550 5.7.26 <ana@gmx.example>: unauthenticated", false);
     let mut shop = shop_with(script).await;
@@ -185,6 +207,7 @@ async fn mail_held_back_is_told_once_and_once_when_it_is_resumed_with_what_to_do
     for words in [
         "Mail to gmx.example is held back, since Monday 2 March 2026, 09:00:",
         "its mail server does not trust us: 550 5.7.26, see shipby show ",
+        "nothing of it is lost; all other mail goes out.",
         "then shipby resume domain:gmx.example.",
     ] {
         assert!(mail.text.contains(words), "{words}: {}", mail.text);
