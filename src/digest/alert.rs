@@ -3,6 +3,7 @@
 use super::Masthead;
 use crate::domain::calendar::Instant;
 use crate::domain::incident::{Incident, Matter};
+use crate::domain::pause::Scope;
 use crate::wording::{capital, plain};
 
 /// Subject and text of an alert: of an incident that goes on its beginning, of one that is over both ends.
@@ -42,8 +43,9 @@ fn meaning(matter: &Matter) -> String {
                           To do: mend it, and prove it with shipby check --smtp. You hear from us when it works again."
             .to_owned(),
         Matter::Held(scope) => format!(
-            "What is held back waits, and nothing of it is lost; all other mail goes out.\n\
+            "What is held back waits, and nothing of it is lost{}.\n\
              To do: mend what is the matter, then shipby resume {}. shipby queue list shows what waits.",
+            if *scope == Scope::All { "" } else { "; all other mail goes out" },
             plain(&scope.to_resume())
         ),
     }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::{Asked, Masthead, gather, write, write_alert};
@@ -24,6 +25,9 @@ pub enum Carrier {
     Capture,
     Smtp(Arc<Relay>),
 }
+
+/// How long an alert is offered to a mail server that refuses it for good.
+const PATIENCE: TimeDelta = TimeDelta::days(5);
 
 /// Writes and sends the mails to ops. One per database, for it alone has them in hand.
 pub struct Courier {
@@ -112,13 +116,18 @@ impl Courier {
 
     /// Settles a try that reached for the mail server.
     async fn conclude(&self, mail: &OpsMail, verdict: Verdict) -> Result<Option<NoticeState>, StoreError> {
-        let (state, next, words) = match verdict {
-            Verdict::Accepted(reply) => (NoticeState::Accepted, None, reply.to_string()),
-            Verdict::Permanent { reply, .. } => (NoticeState::Failed, None, reply.to_string()),
-            Verdict::Doubtful { detail } => (NoticeState::InDoubt, None, detail),
+        let now = self.clock.now();
+        let again = || (NoticeState::Deferred, Some(self.retry.next(now, mail.attempts + 1, &mail.id)));
+        let ((state, next), words) = match verdict {
+            Verdict::Accepted(reply) => ((NoticeState::Accepted, None), reply.to_string()),
+            // What is refused for good may be what the alert is about: it is told when that is mended.
+            Verdict::Permanent { reply, .. } if mail.day.is_none() && now - mail.at < PATIENCE => {
+                (again(), reply.to_string())
+            }
+            Verdict::Permanent { reply, .. } => ((NoticeState::Failed, None), reply.to_string()),
+            Verdict::Doubtful { detail } => ((NoticeState::InDoubt, None), detail),
             Verdict::Temporary { reply, detail, .. } => {
-                let next = self.retry.next(self.clock.now(), mail.attempts + 1, &mail.id);
-                (NoticeState::Deferred, Some(next), reply.map_or(detail, |reply| reply.to_string()))
+                (again(), reply.map_or(detail, |reply| reply.to_string()))
             }
         };
         self.settle(mail, state, next, words).await

@@ -11,12 +11,12 @@ use super::letter::Desk;
 use super::relapse::Down;
 use super::streaks::Streaks;
 use super::throttle::Throttle;
-use super::width::Width;
+use super::width::{Place, Width};
 use super::{Parcel, Settings, settlement};
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::domain::meaning::{Meaning, Refusal, meaning};
-use crate::domain::reply::{Phase, Verdict};
+use crate::domain::reply::{Phase, Reply, Verdict};
 use crate::domain::settle::Outcome;
 use crate::mail::{Connection, Failure, Relay};
 use crate::store::{Ready, Settlement};
@@ -63,18 +63,20 @@ enum Offered {
 }
 
 impl Line {
-    pub async fn run(self, waiting: Arc<Mutex<mpsc::Receiver<Parcel>>>) -> Run {
+    /// Works while it has a place, and waits for one while it has none.
+    pub async fn run(self, mut place: Option<Place>, waiting: Arc<Mutex<mpsc::Receiver<Parcel>>>) -> Run {
         let mut run = Run::default();
         let mut connection = self.connection.lock().await;
         let mut last: Option<oneshot::Receiver<()>> = None;
-        let mut place = self.width.enter(&self.over).await;
-        while let Some(working) = &mut place {
-            if working.is_one_too_many() {
+        loop {
+            if place.as_mut().is_none_or(Place::is_one_too_many) {
                 if let Some(connection) = connection.take() {
                     connection.quit().await;
                 }
                 place = self.width.enter(&self.over).await;
-                continue;
+                if place.is_none() {
+                    break;
+                }
             }
             let parcel = waiting.lock().await.recv().await;
             let Some(parcel) = parcel else {
@@ -234,8 +236,7 @@ impl Line {
                 (Outcome::Accepted, Phase::Body, reply.to_string())
             }
             Verdict::Temporary { phase, reply: Some(reply), .. } | Verdict::Permanent { phase, reply } => {
-                let refused = self.refusal(&ready, meaning(phase, &reply));
-                refusal = Some(refused);
+                let refused = self.refusal(&ready, phase, &reply);
                 if refused.meaning == Meaning::Policy && refused.in_a_row >= self.settings.breaker {
                     down = Some(Down::refused(refused.in_a_row, &reply));
                 }
@@ -244,6 +245,7 @@ impl Line {
                     Some(_) => Outcome::Unharmed { attempt: ready.attempt },
                     None => refused.meaning.outcome(ready.attempt, ready.last),
                 };
+                refusal = Some(refused);
                 (outcome, phase, reply.to_string())
             }
             Verdict::Temporary { phase, reply: None, detail } => {
@@ -257,10 +259,12 @@ impl Line {
         (self.ledger.settle(Settlement { refusal, ..settlement }), down)
     }
 
-    fn refusal(&self, ready: &Ready, meaning: Meaning) -> Refusal {
+    fn refusal(&self, ready: &Ready, phase: Phase, reply: &Reply) -> Refusal {
+        let meaning = meaning(phase, reply);
         let (in_a_row, mixed) = self.streaks.refused(&ready.notice, meaning);
         Refusal {
             meaning,
+            codes: reply.codes(),
             in_a_row,
             mixed,
             of_customer: !matches!(self.settings.mode, Mode::Redirect(_)),

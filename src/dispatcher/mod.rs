@@ -240,27 +240,8 @@ impl Dispatcher {
         let ahead = self.ahead() as usize;
         let (parcels, waiting) = mpsc::channel(ahead);
         let waiting = Arc::new(Mutex::new(waiting));
-        let (halt, over) = (stop.child_token(), CancellationToken::new());
-        let lines: Vec<_> = self.lines.iter().take(ahead).collect();
-        let reaching = Arc::new(AtomicUsize::new(lines.len()));
-        let mut workers = JoinSet::new();
-        for connection in lines {
-            let line = line::Line {
-                relay: relay.clone(),
-                connection: connection.clone(),
-                clock: self.clock.clone(),
-                ledger: ledger.clone(),
-                desk: self.desk.clone(),
-                settings: self.settings.clone(),
-                throttle: self.throttle.clone(),
-                width: self.width.clone(),
-                over: over.clone(),
-                streaks: self.streaks.clone(),
-                halt: halt.clone(),
-                reaching: reaching.clone(),
-            };
-            workers.spawn(line.run(waiting.clone()));
-        }
+        let halt = stop.child_token();
+        let mut workers = self.lines_at_work(&relay, &ledger, &halt, &waiting).await;
         // The lines have them now: with the last line the channel closes, and the ledger ends.
         drop((ledger, waiting));
         let (mut report, mut down) = (Report::default(), None);
@@ -287,6 +268,44 @@ impl Dispatcher {
         kept.map_err(|_| StoreError::Halted)??;
         self.note_relay(down).await?;
         Ok(report)
+    }
+
+    /// Starts the lines, those with an open connection first. Some of them may have to wait for their turn.
+    async fn lines_at_work(
+        &self,
+        relay: &Arc<Relay>,
+        ledger: &Ledger,
+        halt: &CancellationToken,
+        waiting: &Arc<Mutex<mpsc::Receiver<Parcel>>>,
+    ) -> JoinSet<line::Run> {
+        let mut lines = Vec::new();
+        for line in self.lines.iter().take(self.ahead() as usize) {
+            lines.push((line.lock().await.is_none(), line.clone()));
+        }
+        lines.sort_by_key(|(closed, _)| *closed);
+        let reaching = Arc::new(AtomicUsize::new(lines.len()));
+        let over = CancellationToken::new();
+        let mut workers = JoinSet::new();
+        for (_, connection) in lines {
+            let line = line::Line {
+                relay: relay.clone(),
+                connection,
+                clock: self.clock.clone(),
+                ledger: ledger.clone(),
+                desk: self.desk.clone(),
+                settings: self.settings.clone(),
+                throttle: self.throttle.clone(),
+                width: self.width.clone(),
+                streaks: self.streaks.clone(),
+                halt: halt.clone(),
+                over: over.clone(),
+                reaching: reaching.clone(),
+            };
+            // In their order, which the tasks' own would not be.
+            let place = self.width.place();
+            workers.spawn(line.run(place, waiting.clone()));
+        }
+        workers
     }
 
     /// Gives notices back untried; why, where it is the relay's doing.

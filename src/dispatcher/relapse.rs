@@ -25,7 +25,12 @@ impl Down {
 
     /// So many mails in a row were refused by policy, the last one like this.
     pub fn refused(in_a_row: u32, reply: &Reply) -> Self {
-        Self { words: format!("{in_a_row} mails in a row were refused by a rule: {reply}"), ours: true }
+        // Without the server's words, which may hold a customer's address.
+        let words = format!(
+            "{in_a_row} mails in a row were refused by a rule, the last one with {}; see shipby queue list",
+            reply.codes()
+        );
+        Self { words, ours: true }
     }
 }
 

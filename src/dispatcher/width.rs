@@ -2,15 +2,18 @@
 //!
 //! What always holds: at least one may work, and no more than the configuration allows.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Connections before anything is known of the relay.
 const FIRST: usize = 2;
-/// Mails accepted for one connection more, once the relay has asked for less.
+/// Mails accepted for one connection more, and for a step of the rate, once the relay has asked for less.
 const PATIENCE: usize = 50;
+const STEP: f64 = 0.125;
+/// The least part of the rate.
+const LEAST: f64 = 0.0625;
 
 /// The number of connections that may work, shared by all of them and kept from run to run.
 #[derive(Debug)]
@@ -26,23 +29,32 @@ struct State {
     working: usize,
     /// Mails accepted since the last change.
     accepted: usize,
-    /// The relay has asked for less: from then on it grows slowly.
+    /// The relay has asked for less, or takes no more: from then on it grows slowly.
     careful: bool,
+    /// The part of the configured rate at which mails leave.
+    share: f64,
     /// Counts how often it was narrowed.
     narrowed: u32,
 }
 
 /// A connection's leave to work, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
-    width: &'a Width,
+pub(super) struct Place {
+    width: Arc<Width>,
     counted: bool,
 }
 
 impl Width {
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
-        let state = State { allowed: most.min(FIRST), working: 0, accepted: 0, careful: false, narrowed: 0 };
+        let state = State {
+            allowed: most.min(FIRST),
+            working: 0,
+            accepted: 0,
+            careful: false,
+            share: 1.0,
+            narrowed: 0,
+        };
         Self { most, state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -50,17 +62,22 @@ impl Width {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A place, if there is room for one more.
+    pub fn place(self: &Arc<Self>) -> Option<Place> {
+        let mut state = self.state();
+        (state.working < state.allowed).then(|| {
+            state.working += 1;
+            Place { width: self.clone(), counted: true }
+        })
+    }
+
     /// Waits until there is room for one more; None once the run is `over`.
-    pub async fn enter(&self, over: &CancellationToken) -> Option<Place<'_>> {
+    pub async fn enter(self: &Arc<Self>, over: &CancellationToken) -> Option<Place> {
         loop {
             // Asked for before the look, so that no change between the two is missed.
             let changed = self.changed.notified();
-            {
-                let mut state = self.state();
-                if state.working < state.allowed {
-                    state.working += 1;
-                    return Some(Place { width: self, counted: true });
-                }
+            if let Some(place) = self.place() {
+                return Some(place);
             }
             tokio::select! {
                 () = changed => {}
@@ -69,10 +86,11 @@ impl Width {
         }
     }
 
-    /// A mail was accepted: twice as many may work after as many mails, one more after [`PATIENCE`] where it is careful.
+    /// A mail was accepted: twice as many may work after as many mails; where it is careful, one more after [`PATIENCE`],
+    /// and a step faster.
     pub fn keeps_up(&self) {
         let mut state = self.state();
-        if state.allowed == self.most {
+        if state.allowed == self.most && state.share >= 1.0 {
             return;
         }
         state.accepted += 1;
@@ -80,6 +98,7 @@ impl Width {
         if state.accepted >= needed {
             state.accepted = 0;
             state.allowed = (state.allowed + more).min(self.most);
+            state.share = (state.share + STEP).min(1.0);
             drop(state);
             self.changed.notify_waiters();
         }
@@ -90,12 +109,13 @@ impl Width {
         self.state().narrowed
     }
 
-    /// The relay asked for less, in answer to a mail that was offered at `moment`: half as many work.
+    /// The relay asked for less, in answer to a mail that was offered at `moment`: half as many work, at half the rate.
     pub fn is_asked_for_less(&self, moment: u32) {
         let mut state = self.state();
         if state.narrowed == moment {
             let half = state.allowed.div_ceil(2).min(state.allowed - 1);
             state.narrow(half);
+            state.share = (state.share / 2.0).max(LEAST);
         }
     }
 
@@ -108,11 +128,9 @@ impl Width {
         }
     }
 
-    /// The part of the configured rate at which mails may leave: less only where the relay has asked for it.
+    /// The part of the configured rate at which mails may leave.
     pub fn share(&self) -> f64 {
-        let state = self.state();
-        let part = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        if state.careful { part(state.allowed) / part(self.most) } else { 1.0 }
+        self.state().share
     }
 }
 
@@ -125,7 +143,7 @@ impl State {
     }
 }
 
-impl Place<'_> {
+impl Place {
     /// Gives the place back where more work than may.
     pub fn is_one_too_many(&mut self) -> bool {
         let mut state = self.width.state();
@@ -138,7 +156,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         if self.counted {
             self.width.state().working -= 1;
@@ -165,9 +183,9 @@ mod tests {
         assert_eq!(after(&width, 100), 20, "no more than are configured");
         width.is_asked_for_less(width.moment());
         assert_eq!(after(&width, 0), 10);
-        assert!((width.share() - 0.5).abs() < 1e-9);
+        assert_eq!(width.share().to_string(), "0.5");
         assert_eq!([after(&width, 49), after(&width, 1), after(&width, 450)], [10, 11, 20]);
-        assert!((width.share() - 1.0).abs() < 1e-9);
+        assert_eq!(width.share().to_string(), "1");
     }
 
     #[test]
@@ -179,12 +197,17 @@ mod tests {
         assert_eq!(after(&width, 0), 8);
         (0..9).for_each(|_| width.is_asked_for_less(width.moment()));
         assert_eq!(after(&width, 0), 1);
-        assert_eq!(Width::new(1).state().allowed, 1);
+        assert_eq!(width.share().to_string(), "0.0625");
+        let single = Width::new(1);
+        single.is_asked_for_less(single.moment());
+        assert_eq!((after(&single, 0), single.share().to_string().as_str()), (1, "0.5"));
+        after(&single, 200);
+        assert_eq!(single.share().to_string(), "1", "it recovers with one connection too");
     }
 
     #[tokio::test]
     async fn who_waits_is_let_in_when_there_is_room_and_let_go_when_the_run_is_over() {
-        let (width, over) = (Width::new(4), CancellationToken::new());
+        let (width, over) = (Arc::new(Width::new(4)), CancellationToken::new());
         let first = width.enter(&over).await.unwrap();
         let mut second = width.enter(&over).await.unwrap();
         let third = async { width.enter(&over).await.is_some() };
@@ -196,6 +219,7 @@ mod tests {
         assert!(!second.is_one_too_many());
         width.is_full();
         assert_eq!(after(&width, 0), 1, "none other works: one of them may");
+        assert_eq!(width.share().to_string(), "1", "it was not asked to be slower");
         assert!(!second.is_one_too_many(), "only one is counted still");
         let ends = async { over.cancel() };
         let waits = async { width.enter(&over).await.is_none() };

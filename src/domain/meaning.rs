@@ -107,7 +107,7 @@ impl Meaning {
 }
 
 impl Meaning {
-    /// Why mail is held back for it, before the server's words.
+    /// Why mail is held back for it.
     pub fn why_held(self) -> &'static str {
         match self {
             Self::Policy => "its mail server refuses our mail to several customers by a rule",
@@ -123,9 +123,11 @@ impl Meaning {
 }
 
 /// A refusal, with what its notice cannot know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub meaning: Meaning,
+    /// The reply's codes, without words that may hold an address.
+    pub codes: String,
     /// How many of this meaning came in a row, this one among them: of its kind where it is about what we say.
     pub in_a_row: u32,
     /// Mail to other domains is among these, so that it is not about one of them.

@@ -83,6 +83,11 @@ impl Reply {
     pub fn is_permanent(&self) -> bool {
         self.code / 100 == 5
     }
+
+    /// The codes without the words, which may hold an address: `550 5.7.1`.
+    pub fn codes(&self) -> String {
+        Self { text: String::new(), ..self.clone() }.to_string()
+    }
 }
 
 impl std::fmt::Display for Reply {

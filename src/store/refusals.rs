@@ -11,7 +11,7 @@ use super::suppressions::suppress;
 use super::{Result, instant, millis};
 use crate::domain::incident::Matter;
 use crate::domain::meaning::{Consequence, Meaning, Record, Refusal, WITHIN};
-use crate::domain::pause::{Pause, Setter};
+use crate::domain::pause::{Pause, Scope, Setter};
 use crate::domain::suppression::{Cause, Suppression};
 
 /// Follows up on what was refused among these outcomes, whose notices and tries are settled already.
@@ -19,8 +19,8 @@ pub(super) async fn follow(conn: &mut SqliteConnection, settled: &[&Settlement])
     const MEANINGS: &str = "update attempts set meaning = new.meaning
         from (select value ->> 0 as id, value ->> 1 as number, value ->> 2 as meaning from jsonb_each($1)) as new
         where attempts.notice_id = new.id and attempts.number = new.number";
-    let refused: Vec<(&Settlement, Refusal)> =
-        settled.iter().filter_map(|s| Some((*s, s.refusal?))).collect();
+    let refused: Vec<(&Settlement, &Refusal)> =
+        settled.iter().filter_map(|s| Some((*s, s.refusal.as_ref()?))).collect();
     if refused.is_empty() {
         return Ok(());
     }
@@ -36,34 +36,41 @@ pub(super) async fn follow(conn: &mut SqliteConnection, settled: &[&Settlement])
                 let found = Suppression {
                     address: email.clone(),
                     cause: Cause::Refused,
-                    reason: settlement.reply.clone().unwrap_or_default(),
+                    reason: settlement.reply.clone().unwrap_or_else(|| refusal.codes.clone()),
                     since: settlement.at,
                     notice: Some(settlement.id.clone()),
                 };
                 suppress(conn, &[found]).await?;
             }
-            Some(Consequence::Hold(scope)) => {
-                let reason = format!(
-                    "{}: {}",
-                    refusal.meaning.why_held(),
-                    settlement.reply.as_deref().unwrap_or_default()
-                );
-                let pause = Pause { scope, reason, by: Setter::Shipby, since: settlement.at, until: None };
-                if hold(conn, &pause).await? {
-                    let matter = Matter::Held(pause.scope.clone());
-                    begins(conn, &matter, &pause.reason, pause.since).await?;
-                    let (scope, subject) = pause.scope.parts();
-                    tracing::error!(scope, subject, meaning = %refusal.meaning, notice = settlement.id,
-                        "mail is held back until a person resumes it: shipby queue list says why");
-                }
-            }
+            Some(Consequence::Hold(scope)) => hold_back(conn, scope, settlement, refusal).await?,
         }
     }
     Ok(())
 }
 
+/// Holds mail back, and lets ops know.
+async fn hold_back(
+    conn: &mut SqliteConnection,
+    scope: Scope,
+    settlement: &Settlement,
+    refusal: &Refusal,
+) -> Result<()> {
+    // Shown in the digest and in the service's status, where no customer's address may stand.
+    let notice = settlement.id.get(..8).unwrap_or(&settlement.id);
+    let (why, codes) = (refusal.meaning.why_held(), &refusal.codes);
+    let reason = format!("{why}: {codes}, see shipby show {notice}");
+    let pause = Pause { scope, reason, by: Setter::Shipby, since: settlement.at, until: None };
+    if hold(conn, &pause).await? {
+        begins(conn, &Matter::Held(pause.scope.clone()), &pause.reason, pause.since).await?;
+        let (scope, subject) = pause.scope.parts();
+        tracing::error!(scope, subject, meaning = %refusal.meaning, notice = settlement.id,
+            "mail is held back until a person resumes it: shipby queue list says why");
+    }
+    Ok(())
+}
+
 /// What is on record beside a refusal; asked only where it matters.
-async fn record(conn: &mut SqliteConnection, settlement: &Settlement, refusal: Refusal) -> Result<Record> {
+async fn record(conn: &mut SqliteConnection, settlement: &Settlement, refusal: &Refusal) -> Result<Record> {
     const RECIPIENTS: &str =
         "select count(distinct n.email) from attempts a join notices n on n.id = a.notice_id
         where a.meaning = $1 and a.meaning in ('policy', 'throttled') and a.ended_at > $2 and a.number >= $3

@@ -132,7 +132,10 @@ async fn three_recipients_of_a_domain_refused_by_policy_within_the_hour_hold_the
     assert_eq!(shop.state("g6", "confirmation").await, "queued");
     assert_eq!(suppressed(&shop).await, Vec::<String>::new());
     let why = shop.store().pauses(shop.now()).await.unwrap().remove(0).reason;
-    assert_eq!(why, "its mail server refuses our mail to several customers by a rule: 550 5.7.1 blocked");
+    let notice = shop.kept("g5", "confirmation").await.entry.notice.unwrap();
+    let expected =
+        "its mail server refuses our mail to several customers by a rule: 550 5.7.1, see shipby show";
+    assert_eq!(why, format!("{expected} {}", &notice[..8]));
 }
 
 #[tokio::test]

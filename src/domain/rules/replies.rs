@@ -122,7 +122,15 @@ fn what_becomes_of_a_notice_follows_from_the_meaning_and_the_try_before() {
 
 /// The first try of a date slip to gmx.de, refused for the first time in a row.
 fn refusal(meaning: Meaning) -> Refusal {
-    Refusal { meaning, in_a_row: 1, mixed: false, of_customer: true, attempt: 1, last: None }
+    Refusal {
+        meaning,
+        codes: "550".to_owned(),
+        in_a_row: 1,
+        mixed: false,
+        of_customer: true,
+        attempt: 1,
+        last: None,
+    }
 }
 
 fn now() -> Instant {
