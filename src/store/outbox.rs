@@ -159,8 +159,8 @@ impl Store {
         // What was taken and has no attempt yet was taken just now.
         const TAKE: &str = concat!(
             "update notices as n set state = 'sending', owner = $2, next_try_at = null, attempts = attempts + 1,
-                mode = $3, subject = coalesce(new.subject, subject),
-                template_hash = coalesce(new.template_hash, template_hash)
+                mode = $3, subject = coalesce(new.subject, n.subject),
+                template_hash = coalesce(new.template_hash, n.template_hash)
             from (select value ->> 0 as id, value ->> 1 as revision, value ->> 2 as subject,
                 value ->> 3 as template_hash from jsonb_each($4)) as new, orders o
             where n.id = new.id and +n.next_try_at <= $1 and o.number = n.order_number
