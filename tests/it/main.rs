@@ -12,6 +12,7 @@ mod dispatcher;
 mod intake_facts;
 mod intake_files;
 mod layers;
+mod postfix;
 mod recovery;
 mod replay;
 mod smtp;

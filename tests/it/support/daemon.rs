@@ -33,7 +33,12 @@ impl House {
 
     /// A house that mails for real, to a catcher.
     pub fn live(port: u16) -> Self {
-        Self::with("mode = \"live\"\nrate = \"unlimited\"\nconcurrency = 8", &format!("port = {port}"))
+        Self::relaying(&format!("port = {port}"))
+    }
+
+    /// A house that mails for real; `smtp` are the keys of that section.
+    pub fn relaying(smtp: &str) -> Self {
+        Self::with("mode = \"live\"\nrate = \"unlimited\"\nconcurrency = 8", smtp)
     }
 
     fn with(delivery: &str, smtp: &str) -> Self {

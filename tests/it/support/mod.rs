@@ -3,4 +3,5 @@
 pub mod app;
 pub mod daemon;
 pub mod facts;
+pub mod postfix;
 pub mod smtp;
