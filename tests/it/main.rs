@@ -9,6 +9,7 @@ mod daemon_templates;
 mod demo;
 mod digest;
 mod dispatcher;
+mod hostile;
 mod intake_facts;
 mod intake_files;
 mod layers;

@@ -3,5 +3,6 @@
 pub mod app;
 pub mod daemon;
 pub mod facts;
+pub mod front;
 pub mod postfix;
 pub mod smtp;

@@ -105,7 +105,8 @@ impl Scripted {
     }
 }
 
-trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+/// A stream, in clear or not.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
 struct Player {
