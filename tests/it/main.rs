@@ -12,6 +12,7 @@ mod dispatcher;
 mod hostile;
 mod intake_facts;
 mod intake_files;
+mod kills;
 mod layers;
 mod postfix;
 mod recovery;

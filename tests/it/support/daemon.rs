@@ -70,11 +70,16 @@ impl House {
 
     /// Starts the daemon and waits until it says that it is ready.
     pub fn serve(&self) -> Daemon {
-        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
-        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let daemon = Daemon { child };
+        let daemon = self.start();
         self.hear("READY=1");
         daemon
+    }
+
+    /// Starts the daemon and waits for nothing.
+    pub fn start(&self) -> Daemon {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        Daemon { child }
     }
 
     /// Waits until the manager was told this; what comes before is passed over.
