@@ -27,6 +27,7 @@ mod show;
 mod simulate;
 mod single;
 mod sum;
+mod suppress;
 mod table;
 mod template;
 mod unit;
@@ -103,6 +104,9 @@ enum Verb {
     Pause(pause::Pausing),
     /// End a pause; what waited goes out if it is still true.
     Resume(pause::Resuming),
+    /// Addresses that get no mail any more.
+    #[command(subcommand)]
+    Suppress(suppress::Verb),
     /// Look at the mails, prove them, try an edit.
     #[command(subcommand)]
     Template(template::Verb),
@@ -186,6 +190,7 @@ pub fn run() -> ExitCode {
             Verb::Queue(queue) => queue::run(&call, &queue).await,
             Verb::Pause(args) => pause::pause(&call, &args).await,
             Verb::Resume(args) => pause::resume(&call, &args).await,
+            Verb::Suppress(verb) => suppress::run(&call, &verb).await,
             Verb::Template(verb) => template::run(&call, &verb).await,
             Verb::Unit(unit) => unit::run(&call, &unit),
             Verb::Init(args) => init::run(&call, &args),

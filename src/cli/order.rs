@@ -7,6 +7,7 @@ use super::address;
 use super::coming::{coming, silence};
 use super::output::{self, Stop};
 use super::sum::Sum;
+use super::suppress;
 use super::table::Table;
 use super::words::{AsOf, Local, count, list, mode_line, plain};
 use super::{Answer, Call, Exit};
@@ -98,6 +99,10 @@ fn for_people(order: &Order, moves: &[AddressChange], local: Local, policy: &Pol
         fact("", place.join(" · "));
     }
     fact("placed", local.time(order.placed_at));
+    if let Some(suppressed) = &order.suppressed {
+        let why = suppressed.words();
+        fact("no mail", format!("since {}: {why}; ask for another address", local.time(suppressed.since)));
+    }
     for moved in moves {
         fact("address", format!("{}  {}", local.time(moved.at), address::words(moved)));
     }
@@ -181,6 +186,7 @@ fn as_json(
             "email": customer.email.as_ref().map(|email| email.as_str()), "name": customer.name,
             "locale": customer.locale, "timezone": customer.timezone, "country": customer.country,
         },
+        "suppressed": order.suppressed.as_ref().map(suppress::as_json),
         "address_changes": moves,
         "placed_at": order.placed_at,
         "channel": order.channel,

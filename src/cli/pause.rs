@@ -4,10 +4,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{self, Stop};
-use super::words::{Local, Until, mode_line, plain};
+use super::words::{Local, Until, list, mode_line, plain};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
-use crate::domain::pause::{Pause, Scope};
+use crate::domain::customer::EmailAddress;
+use crate::domain::notice::NoticeKind;
+use crate::domain::pause::{Pause, Scope, Setter};
 use crate::store::Store;
 
 #[derive(Debug, Args)]
@@ -33,6 +35,9 @@ pub(super) struct Resuming {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Whose {
+    /// domain:gmx.de, all mail to a domain; kind:weekly_status, all mails of a kind. Also sku:S, order:O and all.
+    #[arg(value_name = "WHAT", value_parser = scope)]
+    what: Option<Scope>,
     /// All mail to customers.
     #[arg(long)]
     all: bool,
@@ -47,12 +52,33 @@ struct Whose {
 impl Whose {
     fn scope(&self) -> Scope {
         let text = |text: &String| text.trim().to_owned();
-        match (&self.sku, &self.order) {
-            (Some(sku), _) => Scope::Sku(text(sku)),
-            (None, Some(number)) => Scope::Order(text(number)),
-            (None, None) => Scope::All,
+        match (&self.what, &self.sku, &self.order) {
+            (Some(what), ..) => what.clone(),
+            (None, Some(sku), _) => Scope::Sku(text(sku)),
+            (None, None, Some(number)) => Scope::Order(text(number)),
+            (None, None, None) => Scope::All,
         }
     }
+}
+
+/// Reads `all`, or a scope and what of it.
+fn scope(text: &str) -> Result<Scope, String> {
+    let (word, subject) = text.split_once(':').unwrap_or((text, ""));
+    let subject = match word {
+        "domain" => EmailAddress::parse(&format!("x@{}", subject.trim().trim_start_matches('@')))
+            .map_err(|fault| fault.to_string())?
+            .domain()
+            .to_owned(),
+        _ => subject.trim().to_owned(),
+    };
+    let complete = subject.is_empty() == (word == "all");
+    Scope::from_parts(word, subject).filter(|_| complete).ok_or_else(|| {
+        let kinds: Vec<String> = NoticeKind::ALL.iter().map(ToString::to_string).collect();
+        let kinds = list(&kinds);
+        format!(
+            "write domain:gmx.de, kind:weekly_status, sku:KETTLE-01, order:1042 or all; kinds are {kinds}"
+        )
+    })
 }
 
 pub(super) async fn pause(call: &Call, args: &Pausing) -> Answer {
@@ -67,7 +93,7 @@ pub(super) async fn pause(call: &Call, args: &Pausing) -> Answer {
     if reason.is_empty() {
         return Err(Stop::usage("--reason: say why, for whoever wonders where the mails are"));
     }
-    let mut pause = Pause { scope: args.whose.scope(), reason, since: now, until };
+    let mut pause = Pause { scope: args.whose.scope(), reason, by: Setter::Person, since: now, until };
     let store = call.store(&config).await?;
     known(&store, &pause.scope).await?;
     pause.since = store.pause(&pause).await?;
@@ -132,6 +158,8 @@ fn subject(scope: &Scope) -> String {
         Scope::All => "All mail".to_owned(),
         Scope::Sku(sku) => format!("Mail about {}", plain(sku)),
         Scope::Order(number) => format!("Mail about order {}", plain(number)),
+        Scope::Domain(domain) => format!("Mail to {}", plain(domain)),
+        Scope::Kind(kind) => format!("Mail of the kind {kind}"),
     }
 }
 
@@ -140,17 +168,27 @@ fn option(scope: &Scope) -> String {
         Scope::All => "--all".to_owned(),
         Scope::Sku(sku) => format!("--sku {}", plain(sku)),
         Scope::Order(number) => format!("--order {}", plain(number)),
+        Scope::Domain(domain) => format!("domain:{}", plain(domain)),
+        Scope::Kind(kind) => format!("kind:{kind}"),
     }
 }
 
 /// What is said of a notice that waits for the end of a pause.
 pub(super) const HELD_BACK: &str = "held back by a pause";
 
-/// `Mail about KETTLE-01 is paused since Mon 02 Mar 09:14, until Tue 31 Mar 23:59: a recall`.
+/// `Mail about KETTLE-01 is paused since Mon 02 Mar 09:14, until Tue 31 Mar 23:59: a recall`; of one that shipby set, what
+/// ends it.
 pub(super) fn sentence(pause: &Pause, local: Local) -> String {
     let what = subject(&pause.scope);
     let until = pause.until.map_or_else(String::new, |until| format!(", until {}", local.time(until)));
-    format!("{what} is paused since {}{until}: {}", local.time(pause.since), plain(&pause.reason))
+    let (since, reason) = (local.time(pause.since), plain(&pause.reason));
+    match pause.by {
+        Setter::Person => format!("{what} is paused since {since}{until}: {reason}"),
+        Setter::Shipby => {
+            let resume = option(&pause.scope);
+            format!("{what} is held back by shipby since {since}: {reason} (shipby resume {resume})")
+        }
+    }
 }
 
 /// A line for each pause; empty without one.

@@ -17,7 +17,7 @@ use super::{Answer, Call, Exit};
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::forecast::forecast;
 use crate::domain::notice::NoticeKind;
-use crate::domain::pause::{Pause, holding};
+use crate::domain::pause::Pause;
 use crate::domain::policy::Policy;
 use crate::store::{Store, StoreError};
 
@@ -100,7 +100,6 @@ impl Found {
             after.clone_from(last);
             let tries = store.next_tries(&numbers).await?;
             for order in store.orders(&numbers).await? {
-                let pauses: Vec<Pause> = holding(&self.pauses, &order).into_iter().cloned().collect();
                 for coming in forecast(&order, local.now, policy, until, EACH) {
                     // What waits for its next try goes out then, and not now.
                     let under_way = order.under_way.as_ref().map(|under_way| &under_way.notice.occasion);
@@ -109,7 +108,10 @@ impl Found {
                     let at = waits.map_or(coming.at, |next| next.max(coming.at));
                     if at <= until {
                         let (kind, occasion) = (coming.notice.kind, coming.notice.occasion);
-                        let paused = pauses.iter().any(|pause| pause.in_force(at));
+                        let paused = self.pauses.iter();
+                        let paused = paused
+                            .filter(|pause| pause.in_force(at))
+                            .any(|pause| pause.scope.holds(&order, Some(kind)));
                         self.add(Row { at, order: order.number.clone(), kind, occasion, paused }, local);
                     }
                 }

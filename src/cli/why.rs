@@ -9,6 +9,7 @@ use super::output::{self, Stop};
 use super::past::Past;
 use super::pause;
 use super::sum::Sum;
+use super::suppress;
 use super::table::Table;
 use super::words::{AsOf, Local, count, grouped, list, mode_line};
 use super::{Answer, Call, Exit};
@@ -57,8 +58,10 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     let Some(order) = store.order(number).await? else {
         return Err(Stop::not_found(format!("there is no order {number:?}")));
     };
+    let next = coming(&order, local, &policy, 3);
     let mut pauses = store.pauses(local.now).await?;
-    pauses.retain(|pause| pause.scope.holds(&order));
+    let kind = order.under_way.as_ref().map(|u| u.notice.kind).or(next.first().map(|next| next.kind));
+    pauses.retain(|pause| pause.scope.holds(&order, kind));
     let past = Past::of(&store, &order, &pauses).await?;
     let needed = store.needed(number).await?;
     let batches = store.held_batches().await?;
@@ -67,7 +70,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     let sum = |line: &Line| Sum::of(&order, line, local, &policy, past.before(&line.id, line.told));
     let reasons = Reasons {
         sums: waiting.map(|(index, line)| (index, sum(line))).collect(),
-        next: coming(&order, local, &policy, 3),
+        next,
         goods: goods(&order, &needed, &policy),
         authorization: Authorization::of(&order, local.zone, &config.watch)
             .filter(|held| held.is_due(local.today(), &config.watch)),
@@ -86,7 +89,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
 
 /// What follows once goods are there; no day can be named for it.
 fn goods(order: &Order, needed: &[Needed], policy: &Policy) -> Vec<Goods> {
-    if order.customer.email.is_none() {
+    if !order.is_mailable() {
         return Vec::new();
     }
     let missing: Vec<String> = needed
@@ -151,6 +154,7 @@ impl Reasons {
             )]);
         }
         let mut text = table.text();
+        text.push_str(&suppress::line(order.suppressed.as_ref(), local));
         text.push_str(&pause::lines(&self.pauses, local));
         text.push('\n');
         let mut table = Table::new();
@@ -198,6 +202,7 @@ impl Reasons {
             "at": local.now,
             "order": order.number,
             "email": order.customer.email.as_ref().map(|email| email.as_str()),
+            "suppressed": order.suppressed.as_ref().map(suppress::as_json),
             "status": order.status(),
             "authorization_due": self.authorization,
             "pauses": self.pauses,

@@ -84,12 +84,15 @@ fn scope(scope: &Scope) -> String {
         Scope::All => "all mail".to_owned(),
         Scope::Sku(sku) => format!("SKU {sku}"),
         Scope::Order(number) => format!("order {number}"),
+        Scope::Domain(domain) => format!("mail to {domain}"),
+        Scope::Kind(kind) => format!("mails {kind}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::pause::Setter;
 
     #[test]
     fn the_line_says_what_holds_the_sending_up_and_is_told_once() {
@@ -102,6 +105,7 @@ mod tests {
         let pause = |scope, until: Option<&str>| Pause {
             scope,
             reason: "a recall".to_owned(),
+            by: Setter::Person,
             since: "2026-03-02T08:00:00Z".parse().unwrap(),
             until: until.map(|until| until.parse().unwrap()),
         };

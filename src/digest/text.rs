@@ -10,6 +10,7 @@ use crate::config::Mode;
 use crate::domain::notice::NoticeState;
 use crate::domain::risk::{Concern, Finding, Stuck};
 use crate::domain::supply::Cover;
+use crate::domain::suppression::Cause;
 use crate::wording::{count, grouped, plain};
 
 /// What stands above and below.
@@ -161,6 +162,13 @@ fn about(concern: Concern) -> About {
             title: "WITHOUT AN ADDRESS",
             to_do: "reach the customer another way, or send the order again with an address",
         },
+        Concern::Suppressed => About {
+            short: "with a dead address",
+            counted: "with an address that gets no mail any more: nobody tells these customers anything",
+            title: "WITH A DEAD ADDRESS",
+            to_do: "ask the customer for another: shipby order address ORDER ADDRESS; if the address is good after all: \
+                    shipby suppress remove ADDRESS",
+        },
         Concern::Imported => About {
             short: "missed before we took over",
             counted: "missed before we took the order over: no mail of ours says that the date has passed",
@@ -197,6 +205,10 @@ fn said(finding: &Finding, today: NaiveDate) -> String {
             let here = finding.lines.iter().any(|line| line.cover.is_received());
             let here = if here { "; goods are here" } else { "" };
             format!("the authorization{since} {ends} on {last}{here}")
+        }
+        Concern::Suppressed => {
+            let why = finding.cause.map_or("suppressed", Cause::meaning);
+            format!("{why}, since {last}")
         }
         Concern::NoAddress => format!("placed on {last}"),
         Concern::Silent => format!("the customer has heard nothing since {last}"),

@@ -4,7 +4,9 @@ use super::letter::{LetterError, Written};
 use super::{Dispatcher, Parcel, settlement};
 use crate::config::Mode;
 use crate::domain::calendar::Instant;
+use crate::domain::notice::Reason;
 use crate::domain::settle::Outcome;
+use crate::domain::suppression::Suppression;
 use crate::store::{Ready, Staged, StoreError, Taking};
 
 /// Mails that are worth a thread of their own to write.
@@ -14,6 +16,8 @@ const FOR_A_WRITER: usize = 32;
 enum Draft {
     /// Nothing: we may not mail this address.
     NotAllowed,
+    /// Nothing: the address gets no mail any more.
+    Suppressed,
     /// The bytes of an earlier try.
     Kept(Vec<u8>),
     New(Result<Written, LetterError>),
@@ -52,6 +56,7 @@ impl Dispatcher {
     fn draft(&self, ready: &mut [Ready], now: Instant) -> Vec<Draft> {
         let draft = |ready: &mut Ready| match ready.message.take() {
             _ if !self.settings.allowed.allows(&ready.notice.content.email) => Draft::NotAllowed,
+            _ if ready.order.suppressed.is_some() => Draft::Suppressed,
             Some(bytes) => Draft::Kept(bytes),
             None => Draft::New(self.desk.write(ready, &self.settings, now)),
         };
@@ -85,6 +90,10 @@ impl Dispatcher {
                 let words = Some("the address is not in delivery.allow_recipients".to_owned());
                 taking.settled.push(settlement(ready, Outcome::NotAllowed, now, None, words, policy));
             }
+            Draft::Suppressed => {
+                let words = ready.order.suppressed.as_ref().map(Suppression::words);
+                taking.settled.push(settlement(ready, Outcome::Suppressed, now, None, words, policy));
+            }
             Draft::Kept(bytes) => parcels.push(Parcel { ready, to, bytes }),
             Draft::New(Ok(Written { subject, template_hash, bytes })) => {
                 let id = ready.id.clone();
@@ -95,7 +104,14 @@ impl Dispatcher {
                 tracing::error!(order = ready.order.number, notice = ready.id, kind = %ready.notice.kind, %error,
                     "this notice cannot be written and is held");
                 let words = Some(error.to_string());
-                taking.settled.push(settlement(ready, Outcome::Held, now, None, words, policy));
+                taking.settled.push(settlement(
+                    ready,
+                    Outcome::Held(Reason::Fault),
+                    now,
+                    None,
+                    words,
+                    policy,
+                ));
             }
         }
     }

@@ -8,12 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::Ledger;
 use super::letter::Desk;
+use super::streaks::Streaks;
 use super::throttle::Throttle;
 use super::{Parcel, Settings, settlement};
 use crate::clock::Clock;
+use crate::config::Mode;
+use crate::domain::meaning::{Meaning, Refusal, meaning};
 use crate::domain::reply::{Phase, Verdict};
 use crate::domain::settle::Outcome;
 use crate::mail::{Connection, Failure, Relay};
+use crate::store::{Ready, Settlement};
 
 /// A line to the relay.
 pub(super) struct Line {
@@ -25,6 +29,7 @@ pub(super) struct Line {
     pub desk: Arc<Desk>,
     pub settings: Arc<Settings>,
     pub throttle: Arc<Throttle>,
+    pub streaks: Arc<Streaks>,
     /// Nothing more is to be begun.
     pub halt: CancellationToken,
     /// How many lines of this run reach the relay, as far as we know.
@@ -153,23 +158,49 @@ impl Line {
         }
         let verdict = connection.body(&parcel.bytes).await;
         *slot = Some(connection).filter(Connection::usable);
-        Offered::Tried(verdict)
+        match verdict {
+            // A clear no, and about us: the mail goes back as if it had not been offered.
+            Verdict::Temporary { phase, reply: Some(reply), .. }
+                if meaning(phase, &reply) == Meaning::Credentials =>
+            {
+                Offered::Unwelcome(Failure::refused(phase, reply))
+            }
+            verdict => Offered::Tried(verdict),
+        }
     }
 
     fn settle(&self, parcel: Parcel, verdict: Verdict) -> oneshot::Receiver<()> {
         let ready = parcel.ready;
+        let mut refusal = None;
         let (outcome, phase, words) = match verdict {
-            Verdict::Accepted(reply) => (Outcome::Accepted, Phase::Body, reply.to_string()),
-            Verdict::Temporary { phase, reply, detail } => {
-                let words = reply.map_or(detail, |reply| reply.to_string());
-                (Outcome::Deferred { attempt: ready.attempt }, phase, words)
+            Verdict::Accepted(reply) => {
+                self.streaks.accepted(ready.notice.kind);
+                (Outcome::Accepted, Phase::Body, reply.to_string())
             }
-            Verdict::Permanent { phase, reply } => (Outcome::Failed, phase, reply.to_string()),
+            Verdict::Temporary { phase, reply: Some(reply), .. } | Verdict::Permanent { phase, reply } => {
+                let refused = self.refusal(&ready, meaning(phase, &reply));
+                refusal = Some(refused);
+                (refused.meaning.outcome(ready.attempt, ready.last), phase, reply.to_string())
+            }
+            Verdict::Temporary { phase, reply: None, detail } => {
+                (Outcome::Deferred { attempt: ready.attempt }, phase, detail)
+            }
             Verdict::Doubtful { detail } => (Outcome::Doubtful { again: ready.again }, Phase::Body, detail),
         };
         let at = self.clock.now();
         let phase = Some(phase.as_str());
-        self.ledger.settle(settlement(ready, outcome, at, phase, Some(words), &self.settings.policy))
+        let settlement = settlement(ready, outcome, at, phase, Some(words), &self.settings.policy);
+        self.ledger.settle(Settlement { refusal, ..settlement })
+    }
+
+    fn refusal(&self, ready: &Ready, meaning: Meaning) -> Refusal {
+        Refusal {
+            meaning,
+            in_a_row: self.streaks.refused(ready.notice.kind, meaning),
+            of_customer: !matches!(self.settings.mode, Mode::Redirect(_)),
+            attempt: ready.attempt,
+            last: ready.last,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod batch;
 mod ledger;
 mod letter;
 mod line;
+mod streaks;
 mod throttle;
 
 use std::collections::HashSet;
@@ -29,6 +30,7 @@ use crate::store::{Owner, Ready, Settlement, Store, StoreError, Taking};
 
 use ledger::Ledger;
 pub use letter::{Desk, LetterError, next_news};
+use streaks::Streaks;
 use throttle::Throttle;
 
 /// Where mails go.
@@ -74,6 +76,7 @@ pub struct Dispatcher {
     settings: Arc<Settings>,
     lines: Vec<Arc<Mutex<Option<Connection>>>>,
     throttle: Arc<Throttle>,
+    streaks: Arc<Streaks>,
     /// Failures of the relay in a row, and when it is probed next.
     relay: Relapse,
     /// The store knows what our mails look like.
@@ -118,6 +121,7 @@ impl Dispatcher {
             settings,
             lines,
             throttle,
+            streaks: Arc::default(),
             relay,
             introduced: false,
             unsure: false,
@@ -233,6 +237,7 @@ impl Dispatcher {
                 desk: self.desk.clone(),
                 settings: self.settings.clone(),
                 throttle: self.throttle.clone(),
+                streaks: self.streaks.clone(),
                 halt: halt.clone(),
                 reaching: reaching.clone(),
             };
@@ -340,5 +345,5 @@ fn settlement(
     let Ready { id, mut order, notice, attempt, revision, .. } = ready;
     let settled = order.settle(&notice, &id, outcome, at, policy);
     let look = (revision, next_look(&order, at, policy));
-    Settlement { id, order, notice, settled, attempt, at, phase, reply, look }
+    Settlement { id, order, notice, settled, attempt, at, phase, reply, refusal: None, look }
 }

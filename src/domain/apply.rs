@@ -51,6 +51,7 @@ pub fn place(fact: &OrderFact, recorded_at: Instant, notify: Notify) -> Order {
         recorded_at,
         silent_before,
         customer: fact.customer.clone(),
+        suppressed: None,
         channel: fact.channel.clone(),
         payment: fact.payment,
         authorized_at: (fact.payment == Some(Payment::Authorized)).then_some(fact.placed_at),
@@ -116,6 +117,8 @@ impl Order {
         }
         if self.customer.email != fact.customer.email {
             self.forget_tries();
+            // Of another address nothing of the kind is known.
+            self.suppressed = None;
         }
         self.at = fact.at;
         self.placed_at = fact.placed_at;

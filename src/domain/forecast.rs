@@ -16,8 +16,11 @@ pub struct Coming {
 
 /// The next notices of an order, `most` at most, none after `until`.
 pub fn forecast(order: &Order, now: Instant, policy: &Policy, until: Instant, most: usize) -> Vec<Coming> {
-    let mut order = order.clone();
     let (mut found, mut at) = (Vec::new(), now);
+    if order.suppressed.is_some() {
+        return found; // what comes due is skipped
+    }
+    let mut order = order.clone();
     // What is on the wire is taken as accepted: there is nothing better to assume.
     if order.under_way.as_ref().is_some_and(|under_way| under_way.state == NoticeState::Sending) {
         accept(&mut order, at, policy);

@@ -62,7 +62,7 @@ impl Impact {
     /// Takes in an order as it would stand after the change.
     pub fn add(&mut self, order: &Order, now: Instant, policy: &Policy) {
         self.orders += 1;
-        if order.customer.email.is_none() {
+        if !order.is_mailable() {
             self.no_address += 1;
             return;
         }

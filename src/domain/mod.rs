@@ -2,7 +2,7 @@
 //!
 //! In reading order: what comes in (`fact`), what it is about (`customer`, `order`, `supply`), what it does
 //! (`apply`, `supply::cover`), what we would say (`promise`), what we owe (`notice`), and what a mail
-//! server's answer means (`reply`), and what ops must know (`risk`).
+//! server's answer means (`reply`, `meaning`), and what ops must know (`risk`).
 
 pub mod apply;
 pub mod calendar;
@@ -11,6 +11,7 @@ mod due;
 pub mod fact;
 pub mod forecast;
 pub mod impact;
+pub mod meaning;
 pub mod notice;
 pub mod order;
 pub mod pause;
@@ -21,6 +22,7 @@ pub mod risk;
 pub mod schedule;
 pub mod settle;
 pub mod supply;
+pub mod suppression;
 
 #[cfg(test)]
 mod lives;

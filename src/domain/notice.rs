@@ -95,6 +95,20 @@ words! {
         Expired = "expired",
         /// Not on the list of recipients we may mail.
         NotAllowed = "not_allowed",
+        /// The address gets no mail any more.
+        Suppressed = "suppressed",
+        /// A mail server says that there is no such address, or that its domain takes no mail.
+        DeadAddress = "dead_address",
+        /// A mail server refused the address in words that may mean anything.
+        RefusedAddress = "refused_address",
+        /// The mail server cannot carry an address that is not ASCII.
+        CannotCarry = "smtputf8",
+        /// Larger than the mail server takes.
+        TooLarge = "size",
+        Content = "content",
+        Policy = "policy",
+        /// The mail server does not understand us.
+        Protocol = "protocol",
         /// Rendering or sending it failed on our side.
         Fault = "fault",
         /// One of a held batch that a person dropped.
@@ -119,6 +133,14 @@ impl Reason {
             Self::FactsChanged => "what it stated was no longer true",
             Self::Expired => "it had lost its use before the mail server took it",
             Self::NotAllowed => "the address is not in delivery.allow_recipients",
+            Self::Suppressed => "the address gets no mail any more; ask the customer for another",
+            Self::DeadAddress => "the address is dead; ask the customer for another",
+            Self::RefusedAddress => "the mail server refused the address; make sure of it with the customer",
+            Self::CannotCarry => "the mail server cannot carry this address; ask the customer for another",
+            Self::TooLarge => "it is larger than the mail server takes",
+            Self::Content => "the mail server refused what it says or how it is made",
+            Self::Policy => "a rule of the mail server or of the recipient's refused it",
+            Self::Protocol => "the mail server did not understand us twice; a person must look",
             Self::Fault => "it could not be written; a person must look",
             Self::Dropped => "it was one of very many, and a person dropped them all",
         }

@@ -12,6 +12,7 @@ use super::notice::{NewsKey, NoticeKind, Occasion, UnderWay};
 use super::policy::Policy;
 use super::promise;
 use super::supply::Cover;
+use super::suppression::Suppression;
 
 words! {
     /// Where an order stands.
@@ -36,6 +37,8 @@ pub struct Order {
     /// Imported with `--notify future` at this instant: nothing is mailed about what lies before.
     pub silent_before: Option<Instant>,
     pub customer: Customer,
+    /// The customer's address gets no mail.
+    pub suppressed: Option<Suppression>,
     pub channel: Option<String>,
     pub payment: Option<Payment>,
     /// Since when the money is authorized: the placing, or the last time the shop told the order anew as authorized.
@@ -259,6 +262,11 @@ impl Order {
     pub fn is_readdressed(&self) -> bool {
         let (now, before) = (&self.customer.email, &self.heard.written_to);
         now.is_some() && before.is_some() && now != before
+    }
+
+    /// Whether mail can reach the customer at all; else a person must.
+    pub fn is_mailable(&self) -> bool {
+        self.customer.email.is_some() && self.suppressed.is_none()
     }
 
     /// Since when the customer has heard nothing.

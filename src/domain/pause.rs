@@ -1,4 +1,5 @@
-//! Pauses: a person holds back all mail, or what is about one SKU or one order, for a reason and perhaps until an end.
+//! Pauses: all mail is held back, or what is about one SKU or order, to one domain or of one kind, for a reason and
+//! perhaps until an end: by a person, or by shipby where a mail server's answers say that more of it would do harm.
 //!
 //! A pause changes no notice and no plan. It is asked before a try, and what it held goes out when it is over, if it
 //! is still true then.
@@ -6,6 +7,8 @@
 use serde::Serialize;
 
 use super::calendar::Instant;
+use super::fact::words;
+use super::notice::NoticeKind;
 use super::order::Order;
 
 /// What is held back.
@@ -15,6 +18,14 @@ pub enum Scope {
     All,
     Sku(String),
     Order(String),
+    /// All addresses behind this `@`.
+    Domain(String),
+    Kind(NoticeKind),
+}
+
+words! {
+    /// Who holds mail back.
+    Setter { Person = "person", Shipby = "shipby" }
 }
 
 impl Scope {
@@ -24,6 +35,8 @@ impl Scope {
             Self::All => ("all", ""),
             Self::Sku(sku) => ("sku", sku),
             Self::Order(number) => ("order", number),
+            Self::Domain(domain) => ("domain", domain),
+            Self::Kind(kind) => ("kind", kind.as_str()),
         }
     }
 
@@ -33,17 +46,23 @@ impl Scope {
             "all" => Some(Self::All),
             "sku" => Some(Self::Sku(subject)),
             "order" => Some(Self::Order(subject)),
+            "domain" => Some(Self::Domain(subject)),
+            "kind" => NoticeKind::from_word(&subject).map(Self::Kind),
             _ => None,
         }
     }
 
-    /// Whether the mails of an order are held back: of a SKU those that speak of it, whatever else they are about,
-    /// for every mail states the dates of all lines that wait.
-    pub fn holds(&self, order: &Order) -> bool {
+    /// Whether an order's notice of `kind` is held back: of a SKU those that speak of it, whatever else they are about,
+    /// for every mail states the dates of all lines that wait. Without a kind: what holds all of its mails.
+    pub fn holds(&self, order: &Order, kind: Option<NoticeKind>) -> bool {
         match self {
             Self::All => true,
             Self::Sku(sku) => order.waiting().any(|line| line.sku == *sku),
             Self::Order(number) => order.number == *number,
+            Self::Domain(domain) => {
+                order.customer.email.as_ref().is_some_and(|email| email.domain() == domain)
+            }
+            Self::Kind(held) => kind == Some(*held),
         }
     }
 }
@@ -55,6 +74,7 @@ pub struct Pause {
     pub scope: Scope,
     /// Why, in the words of who paused.
     pub reason: String,
+    pub by: Setter,
     pub since: Instant,
     /// When it ends by itself; None: when somebody ends it.
     pub until: Option<Instant>,
@@ -67,7 +87,8 @@ impl Pause {
     }
 }
 
-/// The pauses among `pauses` that hold back an order's mail.
+/// The pauses among `pauses` that hold back an order's mail: the notice under way, and what comes of any kind.
 pub fn holding<'a>(pauses: &'a [Pause], order: &Order) -> Vec<&'a Pause> {
-    pauses.iter().filter(|pause| pause.scope.holds(order)).collect()
+    let kind = order.under_way.as_ref().map(|under_way| under_way.notice.kind);
+    pauses.iter().filter(|pause| pause.scope.holds(order, kind)).collect()
 }

@@ -12,6 +12,7 @@ use super::fact::words;
 use super::notice::{NoticeKind, NoticeState};
 use super::order::{Line, Order, Status};
 use super::supply::Cover;
+use super::suppression::Cause;
 
 words! {
     /// Why an order needs a person, the gravest first.
@@ -25,6 +26,8 @@ words! {
         /// Three weekly updates in a row came to nothing.
         Silent = "silent",
         NoAddress = "no_address",
+        /// The customer's address gets no mail any more.
+        Suppressed = "suppressed",
         /// The told date had passed before we took the order over: no mail of ours says so.
         Imported = "imported",
         /// A told date is near, and the goods are not here.
@@ -101,6 +104,9 @@ pub struct Finding {
     pub notice: Option<NoticeKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<NoticeState>,
+    /// Whose word it is that the address gets no mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// Since when the card is authorized.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorized: Option<NaiveDate>,
@@ -109,7 +115,16 @@ pub struct Finding {
 impl Finding {
     fn new(concern: Concern, order: &Order, day: NaiveDate) -> Self {
         let order = order.number.clone();
-        Self { concern, order, day, lines: Vec::new(), notice: None, state: None, authorized: None }
+        Self {
+            concern,
+            order,
+            day,
+            lines: Vec::new(),
+            notice: None,
+            state: None,
+            cause: None,
+            authorized: None,
+        }
     }
 
     /// What is worse comes first. Money is asked for when it ships, so of that first what is in the house.
@@ -125,6 +140,10 @@ pub fn findings(order: &Order, troubles: &[Trouble], now: Instant, zone: Tz, wat
     if order.status() == Status::Waiting {
         if order.customer.email.is_none() {
             found.push(Finding::new(Concern::NoAddress, order, day_of(order.placed_at, zone)));
+        } else if let Some(suppressed) = &order.suppressed {
+            let cause = Some(suppressed.cause);
+            let day = day_of(suppressed.since, zone);
+            found.push(Finding { cause, ..Finding::new(Concern::Suppressed, order, day) });
         } else if order.heard.status_failures >= 3 {
             found.push(Finding::new(Concern::Silent, order, day_of(order.silent_since(), zone)));
         }
@@ -143,6 +162,12 @@ impl Trouble {
         let heard_since = order.heard.last_at.is_some_and(|heard| heard > self.at);
         match self.state {
             NoticeState::Held => Some(Concern::Held),
+            // Of a dead address one concern says it all.
+            NoticeState::Failed | NoticeState::InDoubt
+                if order.suppressed.is_some() && order.status() == Status::Waiting =>
+            {
+                None
+            }
             NoticeState::Failed | NoticeState::InDoubt
                 if self.kind.must_be_known() && !heard_since && now - self.at < UNHEARD_FOR =>
             {

@@ -19,17 +19,25 @@ pub enum Outcome {
     Deferred {
         attempt: u32,
     },
-    Failed,
+    /// It may go well in a day.
+    TomorrowAgain,
+    /// Refused for what is not its fault: nothing is counted against it, and it is tried again once that is mended.
+    Unharmed {
+        attempt: u32,
+    },
+    Failed(Reason),
     /// The server may have it or not. `again`: it was in doubt before.
     Doubtful {
         again: bool,
     },
     /// It lost its use before it was accepted.
     Expired,
-    /// Our own fault: it could not be rendered. A person releases it.
-    Held,
+    /// Our own fault, as when it could not be rendered. A person releases it.
+    Held(Reason),
     /// We may not mail this recipient.
     NotAllowed,
+    /// The address gets no mail any more.
+    Suppressed,
 }
 
 /// What becomes of the notice.
@@ -84,6 +92,15 @@ impl Order {
                 let next = policy.retry.next(at, attempt, id);
                 settled.next_try = Some(self.may_go_at(notice.kind, next, policy));
             }
+            Outcome::TomorrowAgain => {
+                settled.state = NoticeState::Deferred;
+                settled.next_try = Some(self.may_go_at(notice.kind, at + TimeDelta::hours(24), policy));
+            }
+            Outcome::Unharmed { attempt } => {
+                settled.state = NoticeState::Queued;
+                let next = policy.retry.next(at, attempt, id);
+                settled.next_try = Some(self.may_go_at(notice.kind, next, policy));
+            }
             Outcome::Doubtful { again } => {
                 settled.state = NoticeState::InDoubt;
                 if let Some(under_way) = &mut self.under_way {
@@ -95,22 +112,32 @@ impl Order {
                     self.give_up(notice, at, policy);
                 }
             }
-            Outcome::Failed => {
+            Outcome::Failed(why) => {
                 settled.state = NoticeState::Failed;
+                settled.reason = Some(why);
                 self.give_up(notice, at, policy);
             }
-            Outcome::Held => {
+            Outcome::Held(why) => {
                 settled.state = NoticeState::Held;
-                settled.reason = Some(Reason::Fault);
+                settled.reason = Some(why);
                 self.give_up(notice, at, policy);
             }
-            Outcome::Expired | Outcome::NotAllowed => {
+            Outcome::Expired => {
                 settled.state = NoticeState::Skipped;
-                let expired = outcome == Outcome::Expired;
-                settled.reason = Some(if expired { Reason::Expired } else { Reason::NotAllowed });
+                settled.reason = Some(Reason::Expired);
                 // A weekly status that expired makes room for the next one at once.
-                if !(expired && notice.kind == NoticeKind::WeeklyStatus) {
+                if notice.kind != NoticeKind::WeeklyStatus {
                     self.give_up(notice, at, policy);
+                }
+            }
+            Outcome::NotAllowed | Outcome::Suppressed => {
+                let suppressed = outcome == Outcome::Suppressed;
+                settled.state = NoticeState::Skipped;
+                settled.reason = Some(if suppressed { Reason::Suppressed } else { Reason::NotAllowed });
+                self.give_up(notice, at, policy);
+                if suppressed && notice.kind == NoticeKind::WeeklyStatus {
+                    // A person is asked already: another try tomorrow would tell nobody anything.
+                    self.heard.status_failures = self.heard.status_failures.max(3);
                 }
             }
         }

@@ -298,8 +298,8 @@ impl World {
             Server::Accepts => Outcome::Accepted,
             Server::Defers if notice.useful_until <= self.now => Outcome::Expired,
             Server::Defers => Outcome::Deferred { attempt: self.attempt },
-            Server::Refuses => Outcome::Failed,
-            Server::Jams => Outcome::Held,
+            Server::Refuses => Outcome::Failed(Reason::DeadAddress),
+            Server::Jams => Outcome::Held(Reason::Fault),
             Server::Breaks => Outcome::Doubtful { again: std::mem::replace(&mut self.doubted, true) },
         };
         let settled = self.order.settle(&notice, &id, outcome, self.now, &self.policy);

@@ -8,6 +8,7 @@ use std::io;
 use thiserror::Error;
 
 use super::framing::Malformed;
+use crate::domain::meaning::{Meaning, meaning};
 use crate::domain::reply::{Enhanced, Phase, Reply, Verdict};
 
 /// Why a message was not taken, known to have happened before its body.
@@ -65,8 +66,8 @@ impl Failure {
     }
 
     /// A refusal of a message: 4yz, 5yz, or a code that has no place here.
-    pub(super) fn refused(phase: Phase, reply: Reply) -> Self {
-        if is_about_us(&reply) {
+    pub fn refused(phase: Phase, reply: Reply) -> Self {
+        if meaning(phase, &reply) == Meaning::Credentials {
             let detail = "the relay wants other credentials".to_owned();
             return Self::Config { phase, reply: Some(reply), detail };
         }
@@ -86,12 +87,6 @@ impl Failure {
             Self::Temporary { phase, reply: Some(reply), detail }
         }
     }
-}
-
-/// 530, 534, 535, 538 and their enhanced forms speak of our credentials (RFC 4954).
-pub(super) fn is_about_us(reply: &Reply) -> bool {
-    let code = matches!(reply.code, 530 | 534 | 535 | 538);
-    code || matches!(reply.enhanced, Some(Enhanced(5, 7, 8 | 9)))
 }
 
 impl From<Failure> for Verdict {

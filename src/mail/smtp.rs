@@ -10,11 +10,12 @@ use lettre::transport::smtp::commands::Quit;
 
 use super::{
     commands::{DOT, Group, stuff},
-    failure::{Failure, WireError, is_about_us},
+    failure::{Failure, WireError},
     relay::{Relay, Timeouts},
     session::{self, Session},
     wire::Wire,
 };
+use crate::domain::meaning::{Meaning, meaning};
 use crate::domain::reply::{Phase, Verdict};
 
 /// How long a farewell may take.
@@ -273,7 +274,7 @@ impl Connection {
             }
             4 | 5 => {
                 self.state = if alone && frame.code != 421 { State::ResetDue } else { State::Broken };
-                if frame.class() == 5 && !is_about_us(&reply) {
+                if frame.class() == 5 && meaning(phase, &reply) != Meaning::Credentials {
                     return Verdict::Permanent { phase, reply };
                 }
                 Verdict::Temporary { phase, reply: Some(reply), detail: String::new() }

@@ -109,6 +109,7 @@ impl Store {
                 attempt: row.attempts,
                 at: now,
                 phase: None,
+                refusal: None,
                 reply: Some(words.to_owned()),
                 look: (ANY_REVISION, Some(now)),
             });

@@ -71,7 +71,14 @@ pub struct Attempt {
     pub ended_at: Option<i64>,
     pub phase: Option<String>,
     pub outcome: Option<String>,
+    /// The server's words, or ours where it had none.
     pub reply: Option<String>,
+    /// The code of the server's reply, as 550.
+    pub code: Option<u16>,
+    /// Its enhanced code, as 5.1.1.
+    pub enhanced: Option<String>,
+    /// What a refusal meant.
+    pub meaning: Option<String>,
 }
 
 /// A try that was settled, with what it was about.
@@ -218,7 +225,9 @@ impl Store {
     pub async fn kept(&self, id: &str) -> Result<Vec<Kept>> {
         const BODY: &str = "select notice_id, bytes, pattern from messages where notice_id = $1";
         const TEMPLATES: &str = "select template_hash from notices where id = $1";
-        const ATTEMPTS: &str = "select number, started_at, ended_at, phase, outcome, reply from attempts
+        const ATTEMPTS: &str =
+            "select number, started_at, ended_at, phase, outcome, reply, code, enhanced, meaning
+            from attempts
             where notice_id = $1 order by number";
         let sql =
             format!("select {ENTRY} from notices where id >= $1 and id < $1 || 'g' order by id limit 2");

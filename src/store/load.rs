@@ -8,6 +8,7 @@ use super::rows::{
     HEARD_COLUMNS, LINE_COLUMNS, NEWS_COLUMNS, NOTICE_COLUMNS, ORDER_COLUMNS, OrderRow, json, object, pairs,
     to_json,
 };
+use super::suppressions::SUPPRESSION_COLUMNS;
 use super::{Result, Store};
 use crate::domain::order::Order;
 
@@ -57,7 +58,11 @@ static WHOLE: LazyLock<String> = LazyLock::new(|| {
     let superseded = "select json_group_array(occasion) from notices where order_number = orders.number
         and (state = 'superseded' or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded'))
         and next_try_at is null and state <> 'sending'";
-    orders(&format!(", 'news', ({news}), 'under_way', ({under_way}), 'superseded', ({superseded})"))
+    let suppressed =
+        format!("select {} from suppressions where address = orders.email", object(SUPPRESSION_COLUMNS));
+    orders(&format!(
+        ", 'news', ({news}), 'under_way', ({under_way}), 'superseded', ({superseded}), 'suppressed', ({suppressed})"
+    ))
 });
 
 /// The orders of a list with their lines only.

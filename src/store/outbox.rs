@@ -15,6 +15,7 @@ use super::rows::to_json;
 use super::settle::{Settlement, settle};
 use super::{Result, Store, millis};
 use crate::domain::calendar::Instant;
+use crate::domain::meaning::Meaning;
 use crate::domain::notice::{Notice, NoticeKind, UnderWay};
 use crate::domain::order::Order;
 
@@ -26,6 +27,8 @@ pub struct Ready {
     pub notice: Notice,
     /// The try this will be; 1 for the first.
     pub attempt: u32,
+    /// What the try before this one was refused for.
+    pub last: Option<Meaning>,
     /// It was in doubt before this try.
     pub again: bool,
     /// The bytes of an earlier try; a retry sends the same.
@@ -90,7 +93,9 @@ impl Store {
     /// comes first. It only reads: they are in nobody's hands until [`Store::take`].
     pub async fn ready(&self, now: Instant, most: u32) -> Result<Vec<Ready>> {
         const READY: &str = concat!(
-            "select n.id, n.order_number, n.doubtful as again, n.attempts + 1 as attempt from notices n
+            "select n.id, n.order_number, n.doubtful as again, n.attempts + 1 as attempt,
+                (select meaning from attempts a where a.notice_id = n.id and a.number = n.attempts) as last
+                from notices n
                 join orders o on o.number = n.order_number where n.next_try_at between $3 and $1 and ",
             plan_is_current!(),
             " and not ",
@@ -129,7 +134,7 @@ impl Store {
         let mut earlier = earlier(&mut tx, &numbers).await?;
         tx.rollback().await?;
         let mut ready = Vec::with_capacity(found.len());
-        for ReadyRow { id, order_number, again, attempt } in found {
+        for ReadyRow { id, order_number, again, attempt, last } in found {
             let Some(found) = loaded.remove(&order_number) else { continue };
             let Some(UnderWay { notice, .. }) = found.order.under_way.clone() else { continue };
             ready.push(Ready {
@@ -139,6 +144,7 @@ impl Store {
                 revision: found.revision,
                 notice,
                 attempt,
+                last: last.as_deref().and_then(Meaning::from_word),
                 again,
                 id,
             });
@@ -285,6 +291,7 @@ struct ReadyRow {
     order_number: String,
     again: bool,
     attempt: u32,
+    last: Option<String>,
 }
 
 fn times(of: &[(String, Instant)]) -> Vec<(&str, i64)> {

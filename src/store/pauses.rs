@@ -7,22 +7,29 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
+use sqlx::SqliteConnection;
 
-use super::rows::{stamp, unknown};
+use super::rows::{stamp, unknown, word};
 use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
-use crate::domain::pause::{Pause, Scope};
+use crate::domain::pause::{Pause, Scope, Setter};
 
 /// The notice `n` is held back at $1, in SQL: [`Scope::holds`] over the rows. The cross join keeps SQLite from reading
 /// an order's lines where no SKU is paused.
 macro_rules! paused {
     () => {
-        "(exists (select 1 from pauses p where p.scope = 'all' and coalesce(p.until > $1, true))
+        "(exists (select 1 from pauses) and (
+        exists (select 1 from pauses p where p.scope = 'all' and coalesce(p.until > $1, true))
         or exists (select 1 from pauses p
             where p.scope = 'order' and p.subject = n.order_number and coalesce(p.until > $1, true))
+        or exists (select 1 from pauses p
+            where p.scope = 'kind' and p.subject = n.kind and coalesce(p.until > $1, true))
+        or exists (select 1 from pauses p
+            where p.scope = 'domain' and p.subject = substr(n.email, instr(n.email, '@') + 1)
+                and coalesce(p.until > $1, true))
         or exists (select 1 from pauses p cross join lines l
             where p.scope = 'sku' and coalesce(p.until > $1, true) and l.order_number = n.order_number
-                and l.sku = p.subject and l.open_units > 0 and l.kind <> 'in_stock'))"
+                and l.sku = p.subject and l.open_units > 0 and l.kind <> 'in_stock')))"
     };
 }
 pub(super) use paused;
@@ -59,6 +66,7 @@ struct PauseRow {
     scope: String,
     subject: String,
     reason: String,
+    set_by: String,
     since: i64,
     until: Option<i64>,
 }
@@ -69,21 +77,37 @@ impl PauseRow {
             scope: Scope::from_parts(&self.scope, self.subject)
                 .ok_or_else(|| unknown("the scope of a pause", &self.scope))?,
             reason: self.reason,
+            by: word("who pauses", &self.set_by, Setter::from_word)?,
             since: instant(self.since),
             until: self.until.map(instant),
         })
     }
 }
 
+const ENDED: &str = "delete from pauses where until <= $1";
+
+/// Holds mail back within the caller's transaction, unless the scope is held back already. Says whether it is new.
+pub(super) async fn hold(conn: &mut SqliteConnection, pause: &Pause) -> Result<bool> {
+    const HOLD: &str =
+        "insert into pauses (scope, subject, reason, since, until, set_by) values ($1, $2, $3, $4, $5, $6)
+        on conflict do nothing";
+    let (scope, subject) = pause.scope.parts();
+    sqlx::query(ENDED).bind(millis(pause.since)).execute(&mut *conn).await?;
+    let hold = sqlx::query(HOLD).bind(scope).bind(subject).bind(&pause.reason).bind(millis(pause.since));
+    let held = hold.bind(stamp(pause.until)).bind(pause.by.as_str()).execute(conn).await?;
+    Ok(held.rows_affected() > 0)
+}
+
 /// All pauses, also those that have ended by themselves.
 pub(super) async fn all_pauses<'c>(conn: impl sqlx::SqliteExecutor<'c>) -> Result<Vec<Pause>> {
-    const PAUSES: &str = "select scope, subject, reason, since, until from pauses order by scope, subject";
+    const PAUSES: &str =
+        "select scope, subject, reason, set_by, since, until from pauses order by scope, subject";
     let rows: Vec<PauseRow> = sqlx::query_as(PAUSES).fetch_all(conn).await?;
     rows.into_iter().map(PauseRow::into_pause).collect()
 }
 
 impl Store {
-    /// The pauses in force at `now`: that of all mail first, then orders, then SKUs.
+    /// The pauses in force at `now`: that of all mail first, then by scope and subject.
     pub async fn pauses(&self, now: Instant) -> Result<Vec<Pause>> {
         let mut pauses = all_pauses(&self.readers).await?;
         pauses.retain(|pause| pause.in_force(now));
@@ -92,17 +116,21 @@ impl Store {
 
     /// Pauses, in place of a pause of the same scope, which goes on: its beginning stays. Says since when it pauses.
     pub async fn pause(&self, pause: &Pause) -> Result<Instant> {
-        const ENDED: &str = "delete from pauses where until <= $1";
         const PAUSE: &str =
-            "insert into pauses (scope, subject, reason, since, until) values ($1, $2, $3, $4, $5)
-            on conflict (scope, subject) do update set reason = excluded.reason, until = excluded.until
+            "insert into pauses (scope, subject, reason, since, until, set_by) values ($1, $2, $3, $4, $5, $6)
+            on conflict (scope, subject) do update set reason = excluded.reason, until = excluded.until,
+                set_by = excluded.set_by
             returning since";
         let (scope, subject) = pause.scope.parts();
         let mut tx = self.begin().await?;
         sqlx::query(ENDED).bind(millis(pause.since)).execute(&mut *tx).await?;
         let insert = sqlx::query_scalar(PAUSE).bind(scope).bind(subject).bind(&pause.reason);
-        let since: i64 =
-            insert.bind(millis(pause.since)).bind(stamp(pause.until)).fetch_one(&mut *tx).await?;
+        let since: i64 = insert
+            .bind(millis(pause.since))
+            .bind(stamp(pause.until))
+            .bind(pause.by.as_str())
+            .fetch_one(&mut *tx)
+            .await?;
         tx.commit().await?;
         Ok(instant(since))
     }
@@ -110,7 +138,7 @@ impl Store {
     /// Ends the pause of a scope. None if it was not paused at `now`.
     pub async fn resume(&self, scope: &Scope, now: Instant) -> Result<Option<Pause>> {
         const RESUME: &str = "delete from pauses where scope = $1 and subject = $2
-            returning scope, subject, reason, since, until";
+            returning scope, subject, reason, set_by, since, until";
         let (word, subject) = scope.parts();
         let ended: Option<PauseRow> =
             sqlx::query_as(RESUME).bind(word).bind(subject).fetch_optional(&self.writer).await?;
@@ -214,7 +242,13 @@ mod tests {
         let store = Store::open(&folder.path().join("shipby.db"), Durability::None).await.unwrap();
         let start = at("2026-03-02T08:00:00Z");
         let scope = Scope::Sku("KETTLE".to_owned());
-        let pause = Pause { scope: scope.clone(), reason: "a recall".to_owned(), since: start, until: None };
+        let pause = Pause {
+            scope: scope.clone(),
+            reason: "a recall".to_owned(),
+            by: Setter::Person,
+            since: start,
+            until: None,
+        };
         waits(&store, "1", "KETTLE", start).await;
         waits(&store, "2", "KETTLE", start).await;
         let look = async |seconds| {

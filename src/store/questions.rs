@@ -86,7 +86,8 @@ impl Store {
     /// The tries of all notices of an order, by notice, in their order.
     pub async fn tries_of(&self, order: &str) -> Result<HashMap<String, Vec<Attempt>>> {
         const TRIES: &str =
-            "select a.notice_id, a.number, a.started_at, a.ended_at, a.phase, a.outcome, a.reply
+            "select a.notice_id, a.number, a.started_at, a.ended_at, a.phase, a.outcome, a.reply,
+                a.code, a.enhanced, a.meaning
             from attempts a join notices n on n.id = a.notice_id
             where n.order_number = $1 order by a.notice_id, a.number";
         let rows: Vec<TryRow> = sqlx::query_as(TRIES).bind(order).fetch_all(&self.readers).await?;

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::suppressions::SuppressionRow;
 use super::{Result, StoreError, instant, millis};
 use crate::domain::customer::{Customer, EmailAddress};
 use crate::domain::fact::{LineKind, Partial, Payment};
@@ -47,6 +48,8 @@ pub(super) struct OrderRow {
     pub under_way: Option<NoticeRow>,
     #[serde(skip_serializing, default)]
     pub superseded: Vec<String>,
+    #[serde(skip_serializing, default)]
+    pub suppressed: Option<SuppressionRow>,
 }
 
 /// What an order remembers of its notices.
@@ -131,7 +134,7 @@ pub(super) fn date(text: Option<&str>) -> Result<Option<NaiveDate>> {
     text.map(|text| text.parse().map_err(|_| unknown("a date", text))).transpose()
 }
 
-fn email(text: String) -> Result<EmailAddress> {
+pub(super) fn email(text: String) -> Result<EmailAddress> {
     EmailAddress::parse(&text).map_err(|_| unknown("an address", "…"))
 }
 
@@ -216,6 +219,7 @@ impl OrderRow {
             news: Vec::new(),
             under_way: None,
             superseded: Vec::new(),
+            suppressed: None,
         }
     }
 
@@ -253,6 +257,7 @@ impl OrderRow {
                 })
                 .transpose()?,
             superseded: self.superseded,
+            suppressed: self.suppressed.map(SuppressionRow::into_suppression).transpose()?,
             number: self.number,
         })
     }

@@ -8,9 +8,10 @@ use sqlx::SqliteConnection;
 
 use super::plan::{NEWS_TOLD, SilentRow, save_decisions};
 use super::rows::{stamp, to_json};
-use super::{Result, millis};
+use super::{Result, millis, refusals};
 use crate::domain::calendar::Instant;
 use crate::domain::customer::EmailAddress;
+use crate::domain::meaning::Refusal;
 use crate::domain::notice::{Decision, NewsKey, Notice, NoticeState};
 use crate::domain::order::{Line, Order};
 use crate::domain::settle::Settled;
@@ -28,6 +29,8 @@ pub struct Settlement {
     pub phase: Option<&'static str>,
     /// The server's words, or ours where it had none.
     pub reply: Option<String>,
+    /// What the server's no meant.
+    pub refusal: Option<Refusal>,
     /// When the planner looks at the order next, if it is still at this revision; else at once.
     pub look: (i64, Option<Instant>),
 }
@@ -84,6 +87,7 @@ pub(super) async fn settle(conn: &mut SqliteConnection, owner: &str, settled: &[
         tracing::error!(order = s.order.number, notice = s.id, state = %s.settled.state,
             "an outcome came too late: the notice is not in our hands any more");
     }
+    refusals::follow(conn, &settled).await?;
     let told: Vec<SilentRow> = settled
         .iter()
         .copied()

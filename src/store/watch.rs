@@ -14,6 +14,8 @@ const CONCERNING: &str = "select order_number from lines
         where told <= $1 and open_units > 0 and kind <> 'in_stock'
     union all select number from orders
         where status = 'waiting' and (email is null or status_failures >= 3)
+    union all select number from orders
+        where status = 'waiting' and email in (select address from suppressions)
     union all select order_number from notices
         where state in ('held', 'failed', 'in_doubt') and next_try_at is null
         and (state = 'held' or settled_at > $2)";
@@ -82,7 +84,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("shipby.db"), Durability::None).await.unwrap();
         for (sql, index) in [
-            (CONCERNING, "lines_told orders_unreachable notices_troubled"),
+            (CONCERNING, "lines_told orders_unreachable orders_email notices_troubled"),
             (AUTHORIZED, "orders_authorized"),
             (AUTHORIZED_FIRST, "orders_authorized"),
         ] {

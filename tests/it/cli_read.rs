@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use shipby::dispatcher::Transport;
 use shipby::domain::notice::NoticeState;
-use shipby::domain::pause::{Pause, Scope};
+use shipby::domain::pause::{Pause, Scope, Setter};
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Catcher, Script};
 use shipby::parts;
@@ -293,6 +293,7 @@ async fn what_is_paused_is_said_by_every_verb_that_speaks_of_mail() {
     let house = slip().await;
     let store = house.store().await;
     let pause = |scope, reason: &str, until: Option<&str>| Pause {
+        by: Setter::Person,
         scope,
         reason: reason.to_owned(),
         since: instant("2026-03-18T08:00:00Z"),
@@ -312,7 +313,7 @@ async fn what_is_paused_is_said_by_every_verb_that_speaks_of_mail() {
         insta::assert_snapshot!(name, house.prints(&args));
     }
     let kettles = json!({"scope": "sku", "subject": "KETTLE-01", "reason": "a recall",
-        "since": "2026-03-18T08:00:00Z", "until": "2026-03-20T17:00:00Z"});
+        "by": "person", "since": "2026-03-18T08:00:00Z", "until": "2026-03-20T17:00:00Z"});
     assert_eq!(house.json(&["why", "1042", "--at", AT])["pauses"], json!([kettles]));
     assert_eq!(house.json(&["queue", "list", "--at", AT])["pauses"][1], kettles);
     let upcoming = house.json(&["upcoming", "--at", AT]);
@@ -331,7 +332,8 @@ async fn a_notice_that_is_held_back_is_not_said_to_go_out_now() {
     let house = House::new("live");
     let store = house.store().await;
     let since = instant("2026-03-02T08:00:00Z");
-    let pause = Pause { scope: Scope::All, reason: "a recall".to_owned(), since, until: None };
+    let by = Setter::Person;
+    let pause = Pause { scope: Scope::All, reason: "a recall".to_owned(), by, since, until: None };
     store.pause(&pause).await.unwrap();
     store.close().await;
     house.play(Transport::Capture, &story()[..4], "2026-03-02T09:00:00Z").await;

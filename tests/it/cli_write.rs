@@ -4,6 +4,7 @@ mod address;
 mod import;
 mod pause;
 mod single;
+mod suppress;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

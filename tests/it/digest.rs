@@ -60,7 +60,7 @@ fn without_address(mut order: Value) -> Value {
 #[tokio::test]
 async fn a_digest_names_what_needs_a_person_and_what_to_do_about_it() {
     let refuses = Script::new(|dialogue| match (dialogue.phase, dialogue.to) {
-        (Phase::Rcpt, "dan@gone.example") => Answer::reply("550 5.1.1 no such mailbox"),
+        (Phase::Rcpt, "dan@gone.example") => Answer::reply("550 5.7.1 no mail from you"),
         _ => Answer::Usual,
     });
     let mut shop = shop("2026-03-02T08:00:00Z", refuses, &[]).await;

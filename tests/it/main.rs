@@ -24,6 +24,8 @@ mod story_dates;
 mod story_delivery;
 mod story_orders;
 mod story_pause;
+mod story_refusals;
+mod story_suppress;
 mod support;
 mod template_check;
 mod templates;

@@ -44,23 +44,23 @@ async fn a_greylisted_mail_is_tried_again_with_the_same_bytes() {
 
 #[tokio::test]
 async fn a_refused_mail_has_failed_and_nothing_loops() {
-    let script = Script::at(Phase::Rcpt, Answer::reply("550 5.1.1 no such mailbox"));
+    let script = Script::at(Phase::Rcpt, Answer::reply("550 5.7.1 no mail from you"));
     let mut shop = shop_with(script).await;
     shop.fact(order("1")).await;
     let failed = shop.kept("1", "confirmation").await;
     assert_eq!((failed.entry.state.as_str(), failed.entry.next_try_at), ("failed", None));
-    assert_eq!(failed.entry.reply.as_deref(), Some("550 5.1.1 no such mailbox"));
+    assert_eq!(failed.entry.reply.as_deref(), Some("550 5.7.1 no mail from you"));
     assert_eq!(failed.attempts[0].phase.as_deref(), Some("rcpt"));
     shop.travel_to("2026-03-16T12:00:00Z").await;
     // Each occasion once; the weekly status anew on the next two days, then a person is asked.
     assert_eq!(
         shop.otherwise("1").await,
         [
-            "Mon 02 Mar 09:00 confirmation failed",
-            "Wed 04 Mar 09:00 update_48h failed",
-            "Mon 09 Mar 10:00 weekly_status/2026-03-09 failed",
-            "Tue 10 Mar 10:00 weekly_status/2026-03-10 failed",
-            "Wed 11 Mar 10:00 weekly_status/2026-03-11 failed",
+            "Mon 02 Mar 09:00 confirmation failed policy",
+            "Wed 04 Mar 09:00 update_48h failed policy",
+            "Mon 09 Mar 10:00 weekly_status/2026-03-09 failed policy",
+            "Tue 10 Mar 10:00 weekly_status/2026-03-10 failed policy",
+            "Wed 11 Mar 10:00 weekly_status/2026-03-11 failed policy",
         ]
     );
     assert!(shop.mails().is_empty());

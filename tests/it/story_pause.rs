@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shipby::domain::apply::Notify as Tell;
-use shipby::domain::pause::{Pause, Scope, holding};
+use shipby::domain::pause::{Pause, Scope, Setter, holding};
 
 use crate::support::app::{TestApp, at};
 use crate::support::facts::{line, order, shipment, supply};
@@ -17,7 +17,13 @@ fn sku(sku: &str) -> Scope {
 }
 
 async fn pause(shop: &TestApp, scope: Scope, until: Option<&str>) {
-    let pause = Pause { scope, reason: "a recall".to_owned(), since: shop.now(), until: until.map(at) };
+    let pause = Pause {
+        scope,
+        reason: "a recall".to_owned(),
+        by: Setter::Person,
+        since: shop.now(),
+        until: until.map(at),
+    };
     shop.store().pause(&pause).await.unwrap();
 }
 

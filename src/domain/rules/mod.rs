@@ -3,6 +3,7 @@
 mod dates;
 mod orders;
 mod parts;
+mod replies;
 mod risk;
 mod routine;
 mod sending;

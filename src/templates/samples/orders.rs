@@ -172,6 +172,7 @@ pub(super) fn made(name: &'static str, kind: NoticeKind) -> Made {
         recorded_at: instant(2),
         silent_before: None,
         customer,
+        suppressed: None,
         channel: None,
         payment: None,
         authorized_at: None,
