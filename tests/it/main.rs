@@ -6,6 +6,7 @@ mod compose;
 mod config;
 mod daemon;
 mod daemon_templates;
+mod database;
 mod demo;
 mod digest;
 mod dispatcher;

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod daemon;
+pub mod disk;
 pub mod facts;
 pub mod front;
 pub mod postfix;
