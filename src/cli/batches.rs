@@ -1,7 +1,5 @@
 //! `shipby queue release|drop`: what the blast guard holds, and what a person decides about it.
 
-use std::io::{IsTerminal, Write};
-
 use clap::Args;
 use serde_json::json;
 
@@ -48,7 +46,8 @@ pub(super) async fn run(call: &Call, asked: &Batch, decision: Decision) -> Answe
     };
     if !asked.yes {
         let shown = described(&store, batch, local, &policy).await?;
-        if !confirmed(&shown, decision)? {
+        let what = if decision == Decision::Release { "Let them go out?" } else { "Discard these mails?" };
+        if !output::confirmed(&shown, what)? {
             return Ok(Exit::Failed);
         }
     }
@@ -76,22 +75,6 @@ pub(super) async fn run(call: &Call, asked: &Batch, decision: Decision) -> Answe
         ),
     })?;
     Ok(Exit::Done)
-}
-
-/// Asks at a terminal; without one nobody can answer.
-fn confirmed(shown: &str, decision: Decision) -> anyhow::Result<bool> {
-    let what = if decision == Decision::Release { "Let them go out?" } else { "Discard these mails?" };
-    if !std::io::stdin().is_terminal() {
-        return Err(Stop::usage(format!(
-            "{shown}Nothing was done: nobody is there to be asked; add --yes to do it"
-        )));
-    }
-    let mut terminal = std::io::stderr();
-    write!(terminal, "{shown}{what} [y/N] ")?;
-    terminal.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// The held batches for `queue list`, each with its oldest orders.

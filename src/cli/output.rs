@@ -1,7 +1,7 @@
 //! What a command says: results on stdout, whole or not at all, and an end with a code of its own.
 
 use std::fmt;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -38,6 +38,21 @@ impl fmt::Display for Stop {
 }
 
 impl std::error::Error for Stop {}
+
+/// Asks at a terminal, after showing what it is about; without one nobody can answer.
+pub(super) fn confirmed(shown: &str, question: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Stop::usage(format!(
+            "{shown}Nothing was done: nobody is there to be asked; add --yes to do it"
+        )));
+    }
+    let mut terminal = std::io::stderr();
+    write!(terminal, "{shown}{question} [y/N] ")?;
+    terminal.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
 
 /// Writes a result as it is.
 pub(super) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {

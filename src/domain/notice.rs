@@ -113,6 +113,8 @@ words! {
         Fault = "fault",
         /// One of a held batch that a person dropped.
         Dropped = "dropped",
+        /// It came due in a time that a restored database knows nothing of.
+        Restored = "restored",
     }
 }
 
@@ -143,6 +145,7 @@ impl Reason {
             Self::Protocol => "the mail server did not understand us twice; a person must look",
             Self::Fault => "it could not be written; a person must look",
             Self::Dropped => "it was one of very many, and a person dropped them all",
+            Self::Restored => "the database was restored from a backup; it may have been sent since",
         }
     }
 
