@@ -4,7 +4,9 @@ alter table attempts add column code integer generated always as (case
     when substr(reply, 1, 3) glob '[2-5][0-9][0-9]' and substr(reply, 4, 1) in ('', ' ')
     then cast(substr(reply, 1, 3) as integer) end) virtual;
 alter table attempts add column enhanced text generated always as (case
-    when substr(reply || ' ', 5, instr(substr(reply || ' ', 5), ' ') - 1) glob '[245].[0-9]*.[0-9]*'
+    when code is not null and substr(reply || ' ', 5, instr(substr(reply || ' ', 5), ' ') - 1)
+        glob '[245].[0-9]*.[0-9]*'
+    and substr(reply || ' ', 5, instr(substr(reply || ' ', 5), ' ') - 1) not glob '*[^0-9.]*'
     then substr(reply || ' ', 5, instr(substr(reply || ' ', 5), ' ') - 1) end) virtual;
 -- What is counted by the recipient's domain.
 create index attempts_refused on attempts (meaning, ended_at) where meaning in ('policy', 'throttled');

@@ -242,7 +242,7 @@ impl Duty {
         loop {
             // A clock before this program was made knows no days.
             if self.clock.is_right(clock::built()) {
-                self.trouble.take("the digest could not be written", courier.turn(&self.stop).await);
+                self.trouble.take("ops could not be written to", courier.turn(&self.stop).await);
             }
             if !self.next().await {
                 return;

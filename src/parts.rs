@@ -142,18 +142,19 @@ pub fn dispatcher_with(
         allowed: config.delivery.allowed.clone(),
         concurrency: config.delivery.concurrency,
         rate: config.delivery.rate,
+        breaker: config.delivery.breaker,
         policy: config.policy(),
         built: clock::built(),
     };
     Ok(Dispatcher::new(store, clock, transport, desk_with(config, templates)?, settings))
 }
 
-/// Who brings ops the daily digest; None where the configuration asks for none.
+/// Who brings ops the daily digest, where they want it, and alerts; None where the configuration names nobody.
 ///
 /// # Errors
 /// If one of its parts cannot be made.
 pub fn courier(config: &Config, store: Store, clock: Clock) -> Result<Option<Courier>, PartsError> {
-    let Some(to) = config.alerts.to.as_ref().filter(|_| config.alerts.digest) else { return Ok(None) };
+    let Some(to) = config.alerts.to.as_ref() else { return Ok(None) };
     let (from, policy) = (&config.shop.from, config.policy());
     Ok(Some(Courier {
         store,
@@ -166,7 +167,7 @@ pub fn courier(config: &Config, store: Store, clock: Clock) -> Result<Option<Cou
         shop: config.shop.name.clone(),
         from: Mailbox::new("sender", from.name.as_deref(), from.address.as_str())?,
         to: Mailbox::new("address of ops", None, to.as_str())?,
-        daily: Daily { at: config.alerts.digest_at, zone: policy.zone },
+        daily: config.alerts.digest.then_some(Daily { at: config.alerts.digest_at, zone: policy.zone }),
         asked: Asked { zone: policy.zone, watch: config.watch, most: Some(LISTED) },
         retry: policy.retry,
     }))

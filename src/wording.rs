@@ -42,6 +42,12 @@ fn turns(c: char) -> bool {
         | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
 }
 
+/// `text` as a sentence begins.
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

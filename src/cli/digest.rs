@@ -8,7 +8,7 @@ use super::words::{AsOf, Local, plain_lines, state};
 use super::{Answer, Call, Exit};
 use crate::config::Config;
 use crate::digest::{Asked, LISTED, Masthead, gather, write};
-use crate::store::{KeptDigest, Store};
+use crate::store::{OpsMail, Store};
 
 #[derive(Debug, Args)]
 pub(super) struct Digest {
@@ -34,7 +34,7 @@ pub(super) async fn run(call: &Call, digest: &Digest) -> Answer {
         let body = json!({
             "mode": config.delivery.mode.as_str(), "at": gathered.at, "day": gathered.day,
             "to_be_mailed": is_mailed(&config), "batches": gathered.batches.iter().map(super::batches::as_json).collect::<Vec<_>>(),
-            "counts": gathered.counts, "findings": gathered.findings,
+            "pauses": gathered.pauses, "counts": gathered.counts, "findings": gathered.findings,
         });
         output::json("shipby.digest/1", &body)?;
     } else {
@@ -57,7 +57,7 @@ async fn last(call: &Call, store: &Store, local: Local) -> Answer {
     let Some(last) = store.last_digest(local.today()).await? else {
         return Err(Stop::not_found("no digest was written yet; the daemon does, at [schedule] digest_at"));
     };
-    let KeptDigest { day, at, subject, body, mode, attempts, reply, .. } = &last;
+    let OpsMail { day, at, subject, body, mode, attempts, reply, .. } = &last;
     if call.json {
         let body = json!({
             "mode": mode, "day": day, "at": at, "subject": subject, "text": body, "state": last.state,
@@ -69,6 +69,7 @@ async fn last(call: &Call, store: &Store, local: Local) -> Answer {
     let state = state(last.state.as_str(), Some(mode));
     let reply = reply.as_ref().map_or_else(String::new, |reply| format!(": {reply}"));
     let next = last.next_try.map_or_else(String::new, |next| format!("; next try {}", local.time(next)));
+    let day = day.unwrap_or_default();
     let text = format!("Digest of {day}, {state}{reply}{next}\nSubject: {subject}\n\n{body}");
     output::text(&plain_lines(&text))?;
     Ok(Exit::Done)

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::coming::{coming, silence};
 use super::output::{self, Stop};
-use super::past::{Past, Told, short};
+use super::past::{Past, Told, short, tried_row};
 use super::table::Table;
 use super::words::{AsOf, Local, count, mode_line, plain};
 use super::{Answer, Call, Exit};
@@ -19,7 +19,7 @@ pub(super) struct History {
     /// A customer's address, or the number of an order.
     #[arg(value_name = "EMAIL|ORDER")]
     of: String,
-    /// Also what was not sent, and why.
+    /// Also what was not sent, and why, and every try of what was.
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
@@ -79,7 +79,16 @@ fn rows(told: &[&Told], history: &History, local: Local) -> String {
             told.words(local),
         ]);
     }
-    let mut text = table.text();
+    let mut text = String::new();
+    for (told, row) in shown.iter().zip(table.text().lines()) {
+        text.push_str(&format!("{row}\n"));
+        let mut tries = Table::new();
+        for tried in told.tries.iter().filter(|_| history.verbose) {
+            let row = tried_row(tried, told.entry.mode.as_deref(), local);
+            tries.row(std::iter::once(String::new()).chain(row));
+        }
+        text.push_str(&tries.text());
+    }
     if shown.is_empty() {
         text.push_str("Nothing was told yet.\n");
     }

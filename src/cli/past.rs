@@ -178,6 +178,7 @@ impl Told {
             "mode": entry.mode,
             "subject": entry.subject,
             "attempts": entry.attempts,
+            "tries": self.tries,
             "reply": entry.reply,
             "reason": reason,
             "meaning": reason.map(|reason| words::reason(reason, entry.by_occasion.as_deref())),
@@ -188,6 +189,24 @@ impl Told {
             "source": self.source,
         })
     }
+}
+
+/// A try in a row: its number, when it began, how far it came, what it came to, how long it took, and the server's words.
+pub(super) fn tried_row(tried: &Attempt, mode: Option<&str>, local: Local) -> [String; 6] {
+    let outcome = match tried.outcome.as_deref() {
+        None => "not over".to_owned(),
+        // Refused for what was not its fault.
+        Some("queued") => "put back".to_owned(),
+        Some(outcome) => words::state(outcome, mode),
+    };
+    [
+        format!("attempt {}", tried.number),
+        local.exact(tried.started()),
+        tried.phase.clone().unwrap_or_else(|| "-".to_owned()),
+        outcome,
+        tried.took().map_or_else(|| "-".to_owned(), words::span),
+        tried.reply.clone().unwrap_or_default(),
+    ]
 }
 
 fn next(at: Option<Instant>, local: Local) -> String {

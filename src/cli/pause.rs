@@ -11,6 +11,7 @@ use crate::domain::customer::EmailAddress;
 use crate::domain::notice::NoticeKind;
 use crate::domain::pause::{Pause, Scope, Setter};
 use crate::store::Store;
+use crate::wording::capital;
 
 #[derive(Debug, Args)]
 pub(super) struct Pausing {
@@ -105,7 +106,7 @@ pub(super) async fn pause(call: &Call, args: &Pausing) -> Answer {
         let before = if before { "It was paused already; reason and end are now these.\n" } else { "" };
         let how = match until {
             Some(_) => String::new(),
-            None => format!("It has no end: shipby resume {}\n", option(&pause.scope)),
+            None => format!("It has no end: shipby resume {}\n", plain(&pause.scope.to_resume())),
         };
         output::text(&format!("{}{}\n{before}{how}", mode_line(&config), sentence(&pause, local)))?;
     }
@@ -127,7 +128,7 @@ pub(super) async fn resume(call: &Call, args: &Resuming) -> Answer {
         output::json("shipby.resume/1", &json!({ "resumed": ended, "pauses": left }))?;
         return Ok(Exit::Done);
     }
-    let what = subject(&scope);
+    let what = capital(&plain(&scope.mail()));
     let mut text = mode_line(&config);
     text.push_str(&match ended {
         Some(_) => format!("{what} is resumed; what waited goes out now if it is still true.\n"),
@@ -153,39 +154,19 @@ async fn known(store: &Store, scope: &Scope) -> anyhow::Result<()> {
     }
 }
 
-fn subject(scope: &Scope) -> String {
-    match scope {
-        Scope::All => "All mail".to_owned(),
-        Scope::Sku(sku) => format!("Mail about {}", plain(sku)),
-        Scope::Order(number) => format!("Mail about order {}", plain(number)),
-        Scope::Domain(domain) => format!("Mail to {}", plain(domain)),
-        Scope::Kind(kind) => format!("Mail of the kind {kind}"),
-    }
-}
-
-fn option(scope: &Scope) -> String {
-    match scope {
-        Scope::All => "--all".to_owned(),
-        Scope::Sku(sku) => format!("--sku {}", plain(sku)),
-        Scope::Order(number) => format!("--order {}", plain(number)),
-        Scope::Domain(domain) => format!("domain:{}", plain(domain)),
-        Scope::Kind(kind) => format!("kind:{kind}"),
-    }
-}
-
 /// What is said of a notice that waits for the end of a pause.
 pub(super) const HELD_BACK: &str = "held back by a pause";
 
 /// `Mail about KETTLE-01 is paused since Mon 02 Mar 09:14, until Tue 31 Mar 23:59: a recall`; of one that shipby set, what
 /// ends it.
 pub(super) fn sentence(pause: &Pause, local: Local) -> String {
-    let what = subject(&pause.scope);
+    let what = capital(&plain(&pause.scope.mail()));
     let until = pause.until.map_or_else(String::new, |until| format!(", until {}", local.time(until)));
     let (since, reason) = (local.time(pause.since), plain(&pause.reason));
     match pause.by {
         Setter::Person => format!("{what} is paused since {since}{until}: {reason}"),
         Setter::Shipby => {
-            let resume = option(&pause.scope);
+            let resume = plain(&pause.scope.to_resume());
             format!("{what} is held back by shipby since {since}: {reason} (shipby resume {resume})")
         }
     }

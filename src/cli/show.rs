@@ -7,11 +7,11 @@ use mail_parser::{Message, MessageParser, PartType};
 use serde_json::json;
 
 use super::output::{self, Stop};
+use super::past::tried_row;
 use super::table::Table;
 use super::words::{AsOf, Local, mode_line, plain, plain_lines, state};
 use super::{Answer, Call, Exit, template};
-use crate::domain::calendar::Instant;
-use crate::store::{Attempt, Kept};
+use crate::store::Kept;
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -174,27 +174,13 @@ fn for_people(kept: &Kept, parsed: Option<&Message<'_>>, local: Local, in_use: O
     }
     let mut tries = Table::new();
     for tried in &kept.attempts {
-        tries.row(attempt(tried, entry.mode.as_deref(), local));
+        tries.row(tried_row(tried, entry.mode.as_deref(), local));
     }
     text.push_str(&tries.text());
     if let Some(next) = entry.next_try() {
         text.push_str(&format!("next try {}\n", local.time(next)));
     }
     text
-}
-
-fn attempt(tried: &Attempt, mode: Option<&str>, local: Local) -> [String; 5] {
-    [
-        format!("attempt {}", tried.number),
-        local.exact(instant(tried.started_at)),
-        tried.phase.clone().unwrap_or_else(|| "-".to_owned()),
-        tried.outcome.as_deref().map_or_else(|| "not over".to_owned(), |outcome| state(outcome, mode)),
-        tried.reply.clone().unwrap_or_default(),
-    ]
-}
-
-fn instant(millis: i64) -> Instant {
-    Instant::from_timestamp_millis(millis).unwrap_or_default()
 }
 
 fn document(

@@ -127,6 +127,7 @@ async fn start(
         allowed: config.delivery.allowed.clone(),
         concurrency: config.delivery.concurrency,
         rate: None,
+        breaker: config.delivery.breaker,
         policy: config.policy(),
         built: clock::built(),
     };

@@ -143,6 +143,15 @@ pub(super) fn reason(reason: &str, by: Option<&str>) -> String {
     Reason::from_word(reason).map_or_else(|| reason.to_owned(), |known| known.sentence(by))
 }
 
+/// How long something took: `40 ms`, `1.2 s`, `10 min 3 s`.
+pub(super) fn span(span: TimeDelta) -> String {
+    match span.num_milliseconds() {
+        short if short < 1_000 => format!("{} ms", short.max(0)),
+        middle if middle < 60_000 => format!("{}.{} s", middle / 1_000, middle % 1_000 / 100),
+        long => format!("{} min {} s", long / 60_000, long % 60_000 / 1_000),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +179,20 @@ mod tests {
         assert_eq!(Until::read("2026-12-31T18:00:00+01:00"), Ok(Until::At(evening)));
         for wrong in ["", "7", "d", "-1d", "0h", "7 days", "9999999d", "2026-3-1"] {
             assert!(Until::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_as_long_as_it_needs_to_be() {
+        for (millis, said) in [
+            (0, "0 ms"),
+            (-3, "0 ms"),
+            (999, "999 ms"),
+            (1_240, "1.2 s"),
+            (59_999, "59.9 s"),
+            (603_000, "10 min 3 s"),
+        ] {
+            assert_eq!(span(TimeDelta::milliseconds(millis)), said);
         }
     }
 

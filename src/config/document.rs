@@ -37,6 +37,7 @@ pub const KEYS: &[(&str, &str, Kind)] = &[
     ("delivery", "concurrency", Kind::Number),
     ("delivery", "rate", Kind::Text),
     ("delivery", "blast_limit", Kind::Number),
+    ("delivery", "breaker", Kind::Number),
     ("delivery", "retry", Kind::List),
     ("smtp", "host", Kind::Text),
     ("smtp", "port", Kind::Number),

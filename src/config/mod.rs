@@ -90,6 +90,8 @@ pub struct Delivery {
     pub allowed: Allowed,
     /// Connections to the mail server at one time, from 1.
     pub concurrency: usize,
+    /// So many refusals by policy in a row stop the sending.
+    pub breaker: u32,
     /// None: as fast as the server takes it.
     pub rate: Option<Rate>,
 }

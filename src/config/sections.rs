@@ -93,6 +93,7 @@ pub(super) fn delivery(reader: &mut Reader, sender: &EmailAddress) -> Delivery {
         concurrency: usize::try_from(reader.value("delivery", "concurrency", 8, |v| number(v, 1, 100)))
             .unwrap_or(8),
         rate: reader.value("delivery", "rate", default_rate, Rate::read),
+        breaker: reader.value("delivery", "breaker", 20, |value| number(value, 1, 10_000)),
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use crate::dispatcher::Report;
-use crate::domain::pause::{Pause, Scope};
+use crate::domain::pause::Pause;
 
 /// What is known of the sending.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Standing {
     /// Takes in what is paused now.
     pub fn paused_by(&mut self, pauses: Vec<Pause>) {
         if pauses != self.pauses {
-            let scopes: Vec<String> = pauses.iter().map(|pause| scope(&pause.scope)).collect();
+            let scopes: Vec<String> = pauses.iter().map(|pause| pause.scope.mail()).collect();
             tracing::info!(paused = scopes.join(", "), "what is paused has changed");
             self.pauses = pauses;
         }
@@ -73,26 +73,16 @@ impl Standing {
             });
             let others =
                 if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
-            line.push_str(&format!("; paused: {}{until} ({}){others}", scope(&first.scope), first.reason));
+            line.push_str(&format!("; paused: {}{until} ({}){others}", first.scope.mail(), first.reason));
         }
         line
-    }
-}
-
-fn scope(scope: &Scope) -> String {
-    match scope {
-        Scope::All => "all mail".to_owned(),
-        Scope::Sku(sku) => format!("SKU {sku}"),
-        Scope::Order(number) => format!("order {number}"),
-        Scope::Domain(domain) => format!("mail to {domain}"),
-        Scope::Kind(kind) => format!("mails {kind}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::pause::Setter;
+    use crate::domain::pause::{Scope, Setter};
 
     #[test]
     fn the_line_says_what_holds_the_sending_up_and_is_told_once() {
@@ -111,8 +101,7 @@ mod tests {
         };
         let sku = pause(Scope::Sku("KETTLE".to_owned()), Some("2026-03-05T12:00:00Z"));
         standing.paused_by(vec![sku, pause(Scope::Order("7".to_owned()), None)]);
-        let paused =
-            "37 tries settled; relay ok; paused: SKU KETTLE until Thu 05 Mar 13:00 (a recall) and 1 more";
+        let paused = "37 tries settled; relay ok; paused: mail about KETTLE until Thu 05 Mar 13:00 (a recall) and 1 more";
         assert_eq!(standing.news().as_deref(), Some(paused));
         standing.paused_by(vec![pause(Scope::All, None)]);
         standing.take(Report { clock_wrong: true, ..Report::default() });

@@ -1,14 +1,13 @@
-//! How the digest gets there: written once a day, kept, then offered until the mail server takes it.
+//! How mails to ops get there: written once, kept, then offered until the mail server takes them.
 //!
-//! It has a connection of its own, so that no customer's mail waits for it. A try that ended in doubt is not repeated:
+//! Each has a connection of its own, so that no customer's mail waits for it. A try that ended in doubt is not repeated:
 //! two digests a day are worse than one that somebody misses and asks for.
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use tokio_util::sync::CancellationToken;
 
-use super::{Asked, Masthead, gather, write};
+use super::{Asked, Masthead, gather, write, write_alert};
 use crate::bell::Daily;
 use crate::clock::Clock;
 use crate::config::Mode;
@@ -16,7 +15,7 @@ use crate::domain::calendar::{Instant, day_of};
 use crate::domain::notice::NoticeState;
 use crate::domain::reply::{Retry, Verdict};
 use crate::mail::{ComposeError, Connection, Failure, Letter, Mailbox, Relay, compose, envelope_address};
-use crate::store::{KeptDigest, Store, StoreError};
+use crate::store::{OpsMail, Store, StoreError};
 
 /// What takes the digest away.
 #[derive(Debug, Clone)]
@@ -26,7 +25,7 @@ pub enum Carrier {
     Smtp(Arc<Relay>),
 }
 
-/// Writes and sends the digest. One per database, for it alone has the digests in hand.
+/// Writes and sends the mails to ops. One per database, for it alone has them in hand.
 pub struct Courier {
     pub store: Store,
     pub clock: Clock,
@@ -35,70 +34,66 @@ pub struct Courier {
     /// The shop's name.
     pub shop: String,
     pub from: Mailbox,
-    /// Whom it is for; in redirect mode it goes to that mode's address.
+    /// Whom they are for; in redirect mode they go to that mode's address.
     pub to: Mailbox,
-    /// When it is due.
-    pub daily: Daily,
+    /// When the digest is due; None: only alerts go.
+    pub daily: Option<Daily>,
     pub asked: Asked,
-    /// The waits while the mail server puts it off.
+    /// The waits while the mail server puts a mail off.
     pub retry: Retry,
 }
 
 impl Courier {
-    /// Writes the digest of the day if it is time, and offers what waits to the mail server. Says what a try came to;
-    /// None if there was nothing to try. After `stop` no body is begun.
+    /// Writes the alerts that are due, and the digest of the day if it is time, and offers the first that waits to the mail
+    /// server. Says what a try came to; None if there was nothing to try. After `stop` no body is begun.
     ///
     /// # Errors
     /// If the database cannot be used: nothing is sent whose outcome cannot be stored.
     pub async fn turn(&self, stop: &CancellationToken) -> Result<Option<NoticeState>, StoreError> {
         let now = self.clock.now();
-        let today = day_of(now, self.daily.zone);
-        let last = self.store.last_digest(today).await?;
-        let last = match self.daily.due(now, last.as_ref().map(|last| last.day)) {
-            // An older one that still waits has lost its use.
-            Some(day) => {
-                self.write(day, now).await?;
-                self.store.last_digest(today).await?
+        let today = day_of(now, self.asked.zone);
+        for incident in self.store.untold_incidents(now).await? {
+            let (subject, text) = write_alert(&incident, self.head());
+            self.store.keep_alert(&incident, now, self.mode.as_str(), &subject, &text).await?;
+        }
+        if let Some(daily) = self.daily {
+            let last = self.store.last_digest(today).await?;
+            if let Some(day) = daily.due(now, last.and_then(|last| last.day)) {
+                let digest = gather(&self.store, now, self.asked).await?;
+                let (subject, text) = write(&digest, self.head());
+                self.store.keep_digest(day, now, self.mode.as_str(), &subject, &text).await?;
             }
-            None => last,
-        };
-        match last {
+        }
+        match self.store.next_ops_mail(today, now).await? {
             Some(cut_short) if cut_short.state == NoticeState::Sending => {
                 let words = "shipby stopped before the server answered";
                 self.settle(&cut_short, NoticeState::InDoubt, None, words.to_owned()).await
             }
-            Some(waits) if waits.next_try.is_some_and(|at| at <= now) => self.offer(&waits, stop).await,
-            _ => Ok(None),
+            Some(waits) => self.offer(&waits, stop).await,
+            None => Ok(None),
         }
     }
 
-    async fn write(&self, day: NaiveDate, now: Instant) -> Result<(), StoreError> {
-        let digest = gather(&self.store, now, self.asked).await?;
-        let head = Masthead {
-            shop: &self.shop,
-            mode: &self.mode,
-            zone: self.daily.zone,
-            digest_at: Some(self.daily.at),
-        };
-        let (subject, text) = write(&digest, head);
-        self.store.keep_digest(day, now, self.mode.as_str(), &subject, &text).await
+    fn head(&self) -> Masthead<'_> {
+        let digest_at = self.daily.map(|daily| daily.at);
+        Masthead { shop: &self.shop, mode: &self.mode, zone: self.asked.zone, digest_at }
     }
 
     async fn offer(
         &self,
-        digest: &KeptDigest,
+        mail: &OpsMail,
         stop: &CancellationToken,
     ) -> Result<Option<NoticeState>, StoreError> {
         let relay = match &self.carrier {
             Carrier::Smtp(relay) => relay,
             Carrier::Capture => {
                 let words = "kept; nothing left this machine (delivery.mode is capture)";
-                return self.settle(digest, NoticeState::Accepted, None, words.to_owned()).await;
+                return self.settle(mail, NoticeState::Accepted, None, words.to_owned()).await;
             }
         };
-        let bytes = match self.compose(digest) {
+        let bytes = match self.compose(mail) {
             Ok(bytes) => bytes,
-            Err(error) => return self.settle(digest, NoticeState::Failed, None, error.to_string()).await,
+            Err(error) => return self.settle(mail, NoticeState::Failed, None, error.to_string()).await,
         };
         let opened = tokio::select! {
             opened = self.open(relay, bytes.len()) => opened,
@@ -106,40 +101,35 @@ impl Courier {
         };
         let mut connection = match opened {
             Ok(connection) => connection,
-            Err(failure) => return self.conclude(digest, failure.into()).await,
+            Err(failure) => return self.conclude(mail, failure.into()).await,
         };
-        self.store.begin_digest(digest.day).await?;
+        self.store.begin_ops_mail(&mail.id).await?;
         let verdict = connection.body(&bytes).await;
-        let concluded = self.conclude(digest, verdict).await;
+        let concluded = self.conclude(mail, verdict).await;
         connection.quit().await;
         concluded
     }
 
     /// Settles a try that reached for the mail server.
-    async fn conclude(
-        &self,
-        digest: &KeptDigest,
-        verdict: Verdict,
-    ) -> Result<Option<NoticeState>, StoreError> {
+    async fn conclude(&self, mail: &OpsMail, verdict: Verdict) -> Result<Option<NoticeState>, StoreError> {
         let (state, next, words) = match verdict {
             Verdict::Accepted(reply) => (NoticeState::Accepted, None, reply.to_string()),
             Verdict::Permanent { reply, .. } => (NoticeState::Failed, None, reply.to_string()),
             Verdict::Doubtful { detail } => (NoticeState::InDoubt, None, detail),
             Verdict::Temporary { reply, detail, .. } => {
-                let id = self.store.digest_id(digest.day);
-                let next = self.retry.next(self.clock.now(), digest.attempts + 1, &id);
+                let next = self.retry.next(self.clock.now(), mail.attempts + 1, &mail.id);
                 (NoticeState::Deferred, Some(next), reply.map_or(detail, |reply| reply.to_string()))
             }
         };
-        self.settle(digest, state, next, words).await
+        self.settle(mail, state, next, words).await
     }
 
-    fn compose(&self, digest: &KeptDigest) -> Result<Vec<u8>, ComposeError> {
-        let id = self.store.digest_id(digest.day);
+    fn compose(&self, mail: &OpsMail) -> Result<Vec<u8>, ComposeError> {
+        let id = self.store.ops_mail_name(&mail.id);
         let domain = self.from.address().rsplit_once('@').map_or("localhost", |(_, domain)| domain);
         let subject = match &self.mode {
-            Mode::Redirect(_) => format!("[for {}] {}", self.to.address(), digest.subject),
-            _ => digest.subject.clone(),
+            Mode::Redirect(_) => format!("[for {}] {}", self.to.address(), mail.subject),
+            _ => mail.subject.clone(),
         };
         compose(&Letter {
             from: &self.from,
@@ -147,14 +137,14 @@ impl Courier {
             to_address: self.recipient(),
             to_name: None,
             subject: &subject,
-            text: &digest.body,
+            text: &mail.body,
             html: None,
-            date: digest.at,
+            date: mail.at,
             message_id: &format!("{id}@{domain}"),
             references: &[],
             notice: &id,
             order: "",
-            kind: "digest",
+            kind: if mail.day.is_some() { "digest" } else { "alert" },
         })
     }
 
@@ -175,19 +165,19 @@ impl Courier {
 
     async fn settle(
         &self,
-        digest: &KeptDigest,
+        mail: &OpsMail,
         state: NoticeState,
         next: Option<Instant>,
         reply: String,
     ) -> Result<Option<NoticeState>, StoreError> {
-        let day = digest.day;
         let (mode, now) = (self.mode.as_str(), self.clock.now());
-        self.store.settle_digest(day, mode, (state, next), &reply, now).await?;
-        // The server's words may hold an address; they are kept, not logged.
+        self.store.settle_ops_mail(&mail.id, mode, (state, next), &reply, now).await?;
+        // The server's words may hold an address; they are kept, not logged. An alert's subject says what is the matter.
+        let OpsMail { id, subject, .. } = mail;
         match (state, next) {
-            (NoticeState::Accepted, _) => tracing::info!(%day, mode, "the digest was accepted"),
-            (_, Some(next)) => tracing::warn!(%day, %next, "the digest was put off: shipby digest --last"),
-            _ => tracing::error!(%day, %state, "the digest did not get there: shipby digest --last"),
+            (NoticeState::Accepted, _) => tracing::info!(mail = id, mode, "a mail to ops was accepted"),
+            (_, Some(next)) => tracing::warn!(mail = id, subject, %next, "a mail to ops was put off"),
+            _ => tracing::error!(mail = id, subject, %state, "a mail to ops did not get there"),
         }
         Ok(Some(state))
     }

@@ -2,8 +2,9 @@
 //!
 //! What always holds: it comes every day, also when there is nothing to tell, for its absence is the alarm; at most one
 //! is sent a civil day; and it never stands in the way of a customer's mail. Reading order: here what is in it,
-//! `text` how it is said, `courier` how it gets there.
+//! `text` how it is said, `alert` what cannot wait until tomorrow, `courier` how both get there.
 
+mod alert;
 mod courier;
 mod text;
 
@@ -14,9 +15,11 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use crate::domain::calendar::{Instant, day_of};
+use crate::domain::pause::Pause;
 use crate::domain::risk::{Authorization, Concern, Finding, UNHEARD_FOR, Watch, findings};
 use crate::store::{HeldBatch, Store, StoreError};
 
+pub use alert::write_alert;
 pub use courier::{Carrier, Courier};
 pub use text::{Masthead, write};
 
@@ -38,6 +41,8 @@ pub struct Digest {
     /// Changes whose mails the blast guard holds until a person decides, oldest first.
     #[serde(skip)]
     pub batches: Vec<HeldBatch>,
+    /// Mail that is held back, by whomever.
+    pub pauses: Vec<Pause>,
     /// How many findings there are of each concern; what there is none of is left out.
     pub counts: BTreeMap<Concern, usize>,
     /// Concern by concern, the worst first.
@@ -81,7 +86,9 @@ pub async fn gather(store: &Store, now: Instant, asked: Asked) -> Result<Digest,
     let mut batches = store.held_batches().await?;
     batches.retain(|batch| !batch.counting);
     let template_fault = store.template_fault().await?;
-    Ok(Digest { at: now, day, template_fault, batches, findings: kept.in_order(), counts: kept.counts })
+    let pauses = store.pauses(now).await?;
+    let findings = kept.in_order();
+    Ok(Digest { at: now, day, template_fault, batches, pauses, findings, counts: kept.counts })
 }
 
 /// What was found, of which no more is kept than is listed.

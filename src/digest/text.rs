@@ -7,11 +7,13 @@ use chrono_tz::Tz;
 
 use super::{Digest, LISTED};
 use crate::config::Mode;
+use crate::domain::calendar::day_of;
 use crate::domain::notice::NoticeState;
+use crate::domain::pause::Setter;
 use crate::domain::risk::{Concern, Finding, Stuck};
 use crate::domain::supply::Cover;
 use crate::domain::suppression::Cause;
-use crate::wording::{count, grouped, plain};
+use crate::wording::{capital, count, grouped, plain};
 
 /// What stands above and below.
 #[derive(Debug, Clone, Copy)]
@@ -29,12 +31,16 @@ pub fn write(digest: &Digest, head: Masthead<'_>) -> (String, String) {
     let local = digest.at.with_timezone(&head.zone);
     let mut text = head.mode.sentence().map_or_else(String::new, |mode| format!("mode {mode}\n"));
     text.push_str(&format!("{}, {}\n\n", head.shop, local.format("%A %-d %B %Y, %H:%M")));
-    if digest.counts.is_empty() && digest.batches.is_empty() && digest.template_fault.is_none() {
+    let quiet = digest.counts.is_empty() && digest.batches.is_empty() && digest.pauses.is_empty();
+    if quiet && digest.template_fault.is_none() {
         text.push_str("Nothing needs you today: no date that a customer was told is near or missed, and no mail came to nothing.\n");
     }
     let mut counts: Vec<(String, &str)> = Vec::new();
     if !digest.batches.is_empty() {
         counts.push((grouped(digest.batches.len()), "on hold: changes that would mail too many at one time"));
+    }
+    if !digest.pauses.is_empty() {
+        counts.push((grouped(digest.pauses.len()), "paused: mail that waits until somebody resumes it"));
     }
     counts.extend(digest.counts.iter().map(|(concern, number)| (grouped(number), about(*concern).counted)));
     let wide = counts.iter().map(|(number, _)| number.len()).max().unwrap_or(0);
@@ -49,6 +55,7 @@ pub fn write(digest: &Digest, head: Masthead<'_>) -> (String, String) {
         ));
     }
     text.push_str(&held(digest));
+    text.push_str(&paused(digest, head.zone));
     for concern in digest.counts.keys() {
         text.push_str(&section(digest, *concern));
     }
@@ -68,12 +75,14 @@ pub fn write(digest: &Digest, head: Masthead<'_>) -> (String, String) {
 fn subject(digest: &Digest) -> String {
     let held = Some(digest.batches.len()).filter(|held| *held > 0);
     let held = held.map(|held| format!("{} held", count(held, "change", "changes")));
+    let paused = Some(digest.pauses.len()).filter(|paused| *paused > 0);
+    let paused = paused.map(|paused| format!("{} of mail", count(paused, "pause", "pauses")));
     let counted = digest
         .counts
         .iter()
         .map(|(concern, number)| format!("{} {}", grouped(number), about(*concern).short));
     let broken = digest.template_fault.as_ref().map(|_| "the templates are broken".to_owned());
-    let parts: Vec<String> = broken.into_iter().chain(held).chain(counted).collect();
+    let parts: Vec<String> = broken.into_iter().chain(held).chain(paused).chain(counted).collect();
     let day = digest.day.format("%-d %B");
     if parts.is_empty() {
         format!("nothing needs you on {day}")
@@ -97,6 +106,27 @@ fn held(digest: &Digest) -> String {
     }
     text.push_str(
         "To do: look at them with shipby queue list, then shipby queue release BATCH, or drop BATCH\n",
+    );
+    text
+}
+
+fn paused(digest: &Digest, zone: Tz) -> String {
+    if digest.pauses.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nMAIL PAUSED\n".to_owned();
+    for pause in digest.pauses.iter().take(LISTED) {
+        let since = day_of_year(day_of(pause.since, zone), digest.day);
+        let by = if pause.by == Setter::Shipby { " by shipby itself" } else { "" };
+        let (what, why) = (capital(&plain(&pause.scope.mail())), plain(&pause.reason));
+        let resume = plain(&pause.scope.to_resume());
+        text.push_str(&format!("- {what}, since {since}{by}: {why} (shipby resume {resume})\n"));
+    }
+    if digest.pauses.len() > LISTED {
+        text.push_str(&format!("- and {} more\n", grouped(digest.pauses.len() - LISTED)));
+    }
+    text.push_str(
+        "To do: mend what is the matter, then resume it; what waited goes out if it is still true\n",
     );
     text
 }

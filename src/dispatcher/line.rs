@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::Ledger;
 use super::letter::Desk;
+use super::relapse::Down;
 use super::streaks::Streaks;
 use super::throttle::Throttle;
 use super::{Parcel, Settings, settlement};
@@ -42,8 +43,8 @@ pub(super) struct Run {
     pub settled: usize,
     /// Taken but not tried: to be given back.
     pub untried: Vec<String>,
-    /// The relay cannot be used, in its words or ours.
-    pub relay_down: Option<String>,
+    /// The relay cannot be used.
+    pub down: Option<Down>,
 }
 
 /// How offering a message went.
@@ -75,8 +76,12 @@ impl Line {
             }
             match self.offer(&mut connection, &parcel, &mut last).await {
                 Offered::Tried(verdict) => {
-                    last = Some(self.settle(parcel, verdict));
+                    let (durable, down) = self.settle(parcel, verdict);
+                    last = Some(durable);
                     run.settled += 1;
+                    if let Some(down) = down {
+                        self.relay_is_down(&mut run, down);
+                    }
                 }
                 Offered::Outdated => run.untried.push(parcel.ready.id),
                 Offered::Unreachable(failure) => {
@@ -85,11 +90,11 @@ impl Line {
                         tracing::info!(relay = %self.relay, %failure, "one connection less");
                         break;
                     }
-                    self.relay_is_down(&mut run, &failure);
+                    self.relay_is_down(&mut run, Down::by(&failure));
                 }
                 Offered::Unwelcome(failure) => {
                     run.untried.push(parcel.ready.id);
-                    self.relay_is_down(&mut run, &failure);
+                    self.relay_is_down(&mut run, Down::by(&failure));
                 }
             }
         }
@@ -98,10 +103,10 @@ impl Line {
     }
 
     /// What is taken goes back untried, and nothing is counted against it.
-    fn relay_is_down(&self, run: &mut Run, failure: &Failure) {
+    fn relay_is_down(&self, run: &mut Run, down: Down) {
         self.halt.cancel();
-        tracing::warn!(relay = %self.relay, %failure, "the relay cannot be used");
-        run.relay_down = Some(failure.to_string());
+        tracing::warn!(relay = %self.relay, why = down.words, "the relay cannot be used");
+        run.down.get_or_insert(down);
     }
 
     /// Offers a parcel. `last` is the outcome of the message before, which may share a commit with this body's begin.
@@ -169,9 +174,10 @@ impl Line {
         }
     }
 
-    fn settle(&self, parcel: Parcel, verdict: Verdict) -> oneshot::Receiver<()> {
+    /// Hands in what a try came to; says whether it shows that the relay cannot be used.
+    fn settle(&self, parcel: Parcel, verdict: Verdict) -> (oneshot::Receiver<()>, Option<Down>) {
         let ready = parcel.ready;
-        let mut refusal = None;
+        let (mut refusal, mut down) = (None, None);
         let (outcome, phase, words) = match verdict {
             Verdict::Accepted(reply) => {
                 self.streaks.accepted(ready.notice.kind);
@@ -180,7 +186,15 @@ impl Line {
             Verdict::Temporary { phase, reply: Some(reply), .. } | Verdict::Permanent { phase, reply } => {
                 let refused = self.refusal(&ready, meaning(phase, &reply));
                 refusal = Some(refused);
-                (refused.meaning.outcome(ready.attempt, ready.last), phase, reply.to_string())
+                if refused.meaning == Meaning::Policy && refused.in_a_row >= self.settings.breaker {
+                    down = Some(Down::refused(refused.in_a_row, &reply));
+                }
+                let outcome = match down {
+                    // That it is about all mail is proven: this one is not at fault.
+                    Some(_) => Outcome::Unharmed { attempt: ready.attempt },
+                    None => refused.meaning.outcome(ready.attempt, ready.last),
+                };
+                (outcome, phase, reply.to_string())
             }
             Verdict::Temporary { phase, reply: None, detail } => {
                 (Outcome::Deferred { attempt: ready.attempt }, phase, detail)
@@ -190,7 +204,7 @@ impl Line {
         let at = self.clock.now();
         let phase = Some(phase.as_str());
         let settlement = settlement(ready, outcome, at, phase, Some(words), &self.settings.policy);
-        self.ledger.settle(Settlement { refusal, ..settlement })
+        (self.ledger.settle(Settlement { refusal, ..settlement }), down)
     }
 
     fn refusal(&self, ready: &Ready, meaning: Meaning) -> Refusal {

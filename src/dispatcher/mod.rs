@@ -7,6 +7,7 @@ mod batch;
 mod ledger;
 mod letter;
 mod line;
+mod relapse;
 mod streaks;
 mod throttle;
 
@@ -14,7 +15,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use chrono::TimeDelta;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ use crate::store::{Owner, Ready, Settlement, Store, StoreError, Taking};
 
 use ledger::Ledger;
 pub use letter::{Desk, LetterError, next_news};
+use relapse::{Down, Relapse};
 use streaks::Streaks;
 use throttle::Throttle;
 
@@ -51,6 +52,8 @@ pub struct Settings {
     /// Connections at one time.
     pub concurrency: usize,
     pub rate: Option<Rate>,
+    /// So many refusals by policy in a row stop the sending.
+    pub breaker: u32,
     pub policy: Policy,
     /// When this program was built; while the system's clock is before that, nothing is sent.
     pub built: Instant,
@@ -77,19 +80,11 @@ pub struct Dispatcher {
     lines: Vec<Arc<Mutex<Option<Connection>>>>,
     throttle: Arc<Throttle>,
     streaks: Arc<Streaks>,
-    /// Failures of the relay in a row, and when it is probed next.
     relay: Relapse,
     /// The store knows what our mails look like.
     introduced: bool,
     /// Notices may have stayed in our name: a task of ours died, or the database failed.
     unsure: bool,
-}
-
-/// One probe per backoff while the relay cannot be used; nothing is counted against a notice meanwhile.
-#[derive(Debug, Default)]
-struct Relapse {
-    failures: u32,
-    probe_at: Option<Instant>,
 }
 
 /// A notice with its bytes, on its way to a connection.
@@ -161,7 +156,7 @@ impl Dispatcher {
             Transport::Smtp(_) if self.next_due().await?.is_none_or(|next| next > now) => {
                 Ok(Report::default())
             }
-            Transport::Smtp(relay) => self.send(relay, stop).await,
+            Transport::Smtp(relay) => self.probe_and_send(relay, stop).await,
         };
         self.unsure |= done.is_err();
         done
@@ -209,6 +204,21 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// After a failure one mail goes first, to see whether the relay can be used, and the others when it can.
+    async fn probe_and_send(
+        &mut self,
+        relay: Arc<Relay>,
+        stop: &CancellationToken,
+    ) -> Result<Report, StoreError> {
+        let probe =
+            if self.relay.is_down() { self.send(relay.clone(), stop).await? } else { Report::default() };
+        if probe.relay_down.is_some() || stop.is_cancelled() {
+            return Ok(probe);
+        }
+        let rest = self.send(relay, stop).await?;
+        Ok(Report { settled: probe.settled + rest.settled, ..rest })
+    }
+
     async fn send(&mut self, relay: Arc<Relay>, stop: &CancellationToken) -> Result<Report, StoreError> {
         let reached = tokio::select! {
             reached = self.reach(&relay) => reached,
@@ -216,8 +226,9 @@ impl Dispatcher {
         };
         if let Err(failure) = reached {
             tracing::warn!(%relay, %failure, "the relay cannot be used");
-            self.note_relay(true);
-            return Ok(Report { relay_down: Some(failure.to_string()), ..Report::default() });
+            let relay_down = Some(failure.to_string());
+            self.note_relay(Some(Down::by(&failure))).await?;
+            return Ok(Report { relay_down, ..Report::default() });
         }
         let (ledger, ledger_task) =
             Ledger::start(self.store.clone(), self.clock.clone(), self.settings.owner.clone());
@@ -245,7 +256,7 @@ impl Dispatcher {
         }
         // The lines have them now: with the last line the channel closes, and the ledger ends.
         drop((ledger, waiting));
-        let mut report = Report::default();
+        let (mut report, mut down) = (Report::default(), None);
         let fed = self.feed(&parcels, &halt, &mut report).await;
         drop(parcels);
         let mut back = Vec::new();
@@ -254,7 +265,7 @@ impl Dispatcher {
                 Ok(run) => {
                     report.settled += run.settled;
                     back.extend(run.untried);
-                    report.relay_down = report.relay_down.or(run.relay_down);
+                    down = down.or(run.down);
                 }
                 Err(error) => {
                     tracing::error!(%error, "a connection's task died; what it had is taken back");
@@ -263,10 +274,11 @@ impl Dispatcher {
             }
         }
         let kept = ledger_task.await;
+        report.relay_down = down.as_ref().map(|down| down.words.clone());
         self.give_back(back, report.relay_down.as_deref()).await?;
         fed?;
         kept.map_err(|_| StoreError::Halted)??;
-        self.note_relay(report.relay_down.is_some());
+        self.note_relay(down).await?;
         Ok(report)
     }
 
@@ -305,6 +317,9 @@ impl Dispatcher {
                 // No line is left to take anything.
                 return self.give_back(untried, None).await;
             }
+            if self.relay.is_down() {
+                break;
+            }
         }
         Ok(())
     }
@@ -316,20 +331,28 @@ impl Dispatcher {
 
     /// How many notices to take at one time.
     fn ahead(&self) -> u32 {
+        if self.relay.is_down() {
+            return 1;
+        }
         let Some(rate) = self.settings.rate else { return BATCH };
         // Between 1 and BATCH, which is what a float's cast cannot go wrong with.
         (rate.per_second() * AHEAD).ceil().clamp(1.0, f64::from(BATCH)) as u32
     }
 
-    fn note_relay(&mut self, down: bool) {
-        if !down {
-            self.relay = Relapse::default();
-            return;
-        }
-        self.relay.failures += 1;
+    /// Takes in how the relay fared, and tells ops of what does not mend itself.
+    async fn note_relay(&mut self, down: Option<Down>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let wait = self.settings.policy.retry.next(now, self.relay.failures, "relay") - now;
-        self.relay.probe_at = Some(now + wait.min(TimeDelta::minutes(30)));
+        let Some(down) = down else {
+            if self.relay.works() && self.store.relay_works(now).await? {
+                tracing::info!("the relay can be used again");
+            }
+            return Ok(());
+        };
+        let is_incident = self.relay.fails(&down, now, &self.settings.policy.retry);
+        if is_incident && self.store.relay_fails(&down.words, now).await? {
+            tracing::error!(why = down.words, "no mail can be sent; it waits, and the relay is probed");
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ mod due;
 pub mod fact;
 pub mod forecast;
 pub mod impact;
+pub mod incident;
 pub mod meaning;
 pub mod notice;
 pub mod order;

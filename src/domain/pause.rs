@@ -52,6 +52,28 @@ impl Scope {
         }
     }
 
+    /// What is held back: `mail about KETTLE-01`.
+    pub fn mail(&self) -> String {
+        match self {
+            Self::All => "all mail".to_owned(),
+            Self::Sku(sku) => format!("mail about {sku}"),
+            Self::Order(number) => format!("mail about order {number}"),
+            Self::Domain(domain) => format!("mail to {domain}"),
+            Self::Kind(kind) => format!("mail of the kind {kind}"),
+        }
+    }
+
+    /// What `shipby resume` is given to end it.
+    pub fn to_resume(&self) -> String {
+        match self {
+            Self::All => "--all".to_owned(),
+            Self::Sku(sku) => format!("--sku {sku}"),
+            Self::Order(number) => format!("--order {number}"),
+            Self::Domain(domain) => format!("domain:{domain}"),
+            Self::Kind(kind) => format!("kind:{kind}"),
+        }
+    }
+
     /// Whether an order's notice of `kind` is held back: of a SKU those that speak of it, whatever else they are about,
     /// for every mail states the dates of all lines that wait. Without a kind: what holds all of its mails.
     pub fn holds(&self, order: &Order, kind: Option<NoticeKind>) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
@@ -79,6 +80,18 @@ pub struct Attempt {
     pub enhanced: Option<String>,
     /// What a refusal meant.
     pub meaning: Option<String>,
+}
+
+impl Attempt {
+    /// When it was taken to be sent.
+    pub fn started(&self) -> Instant {
+        instant(self.started_at)
+    }
+
+    /// From there to its outcome; None while it goes on.
+    pub fn took(&self) -> Option<TimeDelta> {
+        self.ended_at.map(|ended| instant(ended) - self.started())
+    }
 }
 
 /// A try that was settled, with what it was about.

@@ -22,14 +22,15 @@ macro_rules! state_before {
 mod aftermath;
 mod bodies;
 mod cover;
-mod digests;
 mod facts;
 mod history;
 mod hold;
 mod impact;
+mod incidents;
 mod inspect;
 mod load;
 mod lock;
+mod ops_mails;
 mod outbox;
 mod pauses;
 mod places;
@@ -56,12 +57,12 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 pub use aftermath::Due;
-pub use digests::KeptDigest;
 pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
 pub use hold::HeldBatch;
 pub use inspect::{Inspection, inspect};
 pub use lock::Lock;
+pub use ops_mails::{OpsMail, digest_id};
 pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
 pub use plan::{Planned, Planning, Work};
 pub use questions::{AddressChange, Found, Needed, NoticeFilter, Word};

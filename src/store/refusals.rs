@@ -3,11 +3,13 @@
 
 use sqlx::SqliteConnection;
 
+use super::incidents::begins;
 use super::pauses::hold;
 use super::rows::to_json;
 use super::settle::Settlement;
 use super::suppressions::suppress;
 use super::{Result, instant, millis};
+use crate::domain::incident::Matter;
 use crate::domain::meaning::{Consequence, Meaning, Record, Refusal, WITHIN};
 use crate::domain::pause::{Pause, Setter};
 use crate::domain::suppression::{Cause, Suppression};
@@ -48,6 +50,8 @@ pub(super) async fn follow(conn: &mut SqliteConnection, settled: &[&Settlement])
                 );
                 let pause = Pause { scope, reason, by: Setter::Shipby, since: settlement.at, until: None };
                 if hold(conn, &pause).await? {
+                    let matter = Matter::Held(pause.scope.clone());
+                    begins(conn, &matter, &pause.reason, pause.since).await?;
                     let (scope, subject) = pause.scope.parts();
                     tracing::error!(scope, subject, meaning = %refusal.meaning, notice = settlement.id,
                         "mail is held back until a person resumes it: shipby queue list says why");

@@ -100,6 +100,7 @@ async fn plan_and_send(orders: usize, send: bool) {
             allowed: config.delivery.allowed.clone(),
             concurrency: 16,
             rate: None,
+            breaker: 20,
             policy: policy.clone(),
             built: clock::built(),
         };

@@ -13,7 +13,7 @@ use shipby::domain::pause::{Pause, Scope, Setter};
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Catcher, Script};
 use shipby::parts;
-use shipby::store::{Durability, Store};
+use shipby::store::{Durability, Store, digest_id};
 
 use house::{AT, CONFIG, House, instant, order, slip, story, supply};
 
@@ -213,7 +213,7 @@ async fn the_last_digest_is_shown_as_it_was_written_with_what_became_of_it() {
     store.keep_digest(day, at, "live", "All is well", "Nothing.\n").await.unwrap();
     let next = at + chrono::TimeDelta::minutes(1);
     store
-        .settle_digest(day, "live", (NoticeState::Deferred, Some(next)), "451 4.3.0 later", at)
+        .settle_ops_mail(&digest_id(day), "live", (NoticeState::Deferred, Some(next)), "451 4.3.0 later", at)
         .await
         .unwrap();
     let last = house.json(&["digest", "--last"]);
@@ -221,7 +221,10 @@ async fn the_last_digest_is_shown_as_it_was_written_with_what_became_of_it() {
         (&last["text"], &last["state"], &last["attempts"]),
         (&json!("Nothing.\n"), &json!("deferred"), &json!(1))
     );
-    store.settle_digest(day, "live", (NoticeState::Accepted, None), "250 2.0.0 ok", at).await.unwrap();
+    store
+        .settle_ops_mail(&digest_id(day), "live", (NoticeState::Accepted, None), "250 2.0.0 ok", at)
+        .await
+        .unwrap();
     store.close().await;
     assert_eq!(
         house.prints(&["digest", "--last"]),

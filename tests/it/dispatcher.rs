@@ -243,6 +243,7 @@ async fn while_the_system_s_clock_is_before_the_build_nothing_is_sent_and_then_i
         allowed: shop.config.delivery.allowed.clone(),
         concurrency: 1,
         rate: None,
+        breaker: 20,
         policy: shop.sim.policy.clone(),
         built,
     };

@@ -20,6 +20,7 @@ mod recovery;
 mod replay;
 mod smtp;
 mod store;
+mod story_alerts;
 mod story_blast;
 mod story_dates;
 mod story_delivery;

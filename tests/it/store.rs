@@ -235,6 +235,34 @@ async fn one_commit_settles_many_and_lets_a_body_begin() {
 }
 
 #[tokio::test]
+async fn a_try_is_on_record_with_the_parts_of_the_server_s_words_and_how_long_it_took() {
+    let shop = planned(&["1"]).await;
+    let taken = take(&shop, b"news").await.remove(0);
+    shop.sim.hand.set(shop.now() + TimeDelta::milliseconds(1_240));
+    let outcomes = Outcomes { settled: vec![settlement(&taken, Outcome::Accepted, &shop)], begin: vec![] };
+    shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
+    let mut raw = shop.raw().await;
+    for (words, code, enhanced) in [
+        ("250 ok", Some(250), None),
+        ("250 2.0.0 queued as 4F1A", Some(250), Some("2.0.0")),
+        ("550 5.1.1", Some(550), Some("5.1.1")),
+        ("421", Some(421), None),
+        ("452 4.2.2x full", Some(452), None),
+        ("550 5.7.509 no", Some(550), Some("5.7.509")),
+        ("550 10.0.0.1 is listed", Some(550), None),
+        ("kept; nothing left this machine", None, None),
+        ("25 octets", None, None),
+        ("not 5.1.1 at all", None, None),
+        ("2500 octets", None, None),
+    ] {
+        sqlx::query("update attempts set reply = $1").bind(words).execute(&mut raw).await.unwrap();
+        let tried = shop.kept("1", "confirmation").await.attempts.remove(0);
+        assert_eq!((tried.code, tried.enhanced.as_deref()), (code, enhanced), "{words}");
+        assert_eq!(tried.took(), Some(TimeDelta::milliseconds(1_240)));
+    }
+}
+
+#[tokio::test]
 async fn an_outcome_of_somebody_elses_notice_changes_nothing() {
     let shop = planned(&["1"]).await;
     let taken = take(&shop, b"news").await.remove(0);

@@ -111,6 +111,7 @@ async fn simulation(config: &Config, catcher: &Catcher) -> anyhow::Result<Simula
         // One line only, so that the story is the same every time.
         concurrency: 1,
         rate: None,
+        breaker: 20,
         policy: config.policy(),
         built: clock::built(),
     };

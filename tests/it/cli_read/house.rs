@@ -91,6 +91,7 @@ impl House {
             allowed: config.delivery.allowed.clone(),
             concurrency: 1,
             rate: None,
+            breaker: 20,
             policy: config.policy(),
             built: clock::built(),
         };
