@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::bell::{Bell, Cron, Daily, EVERY_MINUTE, EVERY_SECOND};
+use crate::bounces::maildir::Maildir;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Mode};
 use crate::digest::Courier;
@@ -94,6 +95,12 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     duties.spawn(duty(&keep_house, &plan, watchdog.watch("housekeeping", STALLED)).keep_house(daily, keep));
     if let Some(courier) = courier {
         duties.spawn(duty(&tell_ops, &plan, watchdog.watch("digest", patient)).tell_ops(courier));
+    }
+    if let Some(folder) = config.bounces.maildir.clone() {
+        let verp = parts::verp(config, &store)?;
+        let maildir = Maildir::new(folder, store.clone(), verp, clock.clone(), policy.clone());
+        // No cron line rings for it: it looks every second.
+        duties.spawn(duty(&Bell::default(), &plan, watchdog.watch("bounces", STALLED)).take_bounces(maildir));
     }
     duties.spawn(templates.watch(hangup, watchdog.watch("templates", STALLED), stop.clone()));
     duties.spawn(watchdog.run(supervisor.clone(), stop.clone()));
@@ -243,6 +250,30 @@ impl Duty {
             // A clock before this program was made knows no days.
             if self.clock.is_right(clock::built()) {
                 self.trouble.take("ops could not be written to", courier.turn(&self.stop).await);
+            }
+            if !self.next().await {
+                return;
+            }
+        }
+    }
+
+    async fn take_bounces(self, mut maildir: Maildir) {
+        loop {
+            let more = match maildir.turn().await {
+                Ok(turn) => {
+                    if turn.applied > 0 {
+                        self.other.ring();
+                    }
+                    turn.more
+                }
+                Err(error) => {
+                    tracing::error!(%error, "mail that came back waits; it is tried again");
+                    false
+                }
+            };
+            if more && !self.stop.is_cancelled() {
+                self.beat.beat();
+                continue;
             }
             if !self.next().await {
                 return;

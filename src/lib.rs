@@ -2,8 +2,8 @@
 //!
 //! The house in reading order: facts come in (`intake`), pure rules say which notices are due (`domain`),
 //! the planner puts them into the outbox (`planner`, `store`), the dispatcher renders and sends them
-//! (`dispatcher`, `templates`, `mail`), what needs a person is told once a day (`digest`), and everything that
-//! happened can be read back (`cli`).
+//! (`dispatcher`, `templates`, `mail`), what comes back is taken in (`bounces`), what needs a person is told once a day
+//! (`digest`), and everything that happened can be read back (`cli`).
 
 pub mod domain;
 
@@ -13,6 +13,7 @@ pub mod intake;
 pub mod mail;
 pub mod templates;
 
+pub mod bounces;
 pub mod digest;
 pub mod dispatcher;
 pub mod planner;

@@ -7,7 +7,9 @@ use crate::clock::{self, Clock};
 use crate::config::{self, Config, ConfigError};
 use crate::digest::{Asked, Carrier, Courier, LISTED};
 use crate::dispatcher::{Desk, Dispatcher, Settings, Transport};
-use crate::mail::{ComposeError, Credentials, Mailbox, Relay, RelayError, RelaySettings, Security, Timeouts};
+use crate::mail::{
+    ComposeError, Credentials, Mailbox, Relay, RelayError, RelaySettings, Security, Timeouts, Verp,
+};
 use crate::store::Store;
 use crate::templates::{Current, Shop, Source, TemplateError, TemplateSet};
 
@@ -20,7 +22,7 @@ pub enum PartsError {
     Template(#[from] TemplateError),
     #[error("{0}")]
     Relay(#[from] RelayError),
-    #[error("shop.from, shop.support_email or alerts.to: {0}")]
+    #[error("shop.from, shop.support_email, bounces.address or alerts.to: {0}")]
     Address(#[from] ComposeError),
 }
 
@@ -49,12 +51,21 @@ pub fn shop(config: &Config) -> Shop {
 /// # Errors
 /// If the templates or the shop's addresses cannot be used.
 pub fn desk(config: &Config) -> Result<Desk, PartsError> {
-    desk_with(config, Current::new(templates(config)?))
+    desk_with(config, Current::new(templates(config)?), None)
 }
 
-fn desk_with(config: &Config, templates: Current) -> Result<Desk, PartsError> {
+fn desk_with(config: &Config, templates: Current, verp: Option<Verp>) -> Result<Desk, PartsError> {
     let (from, reply_to) = addresses(config)?;
-    Ok(Desk { templates, shop: shop(config), from, reply_to })
+    Ok(Desk { templates, shop: shop(config), from, reply_to, verp })
+}
+
+/// What names a notice in the envelope's sender; None where no address for bounces is configured.
+///
+/// # Errors
+/// If a token does not fit into that address.
+pub fn verp(config: &Config, store: &Store) -> Result<Option<Verp>, PartsError> {
+    let address = config.bounces.address.as_ref();
+    Ok(address.map(|address| Verp::new(address.as_str(), store.bounce_key())).transpose()?)
 }
 
 /// Who the mails are from, and where replies go if that is another address.
@@ -146,7 +157,8 @@ pub fn dispatcher_with(
         policy: config.policy(),
         built: clock::built(),
     };
-    Ok(Dispatcher::new(store, clock, transport, desk_with(config, templates)?, settings))
+    let desk = desk_with(config, templates, verp(config, &store)?)?;
+    Ok(Dispatcher::new(store, clock, transport, desk, settings))
 }
 
 /// Who brings ops the daily digest, where they want it, and alerts; None where the configuration names nobody.

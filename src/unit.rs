@@ -1,7 +1,7 @@
 //! The systemd unit that `shipby unit` prints: hardened as far as a program that writes one file and
 //! opens a few connections can be.
 //!
-//! The daemon may write where its database lies and nowhere else. It has no privilege to lose.
+//! The daemon may write where its database lies, in the Maildir it empties, and nowhere else. It has no privilege to lose.
 
 use std::path::Path;
 
@@ -12,21 +12,23 @@ const STATE: &str = "/var/lib/shipby";
 /// with what is not finished marked as in doubt.
 pub const STOP_SECONDS: u64 = 60;
 
-/// The unit for this program, configuration and database, all three as absolute paths.
+/// The unit for this program, configuration, database and the Maildir of bounces, all as absolute paths.
 ///
 /// A database in /var/lib/shipby needs no user of its own (systemd makes one up); one that lies
 /// elsewhere needs the user `shipby`, who must own its folder.
-pub fn unit(binary: &Path, config: &Path, database: &Path) -> String {
+pub fn unit(binary: &Path, config: &Path, database: &Path, maildir: Option<&Path>) -> String {
     // `$` is special in command lines only.
     let argument = |path| word(path).replace('$', "$$");
     let (binary, config_word) = (argument(binary), argument(config));
-    let home = if [binary.as_str(), &config_word].iter().any(|path| in_home(path)) || in_home(&word(database))
-    {
-        "read-only"
-    } else {
-        "yes"
-    };
-    let writes = writes(database);
+    let paths = [&binary, &config_word, &word(database), &maildir.map(word).unwrap_or_default()];
+    let home = if paths.into_iter().any(|path| in_home(path)) { "read-only" } else { "yes" };
+    let mut writes = writes(database);
+    if let Some(maildir) = maildir.map(word) {
+        writes.push_str(&format!(
+            "\n# Mail that comes back is moved from new to cur there, so the user must own these folders.\n\
+             ReadWritePaths={maildir}"
+        ));
+    }
     format!(
         "\
 # shipby: keeps customers informed while they wait for backordered goods.
@@ -142,7 +144,15 @@ mod tests {
     use super::*;
 
     fn of(binary: &str, config: &str, database: &str) -> String {
-        unit(Path::new(binary), Path::new(config), Path::new(database))
+        unit(Path::new(binary), Path::new(config), Path::new(database), None)
+    }
+
+    #[test]
+    fn a_maildir_is_written_to_wherever_it_lies() {
+        let database = Path::new("/var/lib/shipby/shipby.db");
+        let maildir = Some(Path::new("/var/mail/my bounces"));
+        let unit = unit(Path::new("/opt/shipby"), Path::new("/etc/shipby/config.toml"), database, maildir);
+        assert!(unit.contains("\nReadWritePaths=\"/var/mail/my bounces\"\nUMask"), "{unit}");
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! `shipby queue release|drop`: what the blast guard holds, and what a person decides about it.
 
-use clap::Args;
 use serde_json::json;
 
 use super::output::{self, Stop};
@@ -12,15 +11,6 @@ use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::store::{HeldBatch, Store};
 
-#[derive(Debug, Args)]
-pub(super) struct Batch {
-    /// Its number, as `shipby queue list` shows it.
-    batch: i64,
-    /// Do it without asking.
-    #[arg(long)]
-    yes: bool,
-}
-
 /// What a person decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -31,20 +21,18 @@ pub(super) enum Decision {
 /// Orders that are shown of a batch.
 const SAMPLES: u32 = 5;
 
-pub(super) async fn run(call: &Call, asked: &Batch, decision: Decision) -> Answer {
+/// `yes`: nobody is asked.
+pub(super) async fn run(call: &Call, number: i64, yes: bool, decision: Decision) -> Answer {
     let config = call.config()?;
     let policy = config.policy();
     let now = Clock::System.now();
     let local = Local { zone: policy.zone, now };
     let store = call.store(&config).await?;
     let batches = store.held_batches().await?;
-    let Some(batch) = batches.iter().find(|batch| batch.id == asked.batch) else {
-        return Err(Stop::not_found(format!(
-            "no batch {} is held; `shipby queue list` shows what is",
-            asked.batch
-        )));
+    let Some(batch) = batches.iter().find(|batch| batch.id == number) else {
+        return Err(Stop::not_found(format!("no batch {number} is held; `shipby queue list` shows what is")));
     };
-    if !asked.yes {
+    if !yes {
         let shown = described(&store, batch, local, &policy).await?;
         let what = if decision == Decision::Release { "Let them go out?" } else { "Discard these mails?" };
         if !output::confirmed(&shown, what)? {

@@ -58,7 +58,7 @@ fn unless(notice: &Notice, local: Local) -> String {
 /// Why nothing comes.
 pub(super) fn silence(order: &Order) -> String {
     let status = order.status();
-    if order.suppressed.is_some() {
+    if order.suppressed.is_some() && !order.is_mailable() {
         "the address gets no mail any more; ask the customer for another".to_owned()
     } else if order.under_way.is_some() {
         "what is under way comes first".to_owned()

@@ -2,12 +2,15 @@
 
 mod address;
 mod batches;
+mod bounce;
 mod cancel;
+mod change;
 mod check;
 mod coming;
 mod demo;
 mod digest;
 mod eta;
+mod filter;
 mod history;
 mod impact;
 mod import;
@@ -98,13 +101,15 @@ enum Verb {
     Upcoming(upcoming::Upcoming),
     /// What needs a person today, as the daily mail to ops says it.
     Digest(digest::Digest),
-    /// Look at what is not settled.
+    /// Look at what is not settled; try it again, hold it, release or drop it.
     #[command(subcommand)]
     Queue(queue::Queue),
     /// Hold mail back: all of it, or what is about a SKU or an order.
     Pause(pause::Pausing),
     /// End a pause; what waited goes out if it is still true.
     Resume(pause::Resuming),
+    /// Take in a mail that came back: a bounce or a complaint, on stdin.
+    Bounce(bounce::Bounce),
     /// Addresses that get no mail any more.
     #[command(subcommand)]
     Suppress(suppress::Verb),
@@ -130,7 +135,7 @@ pub enum Exit {
     Refused = 5,
     /// The database cannot be reached.
     Database = 69,
-    /// The mail server said: later.
+    /// The mail server said: later; or we say so to it.
     MailLater = 75,
     Config = 78,
 }
@@ -193,6 +198,7 @@ pub fn run() -> ExitCode {
             Verb::Queue(queue) => queue::run(&call, &queue).await,
             Verb::Pause(args) => pause::pause(&call, &args).await,
             Verb::Resume(args) => pause::resume(&call, &args).await,
+            Verb::Bounce(bounce) => bounce::run(&call, &bounce).await,
             Verb::Suppress(verb) => suppress::run(&call, &verb).await,
             Verb::Template(verb) => template::run(&call, &verb).await,
             Verb::Recover(args) => recover::run(&call, &args).await,

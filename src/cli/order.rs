@@ -16,6 +16,7 @@ use crate::domain::fact::LineKind;
 use crate::domain::order::{Line, Order, Status};
 use crate::domain::policy::Policy;
 use crate::domain::supply::Cover;
+use crate::domain::suppression::Cause;
 use crate::store::{AddressChange, Listed};
 
 #[derive(Debug, Subcommand)]
@@ -100,8 +101,12 @@ fn for_people(order: &Order, moves: &[AddressChange], local: Local, policy: &Pol
     }
     fact("placed", local.time(order.placed_at));
     if let Some(suppressed) = &order.suppressed {
-        let why = suppressed.words();
-        fact("no mail", format!("since {}: {why}; ask for another address", local.time(suppressed.since)));
+        let (since, why) = (local.time(suppressed.since), suppressed.words());
+        if suppressed.cause == Cause::Complained {
+            fact("no routine news", format!("since {since}: {why}"));
+        } else {
+            fact("no mail", format!("since {since}: {why}; ask for another address"));
+        }
     }
     for moved in moves {
         fact("address", format!("{}  {}", local.time(moved.at), address::words(moved)));

@@ -25,6 +25,11 @@ impl Stop {
         Self { exit: Exit::Usage, words: words.into() }.into()
     }
 
+    /// It cannot be done now, and may be tried again.
+    pub fn later(words: impl Into<String>) -> anyhow::Error {
+        Self { exit: Exit::MailLater, words: words.into() }.into()
+    }
+
     /// The order's or the supply's state does not take it.
     pub fn refused(words: impl Into<String>) -> anyhow::Error {
         Self { exit: Exit::Refused, words: words.into() }.into()

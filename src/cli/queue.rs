@@ -1,35 +1,39 @@
-//! `shipby queue`: what is not settled, what is held, and any notices by filter.
+//! `shipby queue list`: what is not settled, what is held, and any notices by filter.
 
 use std::collections::HashSet;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::batches::{self, Batch, Decision};
-use super::output::{self, Stop};
+use super::batches;
+use super::change::{self, Asked};
+use super::filter;
+use super::output;
 use super::past::short;
 use super::pause;
 use super::table::Table;
-use super::words::{AsOf, Local, count, list, mode_line, reason, state};
+use super::words::{AsOf, Local, count, mode_line, reason, state};
 use super::{Answer, Call, Exit};
-use crate::domain::calendar::start_of;
-use crate::domain::notice::{NoticeKind, NoticeState};
-use crate::domain::supply::iso_date;
-use crate::store::{Found, NoticeFilter};
+use crate::domain::notice::NoticeState;
+use crate::store::{Change, Found};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Queue {
     /// List what is under way, held, or in doubt for a person to look at.
     List(List),
-    /// Let the mails of a held batch go out, with what is true then.
-    Release(Batch),
-    /// Discard the mails of a held batch; the change itself stands.
-    Drop(Batch),
+    /// Try again what was refused, came back or is in doubt, if it is still true; what waits for its next try goes now.
+    Retry(Asked),
+    /// Keep what waits from going out until it is released. Its orders go on without it.
+    Hold(Asked),
+    /// Let what is held go out, with what is true then: by filter, or batch:3 for a change that would mail very many.
+    Release(Asked),
+    /// Do not mail what waits or is held, or batch:3; the facts stand, and later mails state them.
+    Drop(Asked),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// All must match: state:failed kind:weekly_status to:@gmx.de order:1042 before:2026-03-01
+    /// All must match: state:failed kind:weekly_status to:@gmx.de order:1042 sku:KETTLE-01 before:2026-03-01
     #[arg(value_name = "FILTER")]
     filter: Vec<String>,
     #[command(flatten)]
@@ -42,13 +46,15 @@ const SHOWN: u32 = 200;
 pub(super) async fn run(call: &Call, queue: &Queue) -> Answer {
     let asked = match queue {
         Queue::List(asked) => asked,
-        Queue::Release(batch) => return batches::run(call, batch, Decision::Release).await,
-        Queue::Drop(batch) => return batches::run(call, batch, Decision::Drop).await,
+        Queue::Retry(asked) => return change::run(call, asked, Change::Retry).await,
+        Queue::Hold(asked) => return change::run(call, asked, Change::Hold).await,
+        Queue::Release(asked) => return change::run(call, asked, Change::Release).await,
+        Queue::Drop(asked) => return change::run(call, asked, Change::Drop).await,
     };
     let config = call.config()?;
     let policy = config.policy();
     let local = Local { zone: policy.zone, now: asked.as_of.now() };
-    let filter = filter(&asked.filter, local)?;
+    let filter = filter::read(&asked.filter, local)?;
     let store = call.store(&config).await?;
     let most = if call.json { u32::MAX } else { SHOWN };
     let found = store.find_notices(&filter, most).await?;
@@ -90,7 +96,7 @@ pub(super) async fn run(call: &Call, queue: &Queue) -> Answer {
     Ok(Exit::Done)
 }
 
-fn row(found: &Found, local: Local, held_back: bool) -> [String; 7] {
+pub(super) fn row(found: &Found, local: Local, held_back: bool) -> [String; 7] {
     let entry = &found.entry;
     let why = entry.reason.as_deref().map(|why| reason(why, entry.by_occasion.as_deref()));
     let words = match (entry.next_try(), &entry.reply, why) {
@@ -124,45 +130,4 @@ fn as_json(found: &Found, held_back: bool) -> serde_json::Value {
         "subject": entry.subject, "attempts": entry.attempts, "reply": entry.reply, "reason": entry.reason,
         "by": entry.by_occasion, "next_try_at": entry.next_try(), "paused": held_back,
     })
-}
-
-/// Reads the words of a filter.
-fn filter(words: &[String], local: Local) -> anyhow::Result<NoticeFilter> {
-    let mut filter = NoticeFilter::default();
-    for word in words {
-        let (name, value) = word.split_once(':').unwrap_or((word, ""));
-        let wrong = |mend: &str| Stop::usage(format!("filter {word:?}: {mend}"));
-        let text = Some(value.to_owned()).filter(|value| !value.is_empty());
-        let twice = match name {
-            "state" => {
-                let known: Vec<_> = NoticeState::ALL.iter().map(|state| (*state).to_string()).collect();
-                if !known.iter().any(|known| known == value) {
-                    return Err(wrong(&format!("states are {}", list(&known))));
-                }
-                std::mem::replace(&mut filter.state, text).is_some()
-            }
-            "kind" => {
-                let known: Vec<_> = NoticeKind::ALL.iter().map(|kind| (*kind).to_string()).collect();
-                if !known.iter().any(|known| known == value) {
-                    return Err(wrong(&format!("kinds are {}", list(&known))));
-                }
-                std::mem::replace(&mut filter.kind, text).is_some()
-            }
-            "to" if value.len() > 1 && value.contains('@') => {
-                std::mem::replace(&mut filter.to, text).is_some()
-            }
-            "to" => return Err(wrong("write an address, or to:@example.com for all of a domain")),
-            "order" if text.is_some() => std::mem::replace(&mut filter.order, text).is_some(),
-            "order" => return Err(wrong("write the number of an order, as in order:1042")),
-            "before" => {
-                let day = iso_date(value).ok_or_else(|| wrong("write a day, as in before:2026-03-01"))?;
-                filter.before.replace(start_of(day, local.zone)).is_some()
-            }
-            _ => return Err(wrong("filters are state:, kind:, to:, order: and before:")),
-        };
-        if twice {
-            return Err(wrong(&format!("{name}: is given twice; all filters must match")));
-        }
-    }
-    Ok(filter)
 }

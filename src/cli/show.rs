@@ -11,7 +11,8 @@ use super::past::tried_row;
 use super::table::Table;
 use super::words::{AsOf, Local, mode_line, plain, plain_lines, state};
 use super::{Answer, Call, Exit, template};
-use crate::store::Kept;
+use crate::domain::bounce::Fate;
+use crate::store::{Kept, KeptReport};
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -176,11 +177,25 @@ fn for_people(kept: &Kept, parsed: Option<&Message<'_>>, local: Local, in_use: O
     for tried in &kept.attempts {
         tries.row(tried_row(tried, entry.mode.as_deref(), local));
     }
+    for report in &kept.reports {
+        tries.row(reported(report, local));
+    }
     text.push_str(&tries.text());
     if let Some(next) = entry.next_try() {
         text.push_str(&format!("next try {}\n", local.time(next)));
     }
     text
+}
+
+fn reported(report: &KeptReport, local: Local) -> [String; 5] {
+    let what = match Fate::from_word(&report.fate) {
+        Some(Fate::Failed) => "came back",
+        Some(Fate::Delayed) => "delayed",
+        Some(Fate::Complaint) => "complaint",
+        None => report.fate.as_str(),
+    };
+    let (at, words) = (local.exact(report.instant()), report.words.clone());
+    [format!("attempt {}", report.attempt), at, "after".to_owned(), what.to_owned(), words]
 }
 
 fn document(
@@ -214,5 +229,6 @@ fn document(
         "template_hash": kept.template_hash,
         "templates_changed_since": changed_since(kept, in_use),
         "attempts": kept.attempts,
+        "reports": kept.reports,
     })
 }

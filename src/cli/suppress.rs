@@ -150,9 +150,8 @@ pub(super) fn as_json(one: &Suppression) -> Value {
 pub(super) fn line(suppressed: Option<&Suppression>, local: Local) -> String {
     suppressed.map_or_else(String::new, |one| {
         let since = local.time(one.since);
-        format!(
-            "The address gets no mail since {since}: {}. Ask the customer for another.\n",
-            plain(&one.words())
-        )
+        let (gets, why) = (one.cause.gets(), plain(&one.words()));
+        let to_do = if one.cause == Cause::Complained { "" } else { " Ask the customer for another." };
+        format!("The address {gets} since {since}: {why}.{to_do}\n")
     })
 }

@@ -26,7 +26,8 @@ pub(super) fn run(call: &Call, asked: &Unit) -> Answer {
     };
     let (binary, file) = (absolute(&binary)?, absolute(&call.config)?);
     let database = absolute(&config.database.path)?;
-    let unit = crate::unit::unit(&binary, &file, &database);
+    let maildir = config.bounces.maildir.as_ref().map(absolute).transpose()?;
+    let unit = crate::unit::unit(&binary, &file, &database, maildir.as_deref());
     if call.json {
         let body = json!({"binary": binary, "config": file, "database": database, "unit": unit});
         output::json("shipby.unit/1", &body)?;

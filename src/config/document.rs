@@ -47,6 +47,8 @@ pub const KEYS: &[(&str, &str, Kind)] = &[
     ("smtp", "ca_file", Kind::Text),
     ("smtp", "timeout", Kind::Text),
     ("smtp", "hello_name", Kind::Text),
+    ("bounces", "address", Kind::Text),
+    ("bounces", "maildir", Kind::Text),
     ("promise", "handling_days", Kind::Number),
     ("promise", "buffer_days", Kind::Number),
     ("promise", "business_days", Kind::Switch),

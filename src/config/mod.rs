@@ -40,6 +40,7 @@ pub struct Config {
     pub database: Database,
     pub delivery: Delivery,
     pub smtp: Smtp,
+    pub bounces: Bounces,
     /// The folder of ops' templates; the built-in set is used if there is none.
     pub templates: PathBuf,
     /// When old bodies are thrown away and the database is tidied, in the shop's zone.
@@ -131,6 +132,15 @@ impl Smtp {
     }
 }
 
+/// How mail that comes back reaches us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounces {
+    /// The envelope sender is made of it, with a token for each notice; None: mails leave as from the shop's sender.
+    pub address: Option<EmailAddress>,
+    /// A Maildir to look into.
+    pub maildir: Option<PathBuf>,
+}
+
 /// What ops hear by themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alerts {
@@ -209,6 +219,7 @@ impl Config {
             delivery,
             smtp: sections::smtp(reader, folder, credentials),
             templates: sections::templates(reader, folder),
+            bounces: sections::bounces(reader, folder),
             housekeeping_at: sections::housekeeping_at(reader),
             alerts: sections::alerts(reader),
             watch: sections::watch(reader),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{NaiveTime, TimeDelta};
 use tracing::Level;
 
+use crate::domain::bounce::TOKEN;
 use crate::domain::calendar::SendWindow;
 use crate::domain::customer::EmailAddress;
 use crate::domain::fact::Partial;
@@ -19,7 +20,7 @@ use super::reader::{Read, Reader};
 use super::secret::{self, Login, Password, Source};
 use super::types::{Allowed, Link, LogFormat, Mailbox, Mode, Pattern, Rate, Security, host, is_loopback};
 use super::words::{self, duration, number, one_of, show_duration, time};
-use super::{Alerts, Database, Delivery, Log, Shop, Smtp};
+use super::{Alerts, Bounces, Database, Delivery, Log, Shop, Smtp};
 
 /// The sender that the sample file names; nobody is served by mail from it.
 const SAMPLE_SENDER: &str = "orders@example.com";
@@ -203,6 +204,24 @@ fn password_file(value: &Value, folder: &Path, credentials: Option<&Path>) -> Re
     Ok(path)
 }
 
+pub(super) fn bounces(reader: &mut Reader, folder: &Path) -> Bounces {
+    let address = |value: &Value| {
+        let address = words::address(value)?;
+        let room = 64 - TOKEN;
+        match address.as_str().split_once('@') {
+            Some((local, _)) if local.len() > room => Err(format!(
+                "{} leaves no room for the token of a notice; write at most {room} characters before the @",
+                quoted(address.as_str())
+            )),
+            _ => Ok(address),
+        }
+    };
+    Bounces {
+        address: reader.optional("bounces", "address", address),
+        maildir: reader.optional("bounces", "maildir", words::some_text).map(|path| folder.join(path)),
+    }
+}
+
 pub(super) fn policy(reader: &mut Reader) -> Policy {
     let default = Policy::default();
     let zone = reader.value("shop", "timezone", default.zone, words::zone);
@@ -340,6 +359,10 @@ pub(super) fn warn(reader: &Reader, config: &super::Config) -> Vec<Problem> {
             "not set: nobody is mailed the daily digest. Set to = \"ops@example.com\", or digest = false"
                 .to_owned(),
         );
+    }
+    if let Some(maildir) = config.bounces.maildir.as_ref().filter(|maildir| !maildir.join("new").is_dir()) {
+        let message = format!("{} is no Maildir; there is no folder \"new\" in it", maildir.display());
+        warn("bounces", "maildir", message);
     }
     if reader.given("templates", "dir") && !config.templates.is_dir() {
         warn("templates", "dir", "there is no such folder; the built-in templates are used".to_owned());

@@ -175,7 +175,7 @@ fn about(concern: Concern) -> About {
         },
         Concern::Unheard => About {
             short: "unheard",
-            counted: "unheard: mails that must be known and were refused, or may not have arrived",
+            counted: "unheard: mails that must be known and were refused, came back or may not have arrived",
             title: "UNHEARD",
             to_do: "reach the customer another way, and send the order again with an address that works; \
                     shipby history ORDER shows the mail server's words",
@@ -194,7 +194,7 @@ fn about(concern: Concern) -> About {
         },
         Concern::Suppressed => About {
             short: "with a dead address",
-            counted: "with an address that gets no mail any more: nobody tells these customers anything",
+            counted: "with an address that gets no mail any more, or no routine news after a complaint",
             title: "WITH A DEAD ADDRESS",
             to_do: "ask the customer for another: shipby order address ORDER ADDRESS; if the address is good after all: \
                     shipby suppress remove ADDRESS",
@@ -247,6 +247,7 @@ fn said(finding: &Finding, today: NaiveDate) -> String {
             let what = match finding.state {
                 Some(NoticeState::Held) => "has been held since",
                 Some(NoticeState::InDoubt) => "may not have arrived on",
+                Some(NoticeState::Bounced) => "came back to us, accepted on",
                 _ => "was refused on",
             };
             format!("{kind} {what} {last}")

@@ -56,7 +56,7 @@ impl Dispatcher {
     fn draft(&self, ready: &mut [Ready], now: Instant) -> Vec<Draft> {
         let draft = |ready: &mut Ready| match ready.message.take() {
             _ if !self.settings.allowed.allows(&ready.notice.content.email) => Draft::NotAllowed,
-            _ if ready.order.suppressed.is_some() => Draft::Suppressed,
+            _ if !ready.order.gets(ready.notice.kind) => Draft::Suppressed,
             Some(bytes) => Draft::Kept(bytes),
             None => Draft::New(self.desk.write(ready, &self.settings, now)),
         };

@@ -1,5 +1,6 @@
 //! The writing desk: a notice becomes the bytes of a mail. One that cannot be written fails alone.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::config::Mode;
@@ -9,7 +10,7 @@ use crate::domain::notice::Notice;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::settle::Outcome;
-use crate::mail::{ComposeError, Letter, Mailbox, compose, envelope_address};
+use crate::mail::{ComposeError, Letter, Mailbox, Verp, compose, envelope_address};
 use crate::store::Ready;
 use crate::templates::{Current, Rendered, Shop, TemplateError, context};
 
@@ -42,12 +43,15 @@ pub struct Desk {
     pub shop: Shop,
     pub from: Mailbox,
     pub reply_to: Option<Mailbox>,
+    /// Names the notice in the envelope's sender, for what comes back.
+    pub verp: Option<Verp>,
 }
 
 impl Desk {
-    /// The envelope's sender.
-    pub fn sender(&self) -> &str {
-        self.from.address()
+    /// The envelope's sender of a notice.
+    pub(super) fn sender(&self, notice: &str) -> Cow<'_, str> {
+        let verp = self.verp.as_ref();
+        verp.map_or_else(|| self.from.address().into(), |verp| verp.sender(notice).into())
     }
 
     /// An address as it goes into the envelope, its domain in A-labels; one that has none goes as it is and is

@@ -121,7 +121,7 @@ impl Line {
         {
             *slot = None;
         }
-        let from = Some(self.desk.sender());
+        let from = self.desk.sender(&parcel.ready.id);
         let to = self.desk.envelope_recipient(&parcel.to);
         loop {
             let kept = slot.take();
@@ -133,7 +133,7 @@ impl Line {
                     Err(failure) => return Offered::Unreachable(failure),
                 },
             };
-            let Err(failure) = connection.envelope(from, &to, parcel.bytes.len()).await else {
+            let Err(failure) = connection.envelope(Some(&from), &to, parcel.bytes.len()).await else {
                 return self.body(connection, slot, parcel, last).await;
             };
             *slot = Some(connection).filter(Connection::usable);

@@ -17,7 +17,7 @@ pub struct Coming {
 /// The next notices of an order, `most` at most, none after `until`.
 pub fn forecast(order: &Order, now: Instant, policy: &Policy, until: Instant, most: usize) -> Vec<Coming> {
     let (mut found, mut at) = (Vec::new(), now);
-    if order.suppressed.is_some() {
+    if !order.is_mailable() {
         return found; // what comes due is skipped
     }
     let mut order = order.clone();
@@ -28,8 +28,8 @@ pub fn forecast(order: &Order, now: Instant, policy: &Policy, until: Instant, mo
     while found.len() < most && at <= until {
         let plan = schedule(&order, at, policy);
         order.adopt(&plan, |_| String::new());
-        if let Some(notice) = accept(&mut order, at, policy) {
-            found.push(Coming { at, notice });
+        if let Some((notice, outcome)) = accept(&mut order, at, policy) {
+            found.extend((outcome == Outcome::Accepted).then_some(Coming { at, notice }));
             continue;
         }
         match plan.plan_at {
@@ -40,8 +40,9 @@ pub fn forecast(order: &Order, now: Instant, policy: &Policy, until: Instant, mo
     found
 }
 
-fn accept(order: &mut Order, at: Instant, policy: &Policy) -> Option<Notice> {
+fn accept(order: &mut Order, at: Instant, policy: &Policy) -> Option<(Notice, Outcome)> {
     let under_way = order.under_way.take()?;
-    order.settle(&under_way.notice, &under_way.id, Outcome::Accepted, at, policy);
-    Some(under_way.notice)
+    let outcome = if order.gets(under_way.notice.kind) { Outcome::Accepted } else { Outcome::Suppressed };
+    order.settle(&under_way.notice, &under_way.id, outcome, at, policy);
+    Some((under_way.notice, outcome))
 }

@@ -158,7 +158,7 @@ const PROOF: u32 = 3;
 /// The span in which recipients of a domain are counted.
 pub const WITHIN: TimeDelta = TimeDelta::hours(1);
 /// Who was refused so long ago in words that may mean anything, and is refused again, is refused for good.
-const APART: TimeDelta = TimeDelta::hours(24);
+pub(super) const APART: TimeDelta = TimeDelta::hours(24);
 /// Servers that ask unknown senders to come back let them in by now; one that still does not means more.
 const PATIENCE: u32 = 3;
 

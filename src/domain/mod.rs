@@ -2,9 +2,11 @@
 //!
 //! In reading order: what comes in (`fact`), what it is about (`customer`, `order`, `supply`), what it does
 //! (`apply`, `supply::cover`), what we would say (`promise`), what we owe (`notice`), and what a mail
-//! server's answer means (`reply`, `meaning`), and what ops must know (`risk`).
+//! server's answer means (`reply`, `meaning`), what comes back afterwards (`bounce`), and what ops must know (`risk`).
 
+mod again;
 pub mod apply;
+pub mod bounce;
 pub mod calendar;
 pub mod customer;
 mod due;

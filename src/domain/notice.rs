@@ -51,7 +51,7 @@ words! {
     /// How far delivery has come (never "sent" or "delivered": we do not know that).
     NoticeState {
         Queued = "queued", Sending = "sending", Deferred = "deferred", InDoubt = "in_doubt", Held = "held",
-        Accepted = "accepted", Failed = "failed", Skipped = "skipped", Superseded = "superseded",
+        Accepted = "accepted", Failed = "failed", Skipped = "skipped", Superseded = "superseded", Bounced = "bounced",
     }
 }
 
@@ -68,6 +68,7 @@ impl NoticeState {
             Self::Failed => "refused by the mail server for good",
             Self::Skipped => "not sent, it had lost its use",
             Self::Superseded => "replaced before it went out",
+            Self::Bounced => "accepted by the mail server, but it came back: the customer has not read it",
         }
     }
 }
@@ -97,6 +98,8 @@ words! {
         NotAllowed = "not_allowed",
         /// The address gets no mail any more.
         Suppressed = "suppressed",
+        /// Routine news to a customer who complained of our mail.
+        Unwanted = "unwanted",
         /// A mail server says that there is no such address, or that its domain takes no mail.
         DeadAddress = "dead_address",
         /// A mail server refused the address in words that may mean anything.
@@ -111,7 +114,9 @@ words! {
         Protocol = "protocol",
         /// Rendering or sending it failed on our side.
         Fault = "fault",
-        /// One of a held batch that a person dropped.
+        /// A person holds it.
+        ByPerson = "by_person",
+        /// A person dropped it, or the batch it was one of.
         Dropped = "dropped",
         /// It came due in a time that a restored database knows nothing of.
         Restored = "restored",
@@ -136,6 +141,7 @@ impl Reason {
             Self::Expired => "it had lost its use before the mail server took it",
             Self::NotAllowed => "the address is not in delivery.allow_recipients",
             Self::Suppressed => "the address gets no mail any more; ask the customer for another",
+            Self::Unwanted => "the customer reported our mail as unwanted and gets no routine news",
             Self::DeadAddress => "the address is dead; ask the customer for another",
             Self::RefusedAddress => "the mail server refused the address; make sure of it with the customer",
             Self::CannotCarry => "the mail server cannot carry this address; ask the customer for another",
@@ -144,7 +150,8 @@ impl Reason {
             Self::Policy => "a rule of the mail server or of the recipient's refused it",
             Self::Protocol => "the mail server did not understand us twice; a person must look",
             Self::Fault => "it could not be written; a person must look",
-            Self::Dropped => "it was one of very many, and a person dropped them all",
+            Self::ByPerson => "a person holds it until it is released",
+            Self::Dropped => "a person dropped it; the next mails state what holds then",
             Self::Restored => "the database was restored from a backup; it may have been sent since",
         }
     }

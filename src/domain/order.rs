@@ -266,7 +266,13 @@ impl Order {
 
     /// Whether mail can reach the customer at all; else a person must.
     pub fn is_mailable(&self) -> bool {
-        self.customer.email.is_some() && self.suppressed.is_none()
+        self.gets(NoticeKind::Confirmation)
+    }
+
+    /// Whether the customer is to be sent a notice of this kind.
+    pub fn gets(&self, kind: NoticeKind) -> bool {
+        let stopped = self.suppressed.as_ref().is_some_and(|suppressed| suppressed.cause.stops(kind));
+        self.customer.email.is_some() && !stopped
     }
 
     /// Since when the customer has heard nothing.

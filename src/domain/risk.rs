@@ -21,7 +21,7 @@ words! {
         Overdue = "overdue",
         /// A mail that waits until a person releases it.
         Held = "held",
-        /// A mail that the customer must know was refused, or nobody knows whether it was taken.
+        /// A mail that the customer must know was refused or came back, or nobody knows whether it was taken.
         Unheard = "unheard",
         /// Three weekly updates in a row came to nothing.
         Silent = "silent",
@@ -163,12 +163,12 @@ impl Trouble {
         match self.state {
             NoticeState::Held => Some(Concern::Held),
             // Of a dead address one concern says it all.
-            NoticeState::Failed | NoticeState::InDoubt
-                if order.suppressed.is_some() && order.status() == Status::Waiting =>
+            NoticeState::Failed | NoticeState::InDoubt | NoticeState::Bounced
+                if !order.is_mailable() && order.status() == Status::Waiting =>
             {
                 None
             }
-            NoticeState::Failed | NoticeState::InDoubt
+            NoticeState::Failed | NoticeState::InDoubt | NoticeState::Bounced
                 if self.kind.must_be_known() && !heard_since && now - self.at < UNHEARD_FOR =>
             {
                 Some(Concern::Unheard)

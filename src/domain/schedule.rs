@@ -398,6 +398,6 @@ fn count(kind: NoticeKind, heard: &mut Heard) {
 }
 
 /// Five days on, within which a mail server may still take a notice (RFC 5321, 4.5.4.1).
-pub(super) fn five_days_after(at: Instant) -> Instant {
+pub fn five_days_after(at: Instant) -> Instant {
     at.checked_add_days(Days::new(5)).unwrap_or(DateTime::<chrono::Utc>::MAX_UTC)
 }

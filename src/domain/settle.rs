@@ -10,6 +10,7 @@ use super::notice::{Decision, Notice, NoticeKind, NoticeState, Reason, UnderWay,
 use super::order::{Order, Tried};
 use super::policy::Policy;
 use super::schedule::Schedule;
+use super::suppression::Cause;
 
 /// What a try came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +33,10 @@ pub enum Outcome {
     },
     /// It lost its use before it was accepted.
     Expired,
-    /// Our own fault, as when it could not be rendered. A person releases it.
+    /// Our own fault, as when it could not be rendered, or held by a person. A person releases it.
     Held(Reason),
+    /// A person wants it not to be mailed.
+    Dropped,
     /// We may not mail this recipient.
     NotAllowed,
     /// The address gets no mail any more.
@@ -122,6 +125,11 @@ impl Order {
                 settled.reason = Some(why);
                 self.give_up(notice, at, policy);
             }
+            Outcome::Dropped => {
+                settled.state = NoticeState::Skipped;
+                settled.reason = Some(Reason::Dropped);
+                self.give_up(notice, at, policy);
+            }
             Outcome::Expired => {
                 settled.state = NoticeState::Skipped;
                 settled.reason = Some(Reason::Expired);
@@ -133,7 +141,12 @@ impl Order {
             Outcome::NotAllowed | Outcome::Suppressed => {
                 let suppressed = outcome == Outcome::Suppressed;
                 settled.state = NoticeState::Skipped;
-                settled.reason = Some(if suppressed { Reason::Suppressed } else { Reason::NotAllowed });
+                let complained = self.suppressed.as_ref().is_some_and(|s| s.cause == Cause::Complained);
+                settled.reason = Some(match outcome {
+                    Outcome::Suppressed if complained => Reason::Unwanted,
+                    Outcome::Suppressed => Reason::Suppressed,
+                    _ => Reason::NotAllowed,
+                });
                 self.give_up(notice, at, policy);
                 if suppressed && notice.kind == NoticeKind::WeeklyStatus {
                     // A person is asked already: another try tomorrow would tell nobody anything.

@@ -5,6 +5,7 @@
 use super::calendar::Instant;
 use super::customer::EmailAddress;
 use super::fact::words;
+use super::notice::NoticeKind;
 
 words! {
     /// Whose word it was.
@@ -28,6 +29,17 @@ impl Cause {
             Self::Complained => "the customer reported our mail as unwanted",
             Self::Person => "suppressed by a person",
         }
+    }
+
+    /// Whether a notice of this kind is not sent. Who complains gets no routine news any more; a date that moved, a
+    /// shipment, a cancellation they must know of all the same, and may cancel.
+    pub fn stops(self, kind: NoticeKind) -> bool {
+        self != Self::Complained || !kind.must_be_known()
+    }
+
+    /// What it comes to, as in "the address gets no mail".
+    pub fn gets(self) -> &'static str {
+        if self == Self::Complained { "gets no routine news" } else { "gets no mail" }
     }
 }
 

@@ -5,6 +5,7 @@
 use chrono::{NaiveDate, TimeDelta};
 
 use super::apply::{Notify, place};
+use super::bounce::Past;
 use super::calendar::{Instant, day_of};
 use super::customer::{Customer, EmailAddress};
 use super::fact::{
@@ -44,6 +45,8 @@ pub(super) struct World {
     /// Everything ever put under way.
     pub planned: Vec<Notice>,
     pub superseded: Vec<(Occasion, Reason)>,
+    /// What was accepted and came back.
+    bounced: Vec<Occasion>,
     pub decided: Vec<Decision>,
     pub plan_at: Option<Instant>,
     /// When the server last took nothing, for whatever reason.
@@ -108,6 +111,7 @@ impl World {
             accepted: Vec::new(),
             planned: Vec::new(),
             superseded: Vec::new(),
+            bounced: Vec::new(),
             decided: Vec::new(),
             plan_at: None,
             unheard_at: None,
@@ -311,6 +315,26 @@ impl World {
             self.unheard_at = Some(self.now);
         }
         true
+    }
+
+    /// A mail that was accepted comes back.
+    pub fn bounce(&mut self, occasion: &str) {
+        self.bounced.push(occasion.to_owned());
+        let is_it = |sent: &&Sent| sent.notice.occasion == occasion;
+        let Sent { at, notice } = self.accepted.iter().find(is_it).expect("it was accepted").clone();
+        let past = |sent: &Sent| Past {
+            kind: sent.notice.kind,
+            state: if self.bounced.contains(&sent.notice.occasion) {
+                NoticeState::Bounced
+            } else {
+                NoticeState::Accepted
+            },
+            at: sent.at,
+            email: sent.notice.content.email.clone(),
+            lines: sent.notice.content.lines.clone(),
+        };
+        let others: Vec<Past> = self.accepted.iter().filter(|sent| !is_it(sent)).map(past).collect();
+        self.order.unhear(&notice, at, &others, self.now, &self.policy);
     }
 
     // What came of it.

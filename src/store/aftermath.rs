@@ -32,7 +32,7 @@ impl Store {
             &mut tx,
             &expired,
             Outcome::Expired,
-            "it had lost its use before it was accepted",
+            Some("it had lost its use before it was accepted"),
             now,
             policy,
         )
@@ -63,8 +63,8 @@ impl Store {
             sqlx::query(WAKE_ORDERS).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
         }
         let doubt = Outcome::Doubtful { again: false };
-        self.settle_all(&mut tx, &begun, doubt, "shipby stopped before the server answered", now, policy)
-            .await?;
+        let words = Some("shipby stopped before the server answered");
+        self.settle_all(&mut tx, &begun, doubt, words, now, policy).await?;
         tx.commit().await?;
         Ok((taken.len(), begun.len()))
     }
@@ -88,7 +88,7 @@ impl Store {
             }
             all += due.len();
             let ids: Vec<String> = due.into_iter().map(|due| due.id).collect();
-            self.settle_all(&mut tx, &ids, held, Reason::Restored.meaning(), now, policy).await?;
+            self.settle_all(&mut tx, &ids, held, None, now, policy).await?;
             tx.commit().await?;
         }
     }
@@ -102,12 +102,12 @@ impl Store {
     }
 
     /// Settles notices outside a dialogue, all with the same outcome.
-    async fn settle_all(
+    pub(super) async fn settle_all(
         &self,
         conn: &mut SqliteConnection,
         ids: &[String],
         outcome: Outcome,
-        words: &str,
+        words: Option<&str>,
         now: Instant,
         policy: &Policy,
     ) -> Result<()> {
@@ -143,7 +143,7 @@ impl Store {
                 at: now,
                 phase: None,
                 refusal: None,
-                reply: Some(words.to_owned()),
+                reply: words.map(str::to_owned),
                 look: (ANY_REVISION, Some(now)),
             });
         }

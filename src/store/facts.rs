@@ -368,11 +368,12 @@ const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, pl
         unit_price = excluded.unit_price, kind = excluded.kind, promised = excluded.promised,
         told = excluded.told, tried = excluded.tried";
 
-/// What happened, was refused for good at another address and accepted at none is still to be told.
-const UNTELL: &str = "update news set told = false
+/// What happened, was refused for good by another address or came back from it, and was accepted at none, is still to be
+/// told.
+pub(super) const UNTELL: &str = "update news set told = false
     where told and order_number in (select value from json_each($1))
         and exists (select 1 from notices n join orders o on o.number = n.order_number, json_each(n.news) as tells
-            where n.order_number = news.order_number and n.state = 'failed' and n.email <> o.email
+            where n.order_number = news.order_number and n.state in ('failed', 'bounced') and n.email <> o.email
                 and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)
         and not exists (select 1 from notices n, json_each(n.news) as tells
             where n.order_number = news.order_number and n.state = 'accepted'

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::bodies::unpack;
+use super::bounces::{KeptReport, reports};
 use super::supply::supplies_of;
 use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
@@ -50,7 +51,10 @@ impl Entry {
     }
 }
 
-fn as_instant<S: serde::Serializer>(at: &i64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+pub(super) fn as_instant<S: serde::Serializer>(
+    at: &i64,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
     instant(*at).serialize(serializer)
 }
 
@@ -115,6 +119,8 @@ pub struct Kept {
     /// The hash of the templates it was written with.
     pub template_hash: Option<String>,
     pub attempts: Vec<Attempt>,
+    /// What was reported of it after it was accepted.
+    pub reports: Vec<KeptReport>,
 }
 
 /// An order in a list.
@@ -254,7 +260,8 @@ impl Store {
             let attempts = sqlx::query_as(ATTEMPTS).bind(&entry.notice).fetch_all(&mut *reader).await?;
             let template_hash =
                 sqlx::query_scalar(TEMPLATES).bind(&entry.notice).fetch_one(&mut *reader).await?;
-            kept.push(Kept { entry, bytes, template_hash, attempts });
+            let reports = reports(&mut reader, entry.notice.as_deref()).await?;
+            kept.push(Kept { entry, bytes, template_hash, attempts, reports });
         }
         Ok(kept)
     }

@@ -21,6 +21,7 @@ macro_rules! state_before {
 
 mod aftermath;
 mod bodies;
+mod bounces;
 mod cover;
 mod facts;
 mod history;
@@ -36,6 +37,7 @@ mod pauses;
 mod places;
 mod plan;
 mod questions;
+mod queue;
 mod refusals;
 mod rows;
 mod schema;
@@ -57,6 +59,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 pub use aftermath::Due;
+pub use bounces::{Applied, KeptReport};
 pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
 pub use hold::HeldBatch;
@@ -66,6 +69,7 @@ pub use ops_mails::{OpsMail, digest_id};
 pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
 pub use plan::{Planned, Planning, Work};
 pub use questions::{AddressChange, Found, Needed, NoticeFilter, Word};
+pub use queue::{Change, Chosen};
 pub use settle::Settlement;
 pub use template_sets::KeptSet;
 
@@ -147,6 +151,7 @@ pub struct Store {
     readers: SqlitePool,
     path: PathBuf,
     instance: String,
+    bounce_key: String,
     pattern: bodies::InUse,
     known_queues: places::Known,
     walked: pauses::Walked,
@@ -206,12 +211,14 @@ impl Store {
             // Nobody else is there: one connection sees its own pages without asking the file again.
             Durability::None => writer.clone(),
         };
-        let instance = instance(&writer).await.map_err(opening)?;
+        let instance = secret(&writer, "instance").await.map_err(opening)?;
+        let bounce_key = secret(&writer, "bounce_key").await.map_err(opening)?;
         Ok(Self {
             writer,
             readers,
             path: path.to_owned(),
             instance,
+            bounce_key,
             pattern: bodies::InUse::default(),
             known_queues: places::Known::default(),
             walked: pauses::Walked::default(),
@@ -266,6 +273,11 @@ impl Store {
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// What the tokens in envelope senders are proved with.
+    pub fn bounce_key(&self) -> &[u8] {
+        self.bounce_key.as_bytes()
+    }
+
     /// A value of the database's own, by name.
     pub async fn meta(&self, key: &str) -> Result<Option<String>> {
         Ok(sqlx::query_scalar("select value from meta where key = $1")
@@ -297,13 +309,13 @@ impl Store {
 const SET_META: &str = "insert into meta (key, value) values ($1, $2)
     on conflict (key) do update set value = excluded.value";
 
-/// The number that makes this database's notice ids its own; made once.
-async fn instance(writer: &SqlitePool) -> Result<String, sqlx::Error> {
-    const MAKE: &str = "insert into meta (key, value) values ('instance', lower(hex(randomblob(16))))
+/// A number of this database's own that nobody can guess; made once. `instance` makes its notice ids its own.
+async fn secret(writer: &SqlitePool, name: &str) -> Result<String, sqlx::Error> {
+    const MAKE: &str = "insert into meta (key, value) values ($1, lower(hex(randomblob(16))))
         on conflict (key) do nothing";
     // Also where it is made already: a file that may only be read is to be told of now.
-    sqlx::query(MAKE).execute(writer).await?;
-    sqlx::query_scalar("select value from meta where key = 'instance'").fetch_one(writer).await
+    sqlx::query(MAKE).bind(name).execute(writer).await?;
+    sqlx::query_scalar("select value from meta where key = $1").bind(name).fetch_one(writer).await
 }
 
 fn plain(error: &sqlx::Error) -> String {

@@ -52,7 +52,6 @@ pub struct AddressChange {
 /// Which notices; what is None is not asked. All that is asked must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NoticeFilter {
-    /// None: what is not settled, or is for a person to look at.
     pub state: Option<String>,
     pub kind: Option<String>,
     /// A whole address, or `@` and a domain.
@@ -60,6 +59,10 @@ pub struct NoticeFilter {
     pub order: Option<String>,
     /// Planned before.
     pub before: Option<Instant>,
+    /// Of orders with a line of this SKU.
+    pub sku: Option<String>,
+    /// The id or its beginning.
+    pub notice: Option<String>,
 }
 
 /// A notice that was found, and to whom it goes.
@@ -148,30 +151,45 @@ impl Store {
         Ok(sqlx::query_as(NEEDED).bind(order).fetch_all(&self.readers).await?)
     }
 
-    /// The notices of a filter, what is tried next first, `most` at most.
+    /// The notices of a filter, what is tried next first, `most` at most. Without a state: what is not settled, or is for
+    /// a person to look at.
     pub async fn find_notices(&self, filter: &NoticeFilter, most: u32) -> Result<Vec<Found>> {
         let sql = format!(
-            "select {ENTRY}, email, count(*) over () as total from notices
-            where case when $1 is not null then state = $1 else next_try_at is not null
-                    or state in ('sending', 'held') or (state = 'in_doubt'
-                        and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock')) end
-                and ($2 is null or kind = $2)
-                and ($3 is null or case when substr($3, 1, 1) = '@' then lower(substr(email, -length($3))) = lower($3)
-                    else lower(email) = lower($3) end)
-                and ($4 is null or order_number = $4)
-                and ($5 is null or planned_at < $5)
-            order by coalesce(next_try_at, planned_at), order_number, occasion limit $6"
+            "select {ENTRY}, email, count(*) over () as total from notices n
+            where ($2 is not null or next_try_at is not null or state in ('sending', 'held') or (state = 'in_doubt'
+                    and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock')))
+                and {MATCHES}
+            order by coalesce(next_try_at, planned_at), order_number, occasion limit $1"
         );
-        let found = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(&filter.state)
-            .bind(&filter.kind)
-            .bind(&filter.to)
-            .bind(&filter.order)
-            .bind(filter.before.map(millis))
-            .bind(most);
-        Ok(found.fetch_all(&self.readers).await?)
+        let found = sqlx::query_as(AssertSqlSafe(sql)).bind(most);
+        Ok(bind_filter!(found, filter).fetch_all(&self.readers).await?)
     }
 }
+
+/// The notice `n` is one of a filter, in SQL; its values stand from $2 to $8, see [`bind_filter`].
+pub(super) const MATCHES: &str = "($2 is null or n.state = $2)
+    and ($3 is null or n.kind = $3)
+    and ($4 is null or case when substr($4, 1, 1) = '@' then lower(substr(n.email, -length($4))) = lower($4)
+        else lower(n.email) = lower($4) end)
+    and ($5 is null or n.order_number = $5)
+    and ($6 is null or n.planned_at < $6)
+    and ($7 is null or exists (select 1 from lines l where l.order_number = n.order_number and l.sku = $7))
+    and ($8 is null or n.id >= $8 and n.id < $8 || 'g')";
+
+/// Binds the values of a filter for [`MATCHES`].
+macro_rules! bind_filter {
+    ($query:expr, $filter:expr) => {
+        $query
+            .bind(&$filter.state)
+            .bind(&$filter.kind)
+            .bind(&$filter.to)
+            .bind(&$filter.order)
+            .bind($filter.before.map(millis))
+            .bind(&$filter.sku)
+            .bind(&$filter.notice)
+    };
+}
+pub(super) use bind_filter;
 
 #[derive(sqlx::FromRow)]
 struct TryRow {

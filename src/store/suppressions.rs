@@ -34,12 +34,15 @@ impl SuppressionRow {
     }
 }
 
-/// Suppresses addresses within the caller's transaction; one that is suppressed already stays as it is. Says which
-/// ones are new.
+/// Suppresses addresses within the caller's transaction; one that is suppressed already stays as it is, but for one that
+/// only gets no routine news. Says which ones are new.
 pub(super) async fn suppress(conn: &mut SqliteConnection, found: &[Suppression]) -> Result<Vec<String>> {
     const SUPPRESS: &str = "insert into suppressions (address, cause, reason, since, notice_id)
         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 from jsonb_each($1) where true
-        on conflict do nothing returning address";
+        on conflict (address) do update set cause = excluded.cause, reason = excluded.reason, since = excluded.since,
+            notice_id = excluded.notice_id
+            where suppressions.cause = 'complained' and excluded.cause <> 'complained'
+        returning address";
     if found.is_empty() {
         return Ok(Vec::new());
     }

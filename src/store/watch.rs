@@ -17,7 +17,7 @@ const CONCERNING: &str = "select order_number from lines
     union all select number from orders
         where status = 'waiting' and email in (select address from suppressions)
     union all select order_number from notices
-        where state in ('held', 'failed', 'in_doubt') and next_try_at is null
+        where state in ('held', 'failed', 'in_doubt', 'bounced') and next_try_at is null
         and (state = 'held' or settled_at > $2)";
 
 const AUTHORIZED: &str = "select count(*) from orders
@@ -44,7 +44,7 @@ impl Store {
     pub async fn troubles(&self, orders: &[String], since: Instant) -> Result<HashMap<String, Vec<Trouble>>> {
         const TROUBLES: &str = "select order_number, kind, state, coalesce(settled_at, planned_at) as at
             from notices where next_try_at is null and order_number in (select value from json_each($1))
-                and (state = 'held' or state in ('failed', 'in_doubt') and settled_at > $2)
+                and (state = 'held' or state in ('failed', 'in_doubt', 'bounced') and settled_at > $2)
             order by at, occasion";
         let rows: Vec<(String, String, String, i64)> = sqlx::query_as(TROUBLES)
             .bind(to_json(orders))

@@ -1,7 +1,8 @@
 //! The reading verbs, run as support runs them: what they print and how they end.
 
 mod check;
-mod house;
+pub mod house;
+mod queue;
 mod template;
 
 use std::sync::Arc;
@@ -176,7 +177,10 @@ async fn what_is_not_there_is_said_with_its_own_exit_code() {
 fn a_question_that_cannot_be_read_is_a_matter_of_usage() {
     let house = House::new("live");
     for (args, mend) in [
-        (&["queue", "list", "colour:red"][..], "filters are state:, kind:, to:, order: and before:"),
+        (
+            &["queue", "list", "colour:red"][..],
+            "filters are state:, kind:, to:, order:, sku:, before: and notice:",
+        ),
         (&["queue", "list", "state:sent"], "states are queued, sending, deferred, in_doubt, held, accepted"),
         (&["queue", "list", "kind:weekly"], "kinds are cancelled, refunded, shipped"),
         (&["queue", "list", "to:gmx.de"], "write an address, or to:@example.com"),

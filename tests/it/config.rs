@@ -38,6 +38,7 @@ fn the_file_at_the_top_level_says_the_defaults_and_nothing_else() {
     assert_eq!(config.database, defaults.database);
     assert_eq!(config.delivery, defaults.delivery);
     assert_eq!(config.smtp, defaults.smtp);
+    assert_eq!(config.bounces, defaults.bounces);
     assert_eq!(config.templates, defaults.templates);
     assert_eq!(config.housekeeping_at, defaults.housekeeping_at);
     assert_eq!(config.alerts, defaults.alerts);
@@ -241,6 +242,27 @@ config.toml:9:1 alerts.heartbeat: unknown key"#;
     let text = "[schedule]\nat_risk = \"36h\"\ndigest_at = \"8:30\"\n[orders]\nauthorization_days = 0\n\
         [alerts]\nto = \"ops\"\ndigest = \"daily\"\nheartbeat = true";
     assert_eq!(refused(text), expected.trim_start());
+}
+
+#[test]
+fn where_mail_comes_back_to_leaves_room_for_a_token_and_a_maildir_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[bounces]\naddress = \"Bounce@Shop.example\"\nmaildir = \"bounces\"";
+    let config = || Config::parse(&folder.path().join("config.toml"), text, env(&[])).unwrap();
+    assert_eq!(config().bounces.address.unwrap().as_str(), "Bounce@shop.example");
+    assert_eq!(config().bounces.maildir, Some(folder.path().join("bounces")));
+    let warned = |config: Config| config.warnings().iter().any(|warning| warning.key == "bounces.maildir");
+    assert!(warned(config()));
+    std::fs::create_dir_all(folder.path().join("bounces/new")).unwrap();
+    assert!(!warned(config()));
+    let long = "returned-mail-of-the-shop-of";
+    assert_eq!(
+        refused(&format!("[bounces]\naddress = \"{long}@shop.example\"")),
+        format!(
+            "config.toml:2:11 bounces.address: \"{long}@shop.example\" leaves no room for the token of a notice; \
+             write at most 27 characters before the @"
+        )
+    );
 }
 
 #[test]

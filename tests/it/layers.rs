@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mail", &["domain"]),
     ("intake", &["domain", "store"]),
     ("planner", &["domain", "store"]),
+    ("bounces", &["clock", "domain", "mail", "store"]),
     ("digest", &["bell", "clock", "config", "domain", "mail", "store", "wording"]),
     ("dispatcher", &["domain", "store", "templates", "mail", "clock", "config"]),
     ("parts", &["bell", "clock", "config", "digest", "dispatcher", "mail", "store", "templates"]),

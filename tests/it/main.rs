@@ -1,5 +1,6 @@
 //! Black-box tests, one binary. A test's name is a sentence about behaviour.
 
+mod bounces;
 mod cli_read;
 mod cli_write;
 mod compose;
@@ -18,14 +19,17 @@ mod layers;
 mod postfix;
 mod recovery;
 mod replay;
+mod returned;
 mod smtp;
 mod store;
 mod story_alerts;
 mod story_blast;
+mod story_bounce;
 mod story_dates;
 mod story_delivery;
 mod story_orders;
 mod story_pause;
+mod story_queue;
 mod story_refusals;
 mod story_suppress;
 mod support;

@@ -1,5 +1,6 @@
 //! Every rule about what is due when, told as a small story each.
 
+mod bounces;
 mod dates;
 mod orders;
 mod parts;

@@ -110,8 +110,14 @@ impl House {
 
     /// What a command prints and how it ends.
     pub fn run(&self, args: &[&str]) -> (i32, String, String) {
+        self.run_on(args, b"")
+    }
+
+    /// The same with something to read.
+    pub fn run_on(&self, args: &[&str], stdin: &[u8]) -> (i32, String, String) {
         let mut command = Command::cargo_bin("shipby").unwrap();
-        let output = command.current_dir(self.folder.path()).env_clear().args(args).output().unwrap();
+        command.current_dir(self.folder.path()).env_clear().args(args).write_stdin(stdin);
+        let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap();
             // Templates may gain samples; that is no matter of these tests.

@@ -91,6 +91,7 @@ async fn a_relay_that_never_answers_leaves_a_doubt_in_time_and_the_line_is_free_
         concurrency: 1,
         rate: None,
         policy: shop.sim.policy.clone(),
+        breaker: 20,
         built: clock::built(),
     };
     let transport = Transport::Smtp(Arc::new(hasty(shop.catcher.addr())));

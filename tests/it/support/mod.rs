@@ -5,5 +5,6 @@ pub mod daemon;
 pub mod disk;
 pub mod facts;
 pub mod front;
+pub mod mails;
 pub mod postfix;
 pub mod smtp;
