@@ -3,25 +3,33 @@
 //!
 //! | fault | proved by |
 //! | --- | --- |
-//! | 14 down at start | `session::a_relay_that_is_down_at_the_start_keeps_nobody_from_starting…`, and the built binary likewise |
-//! | 15 outage | `story_delivery::after_three_weeks_without_a_relay…`, `dispatcher::a_relay_that_refuses_our_credentials…` |
-//! | 16 greylisting | `before_the_body::…`, `story_delivery::a_greylisted_mail…` |
-//! | 18 cut before the dot | `before_the_body::…`, in the midst of a large body `smtp::acceptance::a_connection_lost_amid…` |
-//! | 19 cut after the dot | `after_the_body::a_mail_taken_without_a_word_and_one_never_taken_look_the_same` |
+//! | 14 down at start | `session::a_relay_that_is_down_at_the_start…`, `session::a_daemon_whose_relay_is_down…` |
+//! | 15 outage | `story_delivery::after_three_weeks_without_a_relay…` |
+//! | 16 greylisting | `before_the_body::a_message_not_taken…`, `story_delivery::a_greylisted_mail…` |
+//! | 17 421 | `limits::a_421_is_never_the_messages_fault…`, `dispatcher::a_relay_that_takes_two_connections…` |
+//! | 18 cut before the dot | `before_the_body::…`, amid a large body `smtp::acceptance::a_connection_lost_amid…` |
+//! | 19 cut after the dot | `after_the_body::a_mail_taken_without_a_word…` |
 //! | 20 tarpit | `after_the_body::a_relay_that_thinks_long_over_one_mail…` |
 //! | 21 no reply ever | `after_the_body::a_relay_that_never_answers…` |
 //! | 22 half, garbage, endless | `after_the_body::whatever_is_unclear…`, `smtp::acceptance::an_endless_reply…` |
 //! | 23 many-line, dripped | `after_the_body::a_reply_of_many_lines…`, `smtp::acceptance::a_dripped_reply…` |
 //! | 24 STARTTLS missing, refused, garbage | `session::without_the_encryption_that_was_asked_for…` |
 //! | 25 certificate | `session::a_certificate_that_is_not_to_be_trusted…` |
-//! | 26 AUTH 535, 27 AUTH 454 | `session::refused_credentials…`, `session::a_relay_that_cannot_look_up…` |
+//! | 26 AUTH 535, 27 AUTH 454 | `session::refused_credentials…`, `dispatcher::a_relay_that_refuses_our_credentials…` |
+//! | 28 dead address | `story_refusals::a_dead_address_fails_once…` |
+//! | 29 policy | `story_refusals::three_recipients_of_a_domain…`, the breaker in `story_alerts` |
+//! | 30 mailbox full | `story_refusals::a_full_mailbox…` |
+//! | 31 rate limit | `limits::a_rate_limit_puts_off_what_it_meets…`, `story_refusals::a_domain_that_goes_on_putting_off…` |
 //! | 32 421 after so many | `dispatcher::a_relay_that_ends_each_connection_after_three_mails…` |
-//! | 35 no 8BITMIME | `conformance::…`: every mail is ASCII |
+//! | 33 too large | `limits::a_mail_larger_than_announced…` |
+//! | 34 no SMTPUTF8 | `limits::an_address_the_relay_cannot_carry…` |
+//! | 35 no 8BITMIME | `limits::a_relay_that_takes_seven_bits_only…`, `templates::conformance` |
 //! | 36 4xx for days | `after_the_body::a_relay_that_never_makes_up_its_mind…` |
 //! | 37 451 but stored | `after_the_body::a_mail_that_was_stored_and_refused…` |
 
 mod after_the_body;
 mod before_the_body;
+mod limits;
 mod session;
 
 use std::sync::{Arc, Mutex};

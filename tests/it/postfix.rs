@@ -1,11 +1,14 @@
 //! The built binary and a real Postfix: submitted inside TLS and after AUTH, delivered, read back, bounced.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use mail_parser::{MessageParser, MimeHeaders};
 use serde_json::json;
+use shipby::domain::suppression::Cause;
 
 use crate::support::daemon::{House, record, until};
 use crate::support::facts::{order, order_of};
@@ -25,7 +28,7 @@ fn house(postfix: &Postfix, password: &str) -> House {
     let path = house.config().with_file_name("password");
     let mut secret = std::fs::OpenOptions::new();
     let file = secret.create(true).write(true).mode(0o600).open(path).unwrap();
-    std::io::Write::write_all(&mut &file, password.as_bytes()).unwrap();
+    (&file).write_all(password.as_bytes()).unwrap();
     house
 }
 
@@ -88,21 +91,40 @@ async fn a_real_postfix_that_refuses_our_password_is_named_and_nothing_leaves_no
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_real_postfix_sends_back_what_it_cannot_deliver() {
+async fn what_a_real_postfix_sends_back_makes_its_notice_bounced_and_the_address_is_suppressed() {
     let Some(postfix) = Postfix::start() else { return };
     let house = house(&postfix, CLERK.1);
+    let mut config = std::fs::read_to_string(house.config()).unwrap();
+    config.push_str("[bounces]\naddress = \"bounce@tableware.example\"\n");
+    std::fs::write(house.config(), config).unwrap();
     let store = house.store().await;
     let mut daemon = house.serve();
-    record(&store, [order_of("1", "gone@example.com")]).await;
+    record(&store, [order_of("1", "gone@example.com"), order_of("2", "ana@example.com")]).await;
     let bounced = async || postfix.mailbox("bounces").pop();
     let bounce = until(LONG, bounced).await;
+    let settled = async || {
+        let both = [store.timeline("1").await.unwrap(), store.timeline("2").await.unwrap()];
+        both.iter().all(|told| told.first().is_some_and(|entry| entry.state == "accepted")).then_some(())
+    };
+    until(LONG, settled).await;
     daemon.signal("TERM");
     assert_eq!(daemon.ended().code(), Some(0));
-    let accepted = store.timeline("1").await.unwrap().remove(0);
-    assert_eq!(accepted.state, "accepted");
     let mail = MessageParser::default().parse(&bounce).unwrap();
-    assert!(mail.is_content_type("multipart", "report"));
     let report = mail.parts.iter().find(|part| part.is_content_type("message", "delivery-status")).unwrap();
     let report = String::from_utf8_lossy(report.contents()).into_owned();
     assert!(report.contains("Status: 5.1.1") && report.contains("gone@example.com"), "{report}");
+
+    // As Postfix's pipe hands it in.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shipby"));
+    command.arg("--config").arg(house.config()).arg("bounce");
+    let mut taking = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    taking.stdin.take().unwrap().write_all(&bounce).unwrap();
+    let taken = taking.wait_with_output().unwrap();
+    assert!(taken.status.success(), "{taken:?}");
+    let came_back = store.timeline("1").await.unwrap().remove(0);
+    assert_eq!(came_back.state, "bounced");
+    let suppressed = store.suppressions(None).await.unwrap();
+    let suppressed: Vec<_> = suppressed.iter().map(|one| (one.address.as_str(), one.cause)).collect();
+    assert_eq!(suppressed, [("gone@example.com", Cause::Bounced)]);
+    assert_eq!(store.timeline("2").await.unwrap()[0].state, "accepted");
 }

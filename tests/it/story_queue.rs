@@ -187,7 +187,11 @@ async fn of_an_order_one_is_tried_again_and_nothing_that_was_overtaken() {
     shop.fact(shipment("S-2", "2")).await;
     on.store(false, Ordering::SeqCst);
     let chosen = choose(&shop, Change::Retry, &state("failed")).await;
-    assert_eq!((chosen.ids.len(), chosen.news), (2, 1), "the confirmation of order 1, the shipment of order 2");
+    assert_eq!(
+        (chosen.ids.len(), chosen.news),
+        (2, 1),
+        "the confirmation of order 1, the shipment of order 2"
+    );
     assert_eq!(
         left(&chosen),
         [("another one of the same order comes first", 1), ("nothing of the order waits any more", 4)]
@@ -325,7 +329,9 @@ async fn what_is_just_leaving_is_left_alone() {
 #[tokio::test]
 async fn very_many_are_tried_again_at_one_time_each_once() {
     let (script, on) = moody(Phase::Rcpt, REFUSED);
-    let mut shop = shop(script).await;
+    // The breaker is not what this is about.
+    let keys = [("DELIVERY__BREAKER", "2000")];
+    let mut shop = TestApp::with(START, Differs { script, keys: &keys }).await;
     let many: Vec<_> =
         (0..1_100).map(|n| order_of(&format!("{n:04}"), &format!("c{n}@d{n}.example"))).collect();
     shop.facts(many).await;

@@ -1,0 +1,99 @@
+//! A relay that takes only so much: of connections, of mails, of octets, of alphabets.
+
+use chrono::TimeDelta;
+use serde_json::json;
+use shipby::domain::reply::Phase;
+use shipby::mail::{Answer, Script};
+
+use super::{Trap, WAYS, came, shop, stands};
+use crate::support::facts::{order, order_of};
+
+/// A relay that offers this, whatever else it does.
+fn offering(offers: &str) -> Script {
+    Script::at(Phase::Hello, Answer::reply(offers))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_421_is_never_the_messages_fault_and_the_connection_is_left() {
+    for way in WAYS {
+        let mut trap = Trap::of(way).await;
+        for phase in [Phase::Mail, Phase::Rcpt, Phase::Data, Phase::Body] {
+            let case = format!("{way:?} {phase:?}");
+            let connections = trap.shop.catcher.connections();
+            let came_to = trap.springs(phase, &Answer::reply("421 4.3.2 closing down"), 1).await;
+            // Before the body a new connection is tried at once.
+            let expected = match phase {
+                Phase::Body => came("deferred", 1, "a minute"),
+                _ => came("accepted", 1, "never"),
+            };
+            assert_eq!(came_to, expected, "{case}");
+            trap.shop.travel(TimeDelta::minutes(2)).await;
+            assert_eq!(trap.stands().await.0, "accepted", "{case}");
+            assert!(trap.shop.catcher.connections() > connections, "{case}");
+            assert_eq!(trap.shop.mails().len(), trap.orders as usize, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_puts_off_what_it_meets_and_everything_arrives_once() {
+    // So many mails in all, and then so many more each time one comes back.
+    let limited = Script::new(|d| match d.phase {
+        Phase::Rcpt if d.mail > 5 => Answer::reply("450 4.7.1 too many mails, slow down"),
+        _ => Answer::Usual,
+    });
+    let mut shop = shop(None, limited, &[]).await;
+    shop.facts((1..=12).map(|n| order_of(&n.to_string(), &format!("c{n}@d{n}.example")))).await;
+    let first = shop.mails().len();
+    assert_eq!(first, 5);
+    for _ in 0..4 {
+        // The relay counts by the connection.
+        shop.sim.dispatcher.close().await;
+        shop.travel(TimeDelta::minutes(40)).await;
+    }
+    let mut to: Vec<_> = shop.mails().into_iter().map(|mail| mail.to).collect();
+    to.sort();
+    let all = to.len();
+    to.dedup();
+    assert_eq!((to.len(), all), (12, 12));
+}
+
+#[tokio::test]
+async fn a_mail_larger_than_announced_fails_for_its_size_and_nothing_of_it_is_sent() {
+    let mut shop = shop(None, offering("250-here\r\n250-PIPELINING\r\n250 SIZE 1000"), &[]).await;
+    shop.fact(order("1")).await;
+    assert_eq!(stands(&shop, "1").await, came("failed", 1, "never"));
+    let failed = shop.kept("1", "confirmation").await;
+    assert_eq!(failed.entry.reason.as_deref(), Some("size"));
+    let words = failed.entry.reply.unwrap();
+    assert!(words.starts_with("552 5.3.4 size: ") && words.ends_with("takes 1000 (not sent)"), "{words}");
+    assert_eq!(shop.catcher.count(), 0);
+    assert!(shop.store().suppressions(None).await.unwrap().is_empty(), "no address is at fault");
+}
+
+#[tokio::test]
+async fn an_address_the_relay_cannot_carry_fails_for_that_and_its_domain_goes_in_ascii() {
+    let plain = || offering("250-here\r\n250-PIPELINING\r\n250 8BITMIME");
+    let mut shop = shop(None, plain(), &[]).await;
+    shop.facts([order_of("1", "jörg@example.com"), order_of("2", "ana@bücher.example")]).await;
+    assert_eq!(stands(&shop, "1").await, came("failed", 1, "never"));
+    let failed = shop.kept("1", "confirmation").await;
+    assert_eq!(failed.entry.reason.as_deref(), Some("smtputf8"));
+    assert!(failed.entry.reply.unwrap().ends_with("(not sent)"));
+    assert_eq!(stands(&shop, "2").await, came("accepted", 1, "never"));
+    let mails = shop.mails();
+    assert_eq!(mails.iter().map(|mail| mail.to.as_str()).collect::<Vec<_>>(), ["ana@xn--bcher-kva.example"]);
+    assert!(shop.store().suppressions(None).await.unwrap().is_empty(), "no address is at fault");
+}
+
+#[tokio::test]
+async fn a_relay_that_takes_seven_bits_only_gets_the_same_mail_in_ascii() {
+    let mut shop = shop(None, offering("250 here"), &[]).await;
+    let mut hard = order("1");
+    hard["customer"]["name"] = json!("Jörg 🫖 \u{5e9}\u{5dc}\u{5d5}\u{5dd}");
+    hard["lines"][0]["title"] = json!("Wärmebehälter, grün");
+    shop.fact(hard).await;
+    let mail = shop.last_mail();
+    assert!(mail.bytes.is_ascii());
+    assert!(mail.text.contains("Wärmebehälter, grün") && mail.text.contains("Jörg 🫖"), "{}", mail.text);
+}
