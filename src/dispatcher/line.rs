@@ -11,6 +11,7 @@ use super::letter::Desk;
 use super::relapse::Down;
 use super::streaks::Streaks;
 use super::throttle::Throttle;
+use super::width::Width;
 use super::{Parcel, Settings, settlement};
 use crate::clock::Clock;
 use crate::config::Mode;
@@ -30,9 +31,12 @@ pub(super) struct Line {
     pub desk: Arc<Desk>,
     pub settings: Arc<Settings>,
     pub throttle: Arc<Throttle>,
+    pub width: Arc<Width>,
     pub streaks: Arc<Streaks>,
     /// Nothing more is to be begun.
     pub halt: CancellationToken,
+    /// Nothing more comes.
+    pub over: CancellationToken,
     /// How many lines of this run reach the relay, as far as we know.
     pub reaching: Arc<AtomicUsize>,
 }
@@ -63,43 +67,85 @@ impl Line {
         let mut run = Run::default();
         let mut connection = self.connection.lock().await;
         let mut last: Option<oneshot::Receiver<()>> = None;
-        loop {
+        let mut place = self.width.enter(&self.over).await;
+        while let Some(working) = &mut place {
+            if working.is_one_too_many() {
+                if let Some(connection) = connection.take() {
+                    connection.quit().await;
+                }
+                place = self.width.enter(&self.over).await;
+                continue;
+            }
             let parcel = waiting.lock().await.recv().await;
-            let Some(parcel) = parcel else { break };
+            let Some(parcel) = parcel else {
+                self.over.cancel();
+                break;
+            };
             tokio::select! {
-                () = self.throttle.pass() => {}
+                () = self.throttle.pass(self.width.share()) => {}
                 () = self.halt.cancelled() => {}
             }
             if self.halt.is_cancelled() {
                 run.untried.push(parcel.ready.id);
-                continue;
-            }
-            match self.offer(&mut connection, &parcel, &mut last).await {
-                Offered::Tried(verdict) => {
-                    let (durable, down) = self.settle(parcel, verdict);
-                    last = Some(durable);
-                    run.settled += 1;
-                    if let Some(down) = down {
-                        self.relay_is_down(&mut run, down);
-                    }
-                }
-                Offered::Outdated => run.untried.push(parcel.ready.id),
-                Offered::Unreachable(failure) => {
-                    run.untried.push(parcel.ready.id);
-                    if self.reaching.fetch_sub(1, Ordering::SeqCst) > 1 {
-                        tracing::info!(relay = %self.relay, %failure, "one connection less");
-                        break;
-                    }
-                    self.relay_is_down(&mut run, Down::by(&failure));
-                }
-                Offered::Unwelcome(failure) => {
-                    run.untried.push(parcel.ready.id);
-                    self.relay_is_down(&mut run, Down::by(&failure));
-                }
+            } else if !self.send(parcel, &mut connection, &mut last, &mut run).await {
+                break;
             }
         }
         wait(&mut last).await;
         run
+    }
+
+    /// Offers a parcel and takes in what it came to. False if this line has no connection, while others have.
+    async fn send(
+        &self,
+        parcel: Parcel,
+        connection: &mut Option<Connection>,
+        last: &mut Option<oneshot::Receiver<()>>,
+        run: &mut Run,
+    ) -> bool {
+        let moment = self.width.moment();
+        match self.offer(connection, &parcel, last).await {
+            Offered::Tried(verdict) => {
+                self.widen_or_narrow(&parcel.ready, &verdict, moment);
+                let (durable, down) = self.settle(parcel, verdict);
+                *last = Some(durable);
+                run.settled += 1;
+                if let Some(down) = down {
+                    self.relay_is_down(run, down);
+                }
+            }
+            Offered::Outdated => run.untried.push(parcel.ready.id),
+            Offered::Unreachable(failure) => {
+                run.untried.push(parcel.ready.id);
+                if self.reaching.fetch_sub(1, Ordering::SeqCst) > 1 {
+                    tracing::info!(relay = %self.relay, %failure, "one connection less");
+                    self.width.is_full();
+                    return false;
+                }
+                self.relay_is_down(run, Down::by(&failure));
+            }
+            Offered::Unwelcome(failure) => {
+                run.untried.push(parcel.ready.id);
+                self.relay_is_down(run, Down::by(&failure));
+            }
+        }
+        true
+    }
+
+    /// A relay that closes on us or speaks of limits is sent less at one time, one that accepts more.
+    fn widen_or_narrow(&self, ready: &Ready, verdict: &Verdict, moment: u32) {
+        match verdict {
+            Verdict::Accepted(_) => self.width.keeps_up(),
+            Verdict::Temporary { phase, reply: Some(reply), .. } => {
+                // The first such answer to a recipient is how servers greet strangers, and not about the others.
+                let greylisted = *phase == Phase::Rcpt && ready.attempt == 1;
+                let throttled = meaning(*phase, reply) == Meaning::Throttled && !greylisted;
+                if reply.code == 421 || throttled {
+                    self.width.is_asked_for_less(moment);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// What is taken goes back untried, and nothing is counted against it.
@@ -142,6 +188,10 @@ impl Line {
             match failure {
                 Failure::Temporary { .. } if was_kept && ended && slot.is_none() => {}
                 Failure::Config { .. } => return Offered::Unwelcome(failure),
+                // The server leaves before it has heard to whom: it is about the connection.
+                Failure::Temporary { phase: Phase::Mail, reply: Some(_), .. } if ended => {
+                    return Offered::Unreachable(failure);
+                }
                 other => return Offered::Tried(other.into()),
             }
         }
@@ -208,9 +258,11 @@ impl Line {
     }
 
     fn refusal(&self, ready: &Ready, meaning: Meaning) -> Refusal {
+        let (in_a_row, mixed) = self.streaks.refused(&ready.notice, meaning);
         Refusal {
             meaning,
-            in_a_row: self.streaks.refused(ready.notice.kind, meaning),
+            in_a_row,
+            mixed,
             of_customer: !matches!(self.settings.mode, Mode::Redirect(_)),
             attempt: ready.attempt,
             last: ready.last,

@@ -10,6 +10,7 @@ mod line;
 mod relapse;
 mod streaks;
 mod throttle;
+mod width;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use letter::{Desk, LetterError, next_news};
 use relapse::{Down, Relapse};
 use streaks::Streaks;
 use throttle::Throttle;
+use width::Width;
 
 /// Where mails go.
 #[derive(Debug, Clone)]
@@ -79,6 +81,7 @@ pub struct Dispatcher {
     settings: Arc<Settings>,
     lines: Vec<Arc<Mutex<Option<Connection>>>>,
     throttle: Arc<Throttle>,
+    width: Arc<Width>,
     streaks: Arc<Streaks>,
     relay: Relapse,
     /// The store knows what our mails look like.
@@ -106,6 +109,7 @@ impl Dispatcher {
     pub fn new(store: Store, clock: Clock, transport: Transport, desk: Desk, settings: Settings) -> Self {
         let lines = (0..settings.concurrency.max(1)).map(|_| Arc::default()).collect();
         let throttle = Arc::new(Throttle::new(settings.rate));
+        let width = Arc::new(Width::new(settings.concurrency));
         let (desk, settings) = (Arc::new(desk), Arc::new(settings));
         let relay = Relapse::default();
         Self {
@@ -116,6 +120,7 @@ impl Dispatcher {
             settings,
             lines,
             throttle,
+            width,
             streaks: Arc::default(),
             relay,
             introduced: false,
@@ -235,7 +240,7 @@ impl Dispatcher {
         let ahead = self.ahead() as usize;
         let (parcels, waiting) = mpsc::channel(ahead);
         let waiting = Arc::new(Mutex::new(waiting));
-        let halt = stop.child_token();
+        let (halt, over) = (stop.child_token(), CancellationToken::new());
         let lines: Vec<_> = self.lines.iter().take(ahead).collect();
         let reaching = Arc::new(AtomicUsize::new(lines.len()));
         let mut workers = JoinSet::new();
@@ -248,6 +253,8 @@ impl Dispatcher {
                 desk: self.desk.clone(),
                 settings: self.settings.clone(),
                 throttle: self.throttle.clone(),
+                width: self.width.clone(),
+                over: over.clone(),
                 streaks: self.streaks.clone(),
                 halt: halt.clone(),
                 reaching: reaching.clone(),

@@ -1,35 +1,64 @@
 //! Refusals in a row, over all connections: what an accepted mail proves to be no general matter begins anew.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::meaning::Meaning;
-use crate::domain::notice::NoticeKind;
+use crate::domain::notice::{Notice, NoticeKind};
 
 /// Counts since the last accepted mail; of what a mail says, since the last of its kind.
 #[derive(Debug, Default)]
 pub(super) struct Streaks {
-    policy: AtomicU32,
+    policy: Mutex<Policy>,
+    /// Something is counted of `policy`: accepted mails need not ask.
+    any_policy: AtomicBool,
     content: [AtomicU32; NoticeKind::ALL.len()],
 }
 
+#[derive(Debug, Default)]
+struct Policy {
+    count: u32,
+    /// Of the first of them.
+    domain: String,
+    /// There are others among them.
+    mixed: bool,
+}
+
 impl Streaks {
-    /// Notes a refusal; says how many like it came in a row.
-    pub fn refused(&self, kind: NoticeKind, meaning: Meaning) -> u32 {
-        let streak = match meaning {
-            Meaning::Policy => &self.policy,
-            Meaning::Content | Meaning::TooLarge => &self.content[kind as usize],
-            _ => return 1,
-        };
-        streak.fetch_add(1, Ordering::Relaxed) + 1
+    fn policy(&self) -> MutexGuard<'_, Policy> {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a refusal; says how many like it came in a row, and whether they are of several domains.
+    pub fn refused(&self, notice: &Notice, meaning: Meaning) -> (u32, bool) {
+        match meaning {
+            Meaning::Policy => {
+                let (mut policy, domain) = (self.policy(), notice.content.email.domain());
+                if policy.count == 0 {
+                    domain.clone_into(&mut policy.domain);
+                }
+                policy.count += 1;
+                policy.mixed |= policy.domain != domain;
+                self.any_policy.store(true, Ordering::Relaxed);
+                (policy.count, policy.mixed)
+            }
+            Meaning::Content | Meaning::TooLarge => {
+                (self.content[notice.kind as usize].fetch_add(1, Ordering::Relaxed) + 1, false)
+            }
+            _ => (1, false),
+        }
     }
 
     /// Notes that a mail was accepted.
     pub fn accepted(&self, kind: NoticeKind) {
-        for streak in [&self.policy, &self.content[kind as usize]] {
-            // Nearly always nothing is counted, and what all connections write is dear.
-            if streak.load(Ordering::Relaxed) != 0 {
-                streak.store(0, Ordering::Relaxed);
-            }
+        // Nearly always nothing is counted, and what all connections write is dear.
+        if self.any_policy.load(Ordering::Relaxed) {
+            *self.policy() = Policy::default();
+            self.any_policy.store(false, Ordering::Relaxed);
+        }
+        let content = &self.content[kind as usize];
+        if content.load(Ordering::Relaxed) != 0 {
+            content.store(0, Ordering::Relaxed);
         }
     }
 }

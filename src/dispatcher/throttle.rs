@@ -21,9 +21,10 @@ impl Throttle {
         Self { interval, full_at: Mutex::new(Instant::now()) }
     }
 
-    /// Waits for this mail's turn.
-    pub async fn pass(&self) {
+    /// Waits for this mail's turn, at `share` of the rate.
+    pub async fn pass(&self, share: f64) {
         let Some(interval) = self.interval else { return };
+        let interval = interval.div_f64(share);
         let turn = {
             let mut full_at = self.full_at.lock().await;
             *full_at = (*full_at).max(Instant::now()) + interval;

@@ -128,6 +128,8 @@ pub struct Refusal {
     pub meaning: Meaning,
     /// How many of this meaning came in a row, this one among them: of its kind where it is about what we say.
     pub in_a_row: u32,
+    /// Mail to other domains is among these, so that it is not about one of them.
+    pub mixed: bool,
     /// It is about the customer's own address, and not about one that all mail is redirected to.
     pub of_customer: bool,
     /// Which try it was, and what the one before came to.
@@ -186,7 +188,7 @@ impl Refusal {
                 Some(Consequence::Suppress)
             }
             Meaning::Reputation => domain(),
-            Meaning::Policy if proven => domain(),
+            Meaning::Policy if proven && !self.mixed => domain(),
             Meaning::Throttled if proven && self.attempt >= PATIENCE => domain(),
             _ => None,
         }

@@ -12,10 +12,13 @@ macro_rules! may_expire {
     };
 }
 
-/// What a notice was before it was taken, in SQL: a doubt stays one until the server's clear word.
+/// What a notice was before it was taken, in SQL: a doubt stays one until the server's clear word, and only what its last
+/// try put off is put off.
 macro_rules! state_before {
     () => {
-        "case when doubtful then 'in_doubt' when attempts > 1 then 'deferred' else 'queued' end"
+        "case when doubtful then 'in_doubt' when exists (select 1 from attempts before
+            where before.notice_id = notices.id and before.number = notices.attempts - 1
+                and before.outcome = 'deferred') then 'deferred' else 'queued' end"
     };
 }
 

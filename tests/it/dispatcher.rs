@@ -127,6 +127,61 @@ async fn a_relay_that_ends_each_connection_after_three_mails_is_no_failure() {
     assert_eq!(shop.catcher.connections(), 7);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_begin_few_and_become_as_many_as_are_configured_while_the_relay_keeps_up() {
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let seen = bodies.clone();
+    let patient = Script::new(move |d| match d.phase {
+        Phase::Body => {
+            seen.lock().unwrap().push(d.connection);
+            Answer::After(Duration::from_millis(5), Box::new(Answer::Usual))
+        }
+        _ => Answer::Usual,
+    });
+    let mut shop = busy(200, "8", patient).await;
+    shop.settle().await;
+    let bodies = bodies.lock().unwrap().clone();
+    assert!(bodies[..2].iter().all(|connection| *connection <= 2), "{bodies:?}");
+    assert_eq!((shop.catcher.connections(), states(&shop).await), (8, is(&[("accepted", 200)])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_asks_for_less_gets_half_as_many_connections() {
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let seen = bodies.clone();
+    let limited = Script::new(move |d| match d.phase {
+        Phase::Body => {
+            let mut seen = seen.lock().unwrap();
+            seen.push(d.connection);
+            let usual = if seen.len() == 100 { Answer::reply("451 4.7.0 slow down") } else { Answer::Usual };
+            Answer::After(Duration::from_millis(2), Box::new(usual))
+        }
+        _ => Answer::Usual,
+    });
+    let mut shop = busy(150, "8", limited).await;
+    shop.settle().await;
+    let bodies = bodies.lock().unwrap().clone();
+    let distinct = |bodies: &[u64]| bodies.iter().collect::<BTreeSet<_>>().len();
+    assert_eq!(distinct(&bodies[60..100]), 8, "{bodies:?}");
+    // What was in hand when it was said still leaves.
+    assert_eq!(distinct(&bodies[116..]), 4, "{bodies:?}");
+    assert_eq!(states(&shop).await, is(&[("accepted", 149), ("deferred", 1)]));
+}
+
+#[tokio::test]
+async fn a_relay_that_leaves_before_it_has_heard_to_whom_counts_against_no_mail() {
+    let script = Script::new(|d| match d.phase {
+        Phase::Mail if d.connection <= 2 => Answer::Close(b"421 4.3.2 going down\r\n".to_vec()),
+        _ => Answer::Usual,
+    });
+    let mut shop = busy(5, "1", script).await;
+    assert_eq!(shop.settle().await, 0);
+    assert_eq!(states(&shop).await, is(&[("queued", 5)]));
+    shop.travel(TimeDelta::minutes(2)).await;
+    assert_eq!(states(&shop).await, is(&[("accepted", 5)]));
+    assert_eq!(attempts(&shop, "0000").await.len(), 1);
+}
+
 #[tokio::test]
 async fn a_relay_that_refuses_our_credentials_is_probed_and_nothing_is_counted() {
     let script = Script::new(|d| match d.phase {

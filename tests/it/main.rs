@@ -31,6 +31,7 @@ mod story_orders;
 mod story_pause;
 mod story_queue;
 mod story_refusals;
+mod story_relay;
 mod story_suppress;
 mod support;
 mod template_check;

@@ -7,6 +7,7 @@ use shipby::domain::pause::{Scope, Setter};
 use shipby::domain::reply::Phase;
 use shipby::domain::suppression::Cause;
 use shipby::mail::{Answer, Script};
+use shipby::store::{Owner, Taking};
 
 use crate::support::app::{Differs, TestApp};
 use crate::support::facts::{order_of, supply};
@@ -135,6 +136,17 @@ async fn three_recipients_of_a_domain_refused_by_policy_within_the_hour_hold_the
 }
 
 #[tokio::test]
+async fn what_all_domains_refuse_alike_is_about_none_of_them() {
+    let mut shop = refusing(Phase::Body, "@", "554 5.7.1 relaying denied").await;
+    let order = |n: u32, domain: &str| order_of(&format!("{n}{domain}"), &format!("c{n}@{domain}.example"));
+    for n in 1..=4 {
+        shop.facts([order(n, "gmx"), order(n, "web")]).await;
+    }
+    assert_eq!(held(&shop).await, []);
+    assert_eq!(shop.otherwise("4web").await, ["Mon 02 Mar 09:00 confirmation failed policy"]);
+}
+
+#[tokio::test]
 async fn a_bad_reputation_holds_the_domain_and_what_it_refused_goes_once_that_is_mended() {
     let script = Script::new(|d| match (d.phase, d.to.ends_with("@gmx.example"), d.attempt) {
         (Phase::Body, true, 1) => Answer::reply("550 5.7.26 unauthenticated"),
@@ -147,7 +159,15 @@ async fn a_bad_reputation_holds_the_domain_and_what_it_refused_goes_once_that_is
     shop.travel(TimeDelta::days(6)).await;
     assert_eq!(shop.state("1", "confirmation").await, "queued");
     assert_eq!(shop.kept("1", "confirmation").await.attempts.len(), 1);
-    resume(&mut shop, &domain("gmx.example")).await;
+    // Nor does a try that came to nothing make it one.
+    shop.store().resume(&domain("gmx.example"), shop.now()).await.unwrap();
+    let ready = shop.store().ready(shop.now(), 10).await.unwrap();
+    let notices: Vec<_> = ready.into_iter().map(|ready| (ready.id, ready.revision)).collect();
+    let (owner, taking) = (Owner { name: "died", mode: "live" }, Taking { notices, ..Taking::default() });
+    assert_eq!(shop.store().take(owner, shop.now(), taking).await.unwrap().len(), 2);
+    assert_eq!(shop.store().recover(shop.now(), &shop.sim.policy).await.unwrap(), (2, 0));
+    assert_eq!(shop.state("1", "confirmation").await, "queued");
+    shop.travel(TimeDelta::hours(4)).await;
     let mut kinds = shop.kinds();
     kinds.sort();
     assert_eq!(kinds, ["1 confirmation", "2 confirmation"]);

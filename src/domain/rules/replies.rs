@@ -122,7 +122,7 @@ fn what_becomes_of_a_notice_follows_from_the_meaning_and_the_try_before() {
 
 /// The first try of a date slip to gmx.de, refused for the first time in a row.
 fn refusal(meaning: Meaning) -> Refusal {
-    Refusal { meaning, in_a_row: 1, of_customer: true, attempt: 1, last: None }
+    Refusal { meaning, in_a_row: 1, mixed: false, of_customer: true, attempt: 1, last: None }
 }
 
 fn now() -> Instant {
@@ -157,6 +157,8 @@ fn a_domain_is_held_when_three_of_its_recipients_prove_that_it_is_about_us() {
     for (recipients, expected) in [(2, None), (3, domain.clone())] {
         let record = Record { recipients, first_at: None };
         assert_eq!(follows(refusal(Meaning::Policy), record), expected);
+        // What other domains refuse alike, while nothing is taken, is the breaker's.
+        assert_eq!(follows(Refusal { mixed: true, ..refusal(Meaning::Policy) }, record), None);
         // Whoever greylists lets in by the third try.
         for (attempt, expected) in [(2, None), (3, expected)] {
             let throttled = Refusal { attempt, ..refusal(Meaning::Throttled) };
