@@ -18,7 +18,8 @@ drop index notices_troubled;
 create index notices_troubled on notices (order_number, state, settled_at)
     where state in ('held', 'failed', 'in_doubt', 'bounced') and next_try_at is null;
 
--- What came back may be told again on the same occasion.
+-- What came to nothing may be told again on the same occasion.
 drop index notices_used;
-create index notices_used on notices (order_number) where state in ('superseded', 'bounced')
+create index notices_used on notices (order_number)
+    where state in ('superseded', 'bounced', 'failed', 'in_doubt', 'held', 'skipped')
     or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded');

@@ -120,6 +120,7 @@ impl Order {
                 self.heard.status_tried_on = Some(day_of(now, self.zone(policy)));
             }
         }
+        self.use_up(&notice.occasion);
         for stated in &notice.content.lines {
             let states = |past: &&Past| past.lines.iter().any(|line| line.line == stated.line);
             let newest = others.iter().filter(heard).filter(states).max_by_key(|past| past.at);

@@ -36,6 +36,8 @@ enum Event {
     Added(LineKind, Option<i64>),
     Address(Option<&'static str>),
     Server(Server),
+    /// One of the last mails that were accepted comes back; a person has it tried again or not.
+    Bounced(usize, bool),
     /// The blast guard holds back what changed last.
     Held,
     Released,
@@ -134,6 +136,7 @@ fn events() -> impl Strategy<Value = Event> {
         1 => (kinds(), prop::option::of(-5i64..30)).prop_map(|(kind, days)| Event::Added(kind, days)),
         1 => select(addresses.to_vec()).prop_map(Event::Address),
         4 => select(moods.to_vec()).prop_map(Event::Server),
+        2 => (0usize..4, prop::bool::ANY).prop_map(|(back, again)| Event::Bounced(back, again)),
         2 => Just(Event::Held),
         1 => Just(Event::Released),
         1 => Just(Event::HeldDropped),
@@ -230,6 +233,10 @@ impl Lived {
             Event::Refunded => world.refund(),
             Event::Address(address) => world.readdress(*address),
             Event::Server(mood) => world.server = *mood,
+            Event::Bounced(back, again) => {
+                world.bounce_last(*back, *again);
+                self.away = Some((world.now, true));
+            }
             Event::Held if world.order.heard.confirmed => world.hold(),
             Event::Held => {}
             Event::Released => world.order.hold = None,
@@ -262,8 +269,8 @@ impl Lived {
             }
         }
         self.events += 1;
-        let from_checkout = matches!(event, Event::Promised(..) | Event::Quantity(..));
-        if !from_checkout {
+        // By the checkout, or because it was not read after all.
+        if !matches!(event, Event::Promised(..) | Event::Quantity(..) | Event::Bounced(..)) {
             let now = world.order.lines.iter().map(|line| line.told);
             assert!(now.zip(&told).all(|(now, told)| now == *told), "told changed by {event:?}");
         }

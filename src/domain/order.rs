@@ -52,8 +52,8 @@ pub struct Order {
     pub under_way: Option<UnderWay>,
     /// A change that would mail too many at one time is held back from it.
     pub hold: Option<Hold>,
-    /// Occasions that are used up while their name may come again: of notices that were superseded, and of
-    /// dates missed. What comes next needs a name of its own.
+    /// Occasions that are used up while their name may come again: of notices that came to nothing, and of what may come
+    /// twice. What comes next needs a name of its own.
     pub superseded: Vec<Occasion>,
 }
 

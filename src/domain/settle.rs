@@ -6,7 +6,7 @@ use chrono::{NaiveDate, TimeDelta};
 
 use super::calendar::{Instant, day_of};
 use super::due::next_status;
-use super::notice::{Decision, Notice, NoticeKind, NoticeState, Reason, UnderWay, occasion};
+use super::notice::{Decision, Notice, NoticeKind, NoticeState, Occasion, Reason, UnderWay, occasion};
 use super::order::{Order, Tried};
 use super::policy::Policy;
 use super::schedule::Schedule;
@@ -169,7 +169,7 @@ impl Order {
                 // It may have been read.
                 self.remember_tried(&old.notice, true);
             }
-            self.superseded.push(old.notice.occasion);
+            self.use_up(&old.notice.occasion);
         }
         if let Some(notice) = plan.due.clone() {
             self.under_way =
@@ -215,7 +215,14 @@ impl Order {
         self.done_with(notice);
     }
 
-    /// It will not be tried again as this occasion.
+    /// What is told on this occasion again needs a name of its own.
+    pub(super) fn use_up(&mut self, occasion: &Occasion) {
+        if !self.superseded.contains(occasion) {
+            self.superseded.push(occasion.clone());
+        }
+    }
+
+    /// It will not be tried again by itself.
     fn give_up(&mut self, notice: &Notice, at: Instant, policy: &Policy) {
         let doubtful = self.under_way.as_ref().is_some_and(|under_way| under_way.doubtful);
         self.remember_tried(notice, doubtful);
@@ -224,6 +231,7 @@ impl Order {
             self.heard.status_failures += 1;
         }
         self.done_with(notice);
+        self.use_up(&notice.occasion);
     }
 
     /// What the notice was about is not news any more, whether it reached the customer or not.
@@ -245,7 +253,7 @@ impl Order {
         self.news.retain(|news| !notice.content.news.contains(&news.key()));
         // Another line may come to miss the same date; another address may be there to hear what the first refused.
         if notice.kind.may_come_again() {
-            self.superseded.push(notice.occasion.clone());
+            self.use_up(&notice.occasion);
         }
         if self.heard.settling.is_some_and(|settling| settling.last <= notice.planned_at) {
             self.heard.settling = None;

@@ -337,6 +337,17 @@ impl World {
         self.order.unhear(&notice, at, &others, self.now, &self.policy);
     }
 
+    /// One of the last mails that were accepted comes back, once; `again`: a person has it tried again.
+    pub fn bounce_last(&mut self, back: usize, again: bool) {
+        let Some(sent) = self.accepted.iter().rev().nth(back).cloned() else { return };
+        if !self.bounced.contains(&sent.notice.occasion) {
+            self.bounce(&sent.notice.occasion);
+            if again && self.order.under_way.is_none() {
+                self.order.owe(&sent.notice);
+            }
+        }
+    }
+
     // What came of it.
 
     /// The accepted notices, as `03-02 08:14 confirmation`, in UTC.

@@ -56,7 +56,7 @@ static WHOLE: LazyLock<String> = LazyLock::new(|| {
         object(NOTICE_COLUMNS)
     );
     let superseded = "select json_group_array(occasion) from notices where order_number = orders.number
-        and (state in ('superseded', 'bounced') or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded'))
+        and (state in ('superseded', 'bounced', 'failed', 'in_doubt', 'held', 'skipped') or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded'))
         and next_try_at is null and state <> 'sending'";
     let suppressed =
         format!("select {} from suppressions where address = orders.email", object(SUPPRESSION_COLUMNS));
