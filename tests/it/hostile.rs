@@ -19,10 +19,11 @@
 //! | 28 dead address | `story_refusals::a_dead_address_fails_once…` |
 //! | 29 policy | `story_refusals::three_recipients_of_a_domain…`, the breaker in `story_alerts` |
 //! | 30 mailbox full | `story_refusals::a_full_mailbox…` |
-//! | 31 rate limit | `limits::a_rate_limit_puts_off_what_it_meets…`, `story_refusals::a_domain_that_goes_on_putting_off…` |
+//! | 31 rate limit | `limits::a_rate_limit_puts_off_what_it_meets…`, `dispatcher::a_relay_that_asks_for_less…` |
+//! | | `story_refusals::a_domain_that_goes_on_putting_off…` |
 //! | 32 421 after so many | `dispatcher::a_relay_that_ends_each_connection_after_three_mails…` |
-//! | 33 too large | `limits::a_mail_larger_than_announced…` |
-//! | 34 no SMTPUTF8 | `limits::an_address_the_relay_cannot_carry…` |
+//! | 33 too large | `story_relay::a_mail_larger_than_the_relay_takes…` |
+//! | 34 no SMTPUTF8 | `story_relay::an_address_that_is_not_ascii…` |
 //! | 35 no 8BITMIME | `limits::a_relay_that_takes_seven_bits_only…`, `templates::conformance` |
 //! | 36 4xx for days | `after_the_body::a_relay_that_never_makes_up_its_mind…` |
 //! | 37 451 but stored | `after_the_body::a_mail_that_was_stored_and_refused…` |
