@@ -61,7 +61,7 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
     let mails = count(held, "mail is", "mails are");
     output::text(&format!(
         "{mails} held that came due since {since}, when this database last knew of anything. They may have been sent\n\
-         already: `shipby queue list state:held` shows them, `shipby queue release` lets them go.\n\
+         already: `shipby queue list state:held` shows them, `shipby queue release state:held` lets them go.\n\
          Bring in again what was recorded since, with `shipby import --notify future`; then start the daemon.\n"
     ))?;
     Ok(Exit::Done)

@@ -82,11 +82,18 @@ async fn after_a_backup_was_restored_nothing_that_came_due_since_is_sent_again_a
     };
     let accepted = async || (told("3").await == ["confirmation held", "shipped/S-1 accepted"]).then_some(());
     until(LONG, accepted).await;
-    daemon.signal("TERM");
-    assert_eq!(daemon.ended().code(), Some(0));
     for n in 0..=8 {
         let held = store.timeline(&n.to_string()).await.unwrap().remove(0);
         assert_eq!((held.state.as_str(), held.reason.as_deref()), ("held", Some("restored")), "{n}");
     }
     assert_eq!(catcher.count(), 11, "only the new order and the shipment");
+
+    // A person knows that this one never arrived.
+    let mut release = std::process::Command::new(env!("CARGO_BIN_EXE_shipby"));
+    release.arg("--config").arg(house.config()).args(["queue", "release", "order:5", "--yes"]);
+    assert!(release.output().unwrap().status.success());
+    tokio::time::timeout(LONG, catcher.wait_for(12)).await.unwrap();
+    assert_eq!(catcher.mails().pop().unwrap().to, ["c5@example.com"]);
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
 }
