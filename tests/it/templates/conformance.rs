@@ -49,9 +49,11 @@ fn composed(sample: &Sample, rendered: &Rendered) -> Vec<u8> {
 
 /// A mail that broke a rule.
 type Broken = String;
+/// Headers, unfolded, by name.
+type Headers = Vec<(String, String)>;
 
 /// Headers, unfolded, and the lines behind them.
-fn parts(text: &str) -> Result<(Vec<(String, String)>, Vec<&str>), Broken> {
+fn parts(text: &str) -> Result<(Headers, Vec<&str>), Broken> {
     let text = text.strip_suffix("\r\n").ok_or("the last line has no end")?;
     let lines: Vec<&str> = text.split("\r\n").collect();
     let bad = |line: &&str| line.contains(['\r', '\n', '\0']) || !line.is_ascii() || line.len() > 998;
@@ -59,7 +61,7 @@ fn parts(text: &str) -> Result<(Vec<(String, String)>, Vec<&str>), Broken> {
         return Err(format!("{} octets: {line:?}", line.len()));
     }
     let end = lines.iter().position(|line| line.is_empty()).ok_or("no end of the headers")?;
-    let mut headers: Vec<(String, String)> = Vec::new();
+    let mut headers = Headers::new();
     for line in &lines[..end] {
         // An address may stand behind the last word of its name: lettre folds only between words, and no reader minds.
         if line.rfind("?=").is_some_and(|last| last + 2 > 76) {
