@@ -5,6 +5,7 @@
 
 mod standing;
 mod templates;
+mod trouble;
 
 use std::time::Duration;
 
@@ -22,11 +23,12 @@ use crate::dispatcher::Dispatcher;
 use crate::domain::policy::Policy;
 use crate::parts;
 use crate::planner;
-use crate::store::{Durability, Lock, Store};
+use crate::store::{Lock, Store, StoreError};
 use crate::telemetry::{Beat, Supervisor, Watchdog};
 use crate::unit::STOP_SECONDS;
 use standing::Standing;
 use templates::Templates;
+use trouble::Trouble;
 
 /// How long mails in flight may take to finish once we are told to stop.
 const GRACE: Duration = Duration::from_secs(STOP_SECONDS - 10);
@@ -43,8 +45,8 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     // Heard from the first moment too: unheard it would end us.
     let hangup = signal(SignalKind::hangup())?;
     let path = &config.database.path;
-    let _lock = Lock::take(path)?;
-    let store = Store::open(path, Durability::Full).await?;
+    let lock = Lock::take(path)?;
+    let store = Store::open_owned(&lock).await?;
     let policy = config.policy();
     let now = clock.now();
     let owner = format!("{}-{}", std::process::id(), now.timestamp_millis());
@@ -69,6 +71,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     ];
     let cron = Cron::start(lines).await.context("the bells cannot be rung")?;
     let mut watchdog = Watchdog::default();
+    let trouble = Trouble::new(supervisor.clone(), path.clone());
     let duty = |bell: &Bell, other: &Bell, beat: Beat| Duty {
         store: store.clone(),
         clock: clock.clone(),
@@ -77,6 +80,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
         other: other.clone(),
         beat,
         stop: stop.clone(),
+        trouble: trouble.clone(),
     };
     let mut duties = JoinSet::new();
     duties.spawn(duty(&plan, &dispatch, watchdog.watch("planner", STALLED)).plan());
@@ -115,8 +119,10 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
         () = signals.told_to_stop() => {}
     }
     duties.shutdown().await;
-    // What had begun to leave and got no answer is in doubt from here on, not only at the next start.
-    store.recover(clock.now(), &policy).await?;
+    if !trouble.is_damage() {
+        // What had begun to leave and got no answer is in doubt from here on, not only at the next start.
+        store.recover(clock.now(), &policy).await?;
+    }
     store.close().await;
     Ok(())
 }
@@ -167,15 +173,21 @@ struct Duty {
     other: Bell,
     beat: Beat,
     stop: CancellationToken,
+    trouble: Trouble,
 }
 
 impl Duty {
-    /// Waits for the bell or a second; false once it is over.
+    /// Waits for the bell or a second; false once it is over. Over a damaged database there is nothing but the end.
     async fn next(&self) -> bool {
-        self.beat.beat();
-        tokio::select! {
-            _ = self.bell.wait_or(Duration::from_secs(1)) => !self.stop.is_cancelled(),
-            () = self.stop.cancelled() => false,
+        loop {
+            self.beat.beat();
+            let goes_on = tokio::select! {
+                _ = self.bell.wait_or(Duration::from_secs(1)) => !self.stop.is_cancelled(),
+                () = self.stop.cancelled() => false,
+            };
+            if !goes_on || !self.trouble.is_damage() {
+                return goes_on;
+            }
         }
     }
 
@@ -183,18 +195,18 @@ impl Duty {
         let mut waking = true;
         loop {
             let now = self.clock.now();
-            match planner::turn(&self.store, &self.policy, now).await {
-                Ok(counts) if counts.queued > 0 => self.other.ring(),
-                Ok(_) => {}
-                Err(error) => tracing::error!(%error, "planning failed; it is tried again"),
+            let planned = planner::turn(&self.store, &self.policy, now).await;
+            if self.trouble.take("planning failed", planned).is_some_and(|counts| counts.queued > 0) {
+                self.other.ring();
             }
             if waking {
                 // Behind what is due: a changed policy must not keep anybody waiting.
-                match planner::wake_after_change(&self.store, &self.policy, now).await {
-                    Ok(more) => waking = more,
-                    Err(error) => {
-                        tracing::error!(%error, "open orders could not be woken; it is tried again")
-                    }
+                let woken = planner::wake_after_change(&self.store, &self.policy, now).await;
+                match self.trouble.take("open orders could not be woken", woken) {
+                    Some(more) => waking = more,
+                    // Not at once: the next turn is soon enough.
+                    None if !self.next().await => return,
+                    None => continue,
                 }
                 if waking && !self.stop.is_cancelled() {
                     self.beat.beat();
@@ -210,18 +222,17 @@ impl Duty {
     async fn dispatch(self, mut dispatcher: Dispatcher, supervisor: Supervisor) {
         let mut standing = Standing::new(self.policy.zone);
         loop {
-            match dispatcher.drain(&self.stop).await {
-                Ok(report) => {
-                    if report.settled > 0 || report.relay_down.is_some() {
-                        self.other.ring();
-                    }
-                    standing.take(report);
+            let drained = dispatcher.drain(&self.stop).await;
+            if let Some(report) = self.trouble.take("nothing is sent whose outcome cannot be stored", drained)
+            {
+                if report.settled > 0 || report.relay_down.is_some() {
+                    self.other.ring();
                 }
-                Err(error) => tracing::error!(%error, "nothing is sent whose outcome cannot be stored"),
+                standing.take(report);
             }
-            match self.store.pauses(self.clock.now()).await {
-                Ok(pauses) => standing.paused_by(pauses),
-                Err(error) => tracing::error!(%error, "what is paused cannot be read"),
+            let pauses = self.store.pauses(self.clock.now()).await;
+            if let Some(pauses) = self.trouble.take("what is paused cannot be read", pauses) {
+                standing.paused_by(pauses);
             }
             if let Some(text) = standing.news() {
                 supervisor.status("mail", &text);
@@ -237,10 +248,8 @@ impl Duty {
     async fn tell_ops(self, courier: Courier) {
         loop {
             // A clock before this program was made knows no days.
-            if self.clock.is_right(clock::built())
-                && let Err(error) = courier.turn(&self.stop).await
-            {
-                tracing::error!(%error, "ops could not be written to; it is tried again");
+            if self.clock.is_right(clock::built()) {
+                self.trouble.take("ops could not be written to", courier.turn(&self.stop).await);
             }
             if !self.next().await {
                 return;
@@ -273,22 +282,25 @@ impl Duty {
     }
 
     async fn keep_house(self, daily: Daily, keep: chrono::TimeDelta) {
-        const LAST: &str = "housekeeping";
         loop {
-            let now = self.clock.now();
-            let last = self.store.meta(LAST).await.ok().flatten().and_then(|day| day.parse().ok());
-            if let Some(today) = daily.due(now, last) {
-                match self.store.forget_bodies(now - keep).await {
-                    Ok(bodies) => tracing::info!(bodies, "house kept: old mails' texts removed"),
-                    Err(error) => tracing::error!(%error, "the house could not be kept"),
-                }
-                if let Err(error) = self.store.set_meta(LAST, &today.to_string()).await {
-                    tracing::error!(%error, "the house could not be kept");
-                }
+            let kept = self.house_kept(daily, keep).await;
+            if let Some(Some(bodies)) = self.trouble.take("the house could not be kept", kept) {
+                tracing::info!(bodies, "house kept: old mails' texts removed");
             }
             if !self.next().await {
                 return;
             }
         }
+    }
+
+    /// Once a day: how many old mails' texts were removed.
+    async fn house_kept(&self, daily: Daily, keep: chrono::TimeDelta) -> Result<Option<u64>, StoreError> {
+        const LAST: &str = "housekeeping";
+        let now = self.clock.now();
+        let last = self.store.meta(LAST).await?.and_then(|day| day.parse().ok());
+        let Some(today) = daily.due(now, last) else { return Ok(None) };
+        let bodies = self.store.forget_bodies(now - keep).await?;
+        self.store.set_meta(LAST, &today.to_string()).await?;
+        Ok(Some(bodies))
     }
 }

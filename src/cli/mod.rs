@@ -22,6 +22,7 @@ mod pause;
 mod progress;
 mod queue;
 mod receive;
+mod recover;
 mod refund;
 mod rejects;
 mod serve;
@@ -115,6 +116,8 @@ enum Verb {
     /// Look at the mails, prove them, try an edit.
     #[command(subcommand)]
     Template(template::Verb),
+    /// After a backup was restored: hold all that came due since, for it may have been sent already.
+    Recover(recover::Args),
     /// Print the hardened systemd unit.
     Unit(unit::Unit),
 }
@@ -198,6 +201,7 @@ pub fn run() -> ExitCode {
             Verb::Bounce(bounce) => bounce::run(&call, &bounce).await,
             Verb::Suppress(verb) => suppress::run(&call, &verb).await,
             Verb::Template(verb) => template::run(&call, &verb).await,
+            Verb::Recover(args) => recover::run(&call, &args).await,
             Verb::Unit(unit) => unit::run(&call, &unit),
             Verb::Init(args) => init::run(&call, &args),
             Verb::Import(args) => import::run(&call, &args).await,

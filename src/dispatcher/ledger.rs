@@ -2,11 +2,18 @@
 //!
 //! Nobody is answered before the commit is on disk.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::store::{Outcomes, Settlement, Store, StoreError};
+
+/// How long a database is waited for; what cannot be stored by then is in doubt.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a connection asks to be made durable, and whom to tell.
 enum Entry {
@@ -63,7 +70,7 @@ async fn keep(
                 }
             }
         }
-        let may_leave = store.commit(&owner, clock.now(), &outcomes).await?;
+        let may_leave = commit(&store, &owner, &clock, &outcomes).await?;
         for done in settled {
             let _ = done.send(());
         }
@@ -72,4 +79,27 @@ async fn keep(
         }
     }
     Ok(())
+}
+
+/// Commits; a database that is locked or full is waited for, so that what a server took is not in doubt for that alone.
+async fn commit(
+    store: &Store,
+    owner: &str,
+    clock: &Clock,
+    outcomes: &Outcomes,
+) -> Result<Vec<String>, StoreError> {
+    let start = Instant::now();
+    let mut said = false;
+    loop {
+        match store.commit(owner, clock.now(), outcomes).await {
+            Err(error) if error.may_pass() && start.elapsed() < PATIENCE => {
+                if !said {
+                    tracing::error!(%error, "what the relay said cannot be stored; nothing leaves until it can");
+                }
+                said = true;
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
 }

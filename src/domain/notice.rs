@@ -118,6 +118,8 @@ words! {
         ByPerson = "by_person",
         /// A person dropped it, or the batch it was one of.
         Dropped = "dropped",
+        /// It came due in a time that a restored database knows nothing of.
+        Restored = "restored",
     }
 }
 
@@ -150,6 +152,7 @@ impl Reason {
             Self::Fault => "it could not be written; a person must look",
             Self::ByPerson => "a person holds it until it is released",
             Self::Dropped => "a person dropped it; the next mails state what holds then",
+            Self::Restored => "the database was restored from a backup; it may have been sent since",
         }
     }
 

@@ -62,6 +62,8 @@ pub enum Answer {
     Silence,
     /// Take the mail (at the dot), then close without a word: the case no client can decide.
     TakeAndClose,
+    /// Take the mail (at the dot) and say otherwise, as a server does that stores first and trips then.
+    TakeAndSay(String),
 }
 
 impl Answer {

@@ -8,8 +8,9 @@ use super::load::load;
 use super::outbox::WAKE_ORDERS;
 use super::rows::{NOTICE_COLUMNS, NoticeRow, to_json};
 use super::settle::{Settlement, settle};
-use super::{Result, Store, millis};
+use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
+use crate::domain::notice::Reason;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::settle::Outcome;
@@ -68,6 +69,38 @@ impl Store {
         Ok((taken.len(), begun.len()))
     }
 
+    /// What waits and is due, or may have been read already; what goes first stands first.
+    pub async fn due(&self, now: Instant) -> Result<Vec<Due>> {
+        let due = sqlx::query_as(DUE).bind(millis(now)).bind(-1);
+        Ok(due.fetch_all(&self.readers).await?)
+    }
+
+    /// Holds what [`Store::due`] says until a person releases it. Says how many.
+    pub async fn hold_due(&self, now: Instant, policy: &Policy) -> Result<usize> {
+        const STEP: i64 = 1000;
+        let held = Outcome::Held(Reason::Restored);
+        let mut all = 0;
+        loop {
+            let mut tx = self.begin().await?;
+            let due: Vec<Due> = sqlx::query_as(DUE).bind(millis(now)).bind(STEP).fetch_all(&mut *tx).await?;
+            if due.is_empty() {
+                return Ok(all);
+            }
+            all += due.len();
+            let ids: Vec<String> = due.into_iter().map(|due| due.id).collect();
+            self.settle_all(&mut tx, &ids, held, None, now, policy).await?;
+            tx.commit().await?;
+        }
+    }
+
+    /// When something was last recorded, tried or answered; None in a new database.
+    pub async fn last_known(&self) -> Result<Option<Instant>> {
+        const LAST: &str = "select max(at) from (select max(recorded_at) as at from facts
+            union all select max(started_at) from attempts union all select max(ended_at) from attempts)";
+        let last: Option<i64> = sqlx::query_scalar(LAST).fetch_one(&self.readers).await?;
+        Ok(last.map(instant))
+    }
+
     /// Settles notices outside a dialogue, all with the same outcome.
     pub(super) async fn settle_all(
         &self,
@@ -120,6 +153,20 @@ impl Store {
         Ok(())
     }
 }
+
+/// A notice that waits and is due.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Due {
+    id: String,
+    #[sqlx(rename = "order_number")]
+    pub order: String,
+    pub kind: String,
+}
+
+/// $1: now; $2: how many at most, all if negative.
+const DUE: &str = "select id, order_number, kind from notices
+    where next_try_at is not null and (next_try_at <= $1 or state = 'in_doubt')
+    order by urgency, next_try_at, planned_at, order_number limit $2";
 
 /// No order has it: the planner looks at once.
 const ANY_REVISION: i64 = -1;

@@ -7,12 +7,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use super::pauses::all_pauses;
-use super::{MIGRATIONS, Result, StoreError, instant, plain};
+use super::{Result, StoreError, instant, plain, schema};
 use crate::domain::calendar::Instant;
 use crate::domain::pause::Pause;
 
-/// The schema that brought pauses.
-const WITH_PAUSES: i64 = 4;
+/// The schema that brought pauses as they are read here.
+const WITH_PAUSES: i64 = 10;
 
 /// How a database stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,21 +57,13 @@ pub async fn inspect(path: &Path) -> Result<Inspection> {
 }
 
 async fn look(conn: &mut SqliteConnection, path: &Path) -> Result<Inspection> {
-    const TABLES: &str = "select count(*) from sqlite_master where name = '_sqlx_migrations'";
     // An older house has no such table.
     const KEEPS_SETS: &str = "select count(*) from sqlite_master where name = 'template_sets'";
     const OPEN: &str = "select count(*) from orders where status in ('waiting', 'open')";
     const PERSON: &str = "select count(*) from notices where state = 'held' or (state = 'in_doubt'
         and next_try_at is null and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock'))";
-    let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
-    let tables: i64 = sqlx::query_scalar(TABLES).fetch_one(&mut *conn).await?;
-    let schema = if tables == 0 {
-        0
-    } else {
-        let newest: Option<i64> =
-            sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(&mut *conn).await?;
-        newest.unwrap_or(0)
-    };
+    let known = schema::known();
+    let schema = schema::found(conn).await?.unwrap_or(0);
     if schema > known {
         return Err(StoreError::Newer { path: path.to_owned(), found: schema, known });
     }

@@ -3,7 +3,7 @@
 //! The lock goes with the process, so a dead owner never stands in the way.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Result, StoreError};
@@ -12,6 +12,7 @@ use super::{Result, StoreError};
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    database: PathBuf,
 }
 
 impl Lock {
@@ -23,8 +24,13 @@ impl Lock {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
         let beside = PathBuf::from(name);
-        let open =
-            |error: std::io::Error| StoreError::Open { path: beside.clone(), message: error.to_string() };
+        let open = |error: std::io::Error| {
+            let mend = match error.kind() {
+                ErrorKind::PermissionDenied => "; its folder must belong to whom shipby runs as",
+                _ => "",
+            };
+            StoreError::Open { path: beside.clone(), message: format!("{error}{mend}") }
+        };
         let mut file =
             OpenOptions::new().create(true).truncate(false).write(true).open(&beside).map_err(open)?;
         match file.try_lock() {
@@ -35,6 +41,11 @@ impl Lock {
         // Who it is helps the person who finds the file; the lock itself is what counts.
         file.set_len(0).map_err(open)?;
         writeln!(file, "{}", std::process::id()).map_err(open)?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, database: path.to_owned() })
+    }
+
+    /// The database it is the lock of.
+    pub fn database(&self) -> &Path {
+        &self.database
     }
 }

@@ -43,6 +43,7 @@ mod questions;
 mod queue;
 mod refusals;
 mod rows;
+mod schema;
 mod settle;
 mod supply;
 mod suppressions;
@@ -60,6 +61,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, Transaction};
 
+pub use aftermath::Due;
 pub use bounces::{Applied, KeptReport};
 pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
@@ -91,6 +93,10 @@ pub enum StoreError {
         "{path} was written by a newer shipby (schema {found}, this one knows {known}); nothing was touched"
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "{path} has the schema {found} of an older shipby whose daemon works on it (this one writes {known}); stop that one first"
+    )]
+    Older { path: PathBuf, found: i64, known: i64 },
     #[error("database: {}", plain(.0))]
     Sql(sqlx::Error),
     #[error("database: the task that makes outcomes durable died; what was under way is in doubt")]
@@ -104,6 +110,30 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self::Sql(error)
     }
+}
+
+// SQLite's primary result codes (<https://sqlite.org/rescode.html>).
+const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
+const DISK: i32 = 10;
+const CORRUPT: i32 = 11;
+const FULL: i32 = 13;
+
+impl StoreError {
+    /// The file itself is damaged. Whatever is read or written then may be wrong.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Sql(error) if primary(error) == Some(CORRUPT))
+    }
+
+    /// The same may go well later: the database is locked, or its disk is full or fails.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Sql(error) if matches!(primary(error), Some(BUSY | LOCKED | DISK | FULL)))
+    }
+}
+
+fn primary(error: &sqlx::Error) -> Option<i32> {
+    let sqlx::Error::Database(error) = error else { return None };
+    error.code()?.parse().ok().map(|code: i32| code & 0xff)
 }
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -134,8 +164,21 @@ impl Store {
     /// Opens the database, makes it where there is none, and brings its schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::Open`] if the file cannot be used, [`StoreError::Newer`] if a later shipby wrote it.
+    /// [`StoreError::Open`] if the file cannot be used, [`StoreError::Newer`] if a later shipby wrote it,
+    /// [`StoreError::Older`] if an older one's daemon works on it.
     pub async fn open(path: &Path, durability: Durability) -> Result<Self> {
+        Self::opened(path, durability, None).await
+    }
+
+    /// The same for the daemon, which holds the lock of the database.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_owned(lock: &Lock) -> Result<Self> {
+        Self::opened(lock.database(), Durability::Full, Some(lock)).await
+    }
+
+    async fn opened(path: &Path, durability: Durability, owner: Option<&Lock>) -> Result<Self> {
         let opening = |error: sqlx::Error| StoreError::Open { path: path.to_owned(), message: plain(&error) };
         let base = SqliteConnectOptions::new()
             .filename(path)
@@ -161,7 +204,7 @@ impl Store {
             .connect_with(base.clone().create_if_missing(true))
             .await
             .map_err(opening)?;
-        migrate(&writer, path).await?;
+        schema::bring_up_to_date(&writer, path, owner).await?;
         let readers = match durability {
             Durability::Full => pool()
                 .max_connections(4)
@@ -254,49 +297,40 @@ impl Store {
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         // A deferred transaction that turns to writing fails at once when another process writes.
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        match self.writer.begin_with(BEGIN).await {
+            // On a full disk SQLite itself rolls back; the driver then believes for good that a transaction is open.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await?.close().await?;
+                Ok(self.writer.begin_with(BEGIN).await?)
+            }
+            begun => Ok(begun?),
+        }
     }
 }
 
 const SET_META: &str = "insert into meta (key, value) values ($1, $2)
     on conflict (key) do update set value = excluded.value";
 
-async fn migrate(writer: &SqlitePool, path: &Path) -> Result<()> {
-    let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
-    let has_table: i64 =
-        sqlx::query_scalar("select count(*) from sqlite_master where name = '_sqlx_migrations'")
-            .fetch_one(writer)
-            .await?;
-    if has_table > 0 {
-        let found: Option<i64> =
-            sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(writer).await?;
-        match found {
-            Some(found) if found > known => {
-                return Err(StoreError::Newer { path: path.to_owned(), found, known });
-            }
-            Some(found) if found == known => return Ok(()),
-            _ => {}
-        }
-    }
-    let refused = |error: sqlx::migrate::MigrateError| StoreError::Open {
-        path: path.to_owned(),
-        message: format!("the schema cannot be brought up to date: {error}"),
-    };
-    MIGRATIONS.run(writer).await.map_err(refused)
-}
-
 /// A number of this database's own that nobody can guess; made once. `instance` makes its notice ids its own.
 async fn secret(writer: &SqlitePool, name: &str) -> Result<String, sqlx::Error> {
     const MAKE: &str = "insert into meta (key, value) values ($1, lower(hex(randomblob(16))))
         on conflict (key) do nothing";
+    // Also where it is made already: a file that may only be read is to be told of now.
     sqlx::query(MAKE).bind(name).execute(writer).await?;
     sqlx::query_scalar("select value from meta where key = $1").bind(name).fetch_one(writer).await
 }
 
 fn plain(error: &sqlx::Error) -> String {
-    match error {
+    let message = match error {
         sqlx::Error::Database(inner) => inner.message().to_owned(),
         other => other.to_string(),
+    };
+    match primary(error) {
+        Some(BUSY) => format!("{message} by another program for longer than is waited for; try again later"),
+        Some(CORRUPT) => format!("{message}: the file is damaged; restore a backup"),
+        Some(FULL) => format!("{message}; make room"),
+        _ => message,
     }
 }
 

@@ -3,6 +3,7 @@
 mod address;
 mod import;
 mod pause;
+mod recover;
 mod single;
 mod suppress;
 

@@ -1,16 +1,11 @@
 //! The built binary: one owner per database, told to stop, killed, and a fact that another process recorded.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shipby::clock::{Clock, Simulated};
-use shipby::config::Config;
 use shipby::domain::notice::NoticeState;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Catcher, Script};
-use shipby::parts;
-use shipby::simulation::Simulation;
 use shipby::store::{Lock, StoreError};
 use tokio::sync::Notify;
 
@@ -119,6 +114,33 @@ async fn told_twice_it_leaves_a_hung_relay_and_the_mail_is_in_doubt() {
     assert!(timeline[0].next_try().is_some());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_amid_many_mails_it_leaves_nothing_in_doubt_and_the_next_start_sends_the_rest() {
+    const ORDERS: u64 = 200;
+    let slow = Script::at(Phase::Body, Answer::After(Duration::from_millis(20), Box::new(Answer::Usual)));
+    let catcher = Catcher::start(slow).await.unwrap();
+    let house = House::live(catcher.addr().port());
+    let mut daemon = house.serve();
+    let store = house.store().await;
+    record(&store, (0..ORDERS).map(|n| order_of(&n.to_string(), &format!("c{n}@example.com")))).await;
+    for (signal, sent) in [("TERM", 20), ("INT", 60)] {
+        tokio::time::timeout(LONG, catcher.wait_for(sent)).await.unwrap();
+        daemon.signal(signal);
+        assert_eq!(daemon.ended().code(), Some(0));
+        let states = store.counts().await.unwrap().notices.remove("confirmation").unwrap();
+        let taken = i64::try_from(catcher.count()).unwrap();
+        let queued = ORDERS as i64 - taken;
+        let expected = [("accepted", taken), ("queued", queued)].map(|(state, n)| (state.to_owned(), n));
+        assert_eq!(states.into_iter().collect::<Vec<_>>(), expected);
+        assert!(queued > 0, "it was over before it was told to stop");
+        daemon = house.serve();
+    }
+    tokio::time::timeout(LONG, catcher.wait_for(ORDERS)).await.unwrap();
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    assert_eq!(catcher.count(), ORDERS);
+}
+
 #[tokio::test]
 async fn a_database_that_cannot_be_written_ends_the_start_with_one_line() {
     let house = House::quiet();
@@ -133,50 +155,6 @@ async fn a_database_that_cannot_be_written_ends_the_start_with_one_line() {
     let errors: Vec<_> = said.lines().filter(|line| line.starts_with("shipby: ")).collect();
     let path = house.database();
     assert_eq!(errors, [format!("shipby: {}: attempt to write a readonly database", path.display())]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_under_load_it_loses_nothing_and_doubles_at_most_what_was_in_doubt() {
-    const ORDERS: u64 = 400;
-    const CONNECTIONS: usize = 8;
-    let slow = Script::at(Phase::Body, Answer::After(Duration::from_millis(3), Box::new(Answer::Usual)));
-    let catcher = Catcher::start(slow).await.unwrap();
-    let house = House::live(catcher.addr().port());
-    let mut daemon = house.serve();
-    let store = house.store().await;
-    let orders = (0..ORDERS).map(|n| order_of(&format!("{n}"), &format!("c{n}@example.com")));
-    record(&store, orders).await;
-    tokio::time::timeout(LONG, catcher.wait_for(100)).await.unwrap();
-    daemon.signal("KILL");
-    daemon.ended();
-    let mut daemon = house.serve();
-    let state = async |wanted: &str| -> usize {
-        let counts = store.counts().await.unwrap().notices;
-        let count = counts.get("confirmation").and_then(|states| states.get(wanted)).copied();
-        usize::try_from(count.unwrap_or(0)).unwrap()
-    };
-    let orders = usize::try_from(ORDERS).unwrap();
-    until(LONG, async || (state("accepted").await + state("in_doubt").await == orders).then_some(())).await;
-    daemon.signal("TERM");
-    assert_eq!(daemon.ended().code(), Some(0));
-    let doubtful = state("in_doubt").await;
-    assert!(doubtful <= CONNECTIONS, "{doubtful}");
-    // Until the doubt has lasted its quarter of an hour, nothing came twice.
-    assert!(copies(&catcher).values().all(|copies| *copies == 1));
-
-    let config =
-        Config::parse(&house.config(), &std::fs::read_to_string(house.config()).unwrap(), std::iter::empty());
-    let config = config.unwrap();
-    let hand = Simulated::at(Clock::System.now() + chrono::TimeDelta::minutes(16));
-    let clock = Clock::Simulated(hand.clone());
-    let dispatcher = parts::dispatcher(&config, store.clone(), clock, "later".to_owned()).unwrap();
-    let mut later =
-        Simulation { store: store.clone(), dispatcher, policy: config.policy(), hand: hand.clone() };
-    later.step(hand.now(), &[]).await.unwrap();
-    assert_eq!(state("accepted").await, orders);
-    let copies = copies(&catcher);
-    assert_eq!(copies.len(), orders);
-    assert!(copies.values().sum::<usize>() <= orders + doubtful);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,15 +185,6 @@ async fn the_digest_is_brought_once_and_a_mail_server_that_hangs_on_it_keeps_no_
     until(LONG, doubtful).await;
     daemon.signal("TERM");
     assert_eq!(daemon.ended().code(), Some(0));
-}
-
-/// How often each mail was taken. The same mail is the same bytes.
-fn copies(catcher: &Catcher) -> BTreeMap<Vec<u8>, usize> {
-    let mut copies = BTreeMap::new();
-    for mail in catcher.mails() {
-        *copies.entry(mail.bytes).or_insert(0) += 1;
-    }
-    copies
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,7 +80,7 @@ async fn a_relay_without_the_starttls_that_is_required_hears_nothing_and_ops_are
 
 #[tokio::test]
 async fn the_configured_authority_is_trusted_and_no_other_and_the_password_goes_inside_tls_only() {
-    let Identity { ca_pem, server } = identity("localhost", false);
+    let Identity { ca_pem, server, .. } = identity("localhost", false);
     let trusted = [(pem(&ca_pem), true), (pem(&identity("localhost", false).ca_pem), false)];
     for (authority, trusted) in trusted {
         let upgrade = vec![Step::Hear("STARTTLS"), say("220 go"), Step::Tls];

@@ -1,5 +1,6 @@
 //! Every mail as it goes out, and every way in which a folder of templates can be wrong.
 
+mod conformance;
 mod languages;
 mod looks;
 

@@ -127,7 +127,7 @@ impl Session {
     async fn perform(&mut self, answer: Answer, usual: impl FnOnce() -> String) -> io::Result<Next> {
         match answer {
             Answer::Usual => self.say(&usual()),
-            Answer::Reply(text) => self.say(&text),
+            Answer::Reply(text) | Answer::TakeAndSay(text) => self.say(&text),
             Answer::Raw(bytes) => self.output.extend_from_slice(&bytes),
             Answer::Close(bytes) => {
                 self.output.extend_from_slice(&bytes);
@@ -260,7 +260,7 @@ impl Session {
         }
         let answer = self.decide(Phase::Body).await;
         let taken = match &answer {
-            Answer::Usual | Answer::TakeAndClose => true,
+            Answer::Usual | Answer::TakeAndClose | Answer::TakeAndSay(_) => true,
             Answer::Reply(text) => text.starts_with('2'),
             _ => false,
         };

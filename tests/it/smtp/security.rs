@@ -18,7 +18,7 @@ fn ca_file(pem: &str) -> NamedTempFile {
 
 /// Opens a session over STARTTLS, the server's part after EHLO being `rest`.
 async fn start_tls(offers: &str, rest: Vec<Step>) -> (Failure, Vec<String>) {
-    let Identity { ca_pem, server } = identity("localhost", false);
+    let Identity { ca_pem, server, .. } = identity("localhost", false);
     let ca = ca_file(&ca_pem);
     let scripted = Scripted::with_tls([hello(offers), rest].concat(), Some(server)).await;
     let failure =
@@ -28,7 +28,7 @@ async fn start_tls(offers: &str, rest: Vec<Step>) -> (Failure, Vec<String>) {
 
 #[tokio::test]
 async fn a_certificate_of_the_configured_authority_is_trusted() {
-    let Identity { ca_pem, server } = identity("localhost", false);
+    let Identity { ca_pem, server, .. } = identity("localhost", false);
     let ca = ca_file(&ca_pem);
     let inside = [
         vec![Step::Hear("EHLO"), say("250 here")],

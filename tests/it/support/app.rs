@@ -20,6 +20,8 @@ use shipby::{clock::Clock, parts};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
+use super::front::{Door, Front, Way};
+
 const SHOP: &str = "[shop]\nname = \"Fine Tableware\"\nfrom = \"Fine Tableware <orders@tableware.example>\"\n\
     timezone = \"Europe/Berlin\"\n[delivery]\nmode = \"live\"\nrate = \"unlimited\"\nconcurrency = 1\n";
 
@@ -33,6 +35,7 @@ pub struct Differs<'a> {
 
 pub struct TestApp {
     pub catcher: Catcher,
+    pub front: Option<Front>,
     pub sim: Simulation,
     pub config: Config,
     starts: u32,
@@ -67,14 +70,23 @@ impl TestApp {
     }
 
     pub async fn with(start: &str, differs: Differs<'_>) -> Self {
+        Self::behind(None, start, differs).await
+    }
+
+    /// The same with a door before the relay; none where mail goes in clear.
+    pub async fn behind(door: Option<Door>, start: &str, differs: Differs<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let catcher = Catcher::start(differs.script).await.unwrap();
-        let port = catcher.addr().port().to_string();
-        let keys = [("SMTP__PORT", port.as_str())].into_iter().chain(differs.keys.iter().copied());
+        let front = match door {
+            Some(door) => Some(Front::start(door, catcher.addr()).await),
+            None => None,
+        };
+        let keys = relay_keys(&catcher, front.as_ref());
+        let keys = keys.iter().map(|(key, value)| (*key, value.as_str())).chain(differs.keys.iter().copied());
         let env = keys.map(|(key, value)| (format!("SHIPBY__{key}"), value.to_owned()));
         let config = Config::parse(&folder.path().join("config.toml"), SHOP, env).unwrap();
         let sim = simulation(&config, Simulated::at(at(start)), 1).await;
-        Self { catcher, sim, config, starts: 1, _folder: folder }
+        Self { catcher, front, sim, config, starts: 1, _folder: folder }
     }
 
     /// Ends like a crash and starts again: nothing is settled in between. Says what was taken back, and in doubt.
@@ -202,6 +214,20 @@ impl TestApp {
     pub async fn state(&self, number: &str, occasion: &str) -> String {
         self.kept(number, occasion).await.entry.state
     }
+}
+
+/// Where the relay is, and how it is come to.
+fn relay_keys(catcher: &Catcher, front: Option<&Front>) -> Vec<(&'static str, String)> {
+    let Some(front) = front else { return vec![("SMTP__PORT", catcher.addr().port().to_string())] };
+    let security = if front.way == Way::Tls { "tls" } else { "starttls" };
+    vec![
+        ("SMTP__HOST", "localhost".to_owned()),
+        ("SMTP__PORT", front.addr.port().to_string()),
+        ("SMTP__SECURITY", security.to_owned()),
+        ("SMTP__CA_FILE", front.ca_file().display().to_string()),
+        ("SMTP__USERNAME", "clerk".to_owned()),
+        ("SMTP__PASSWORD", "sesame".to_owned()),
+    ]
 }
 
 async fn simulation(config: &Config, hand: Simulated, start: u32) -> Simulation {

@@ -1,7 +1,7 @@
 //! The built binary as a daemon, with the test for its service manager. It is killed when the test ends.
 
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A folder with a configuration, a database and a manager's socket.
 pub struct House {
     folder: TempDir,
+    database: PathBuf,
     manager: UnixDatagram,
 }
 
@@ -33,7 +34,22 @@ impl House {
 
     /// A house that mails for real, to a catcher.
     pub fn live(port: u16) -> Self {
-        Self::with("mode = \"live\"\nrate = \"unlimited\"\nconcurrency = 8", &format!("port = {port}"))
+        Self::relaying(&format!("port = {port}"))
+    }
+
+    /// A house that mails for real; `smtp` are the keys of that section.
+    pub fn relaying(smtp: &str) -> Self {
+        Self::with("mode = \"live\"\nrate = \"unlimited\"\nconcurrency = 8", smtp)
+    }
+
+    /// A live house with its database in another folder.
+    pub fn live_in(folder: &Path, port: u16) -> Self {
+        let mut house = Self::live(port);
+        house.database = folder.join("shipby.db");
+        let mut config = std::fs::read_to_string(house.config()).unwrap();
+        config.push_str(&format!("[database]\nurl = \"{}\"\n", house.database.display()));
+        std::fs::write(house.config(), config).unwrap();
+        house
     }
 
     fn with(delivery: &str, smtp: &str) -> Self {
@@ -45,11 +61,11 @@ impl House {
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
         let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
         manager.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { folder, manager }
+        Self { database: folder.path().join("shipby.db"), folder, manager }
     }
 
     pub fn database(&self) -> PathBuf {
-        self.folder.path().join("shipby.db")
+        self.database.clone()
     }
 
     pub fn config(&self) -> PathBuf {
@@ -65,11 +81,16 @@ impl House {
 
     /// Starts the daemon and waits until it says that it is ready.
     pub fn serve(&self) -> Daemon {
-        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
-        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let daemon = Daemon { child };
+        let daemon = self.start();
         self.hear("READY=1");
         daemon
+    }
+
+    /// Starts the daemon and waits for nothing.
+    pub fn start(&self) -> Daemon {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        Daemon { child }
     }
 
     /// Waits until the manager was told this; what comes before is passed over.
@@ -92,6 +113,15 @@ impl House {
             }
         }
         panic!("the daemon never said {wanted}; its log:\n{}", self.log());
+    }
+
+    /// Waits until the log of the daemon started last has these words.
+    pub fn hear_log(&self, words: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.log().contains(words) {
+            assert!(Instant::now() < end, "the daemon never logged {words}; its log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The log of the daemon started last.

@@ -2,6 +2,9 @@
 
 pub mod app;
 pub mod daemon;
+pub mod disk;
 pub mod facts;
+pub mod front;
 pub mod mails;
+pub mod postfix;
 pub mod smtp;

@@ -105,7 +105,8 @@ impl Scripted {
     }
 }
 
-trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+/// A stream, in clear or not.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
 struct Player {
@@ -175,6 +176,9 @@ impl Player {
 /// An authority of our own, and a server's identity that it vouches for.
 pub struct Identity {
     pub ca_pem: String,
+    /// The server's certificate and its key, for a server that reads files.
+    pub cert_pem: String,
+    pub key_pem: String,
     pub server: Arc<ServerConfig>,
 }
 
@@ -198,7 +202,12 @@ pub fn identity(name: &str, expired: bool) -> Identity {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], secret)
         .unwrap();
-    Identity { ca_pem: authority.pem(), server: Arc::new(server) }
+    Identity {
+        ca_pem: authority.pem(),
+        cert_pem: certificate.pem(),
+        key_pem: key.serialize_pem(),
+        server: Arc::new(server),
+    }
 }
 
 /// Settings for a server on this machine, with time limits that only a broken test reaches.
