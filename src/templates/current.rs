@@ -21,7 +21,7 @@ impl Current {
     }
 
     /// Puts another set in its place.
-    pub fn set(&self, set: TemplateSet) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+    pub fn set(&self, set: impl Into<Arc<TemplateSet>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = set.into();
     }
 }

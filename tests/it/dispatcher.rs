@@ -348,12 +348,15 @@ async fn templates_that_change_while_mails_leave_make_each_mail_of_one_piece() {
     let over = Arc::new(AtomicBool::new(false));
     let editor = std::thread::spawn({
         let over = over.clone();
+        // Made before: each mail is as likely to meet the one as the other.
+        let sets = ["B", "A"].map(|letter| Arc::new(lettered(letter)));
         move || {
-            for letter in ["B", "A"].into_iter().cycle() {
+            for set in sets.iter().cycle() {
                 if over.load(Ordering::SeqCst) {
                     return;
                 }
-                current.set(lettered(letter));
+                current.set(set.clone());
+                std::thread::yield_now();
             }
         }
     });
