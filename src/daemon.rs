@@ -259,19 +259,11 @@ impl Duty {
 
     async fn take_bounces(self, mut maildir: Maildir) {
         loop {
-            let more = match maildir.turn().await {
-                Ok(turn) => {
-                    if turn.applied > 0 {
-                        self.other.ring();
-                    }
-                    turn.more
-                }
-                Err(error) => {
-                    tracing::error!(%error, "mail that came back waits; it is tried again");
-                    false
-                }
-            };
-            if more && !self.stop.is_cancelled() {
+            let turn = self.trouble.take("mail that came back waits", maildir.turn().await);
+            if turn.as_ref().is_some_and(|turn| turn.applied > 0) {
+                self.other.ring();
+            }
+            if turn.is_some_and(|turn| turn.more) && !self.stop.is_cancelled() {
                 self.beat.beat();
                 continue;
             }

@@ -9,9 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
-use shipby::clock::{self, Clock};
-use shipby::config::{Config, Mode};
-use shipby::dispatcher::{Dispatcher, Settings, Transport};
+use shipby::clock::Clock;
+use shipby::config::Config;
 use shipby::domain::fact::Fact;
 use shipby::simulation::Simulation;
 use shipby::store::{Durability, Store};
@@ -106,18 +105,7 @@ async fn years(orders: u64) {
     let facts = facts(orders);
     let store = Store::open(&folder.path().join("years.db"), Durability::None).await.unwrap();
     let (clock, hand) = Clock::simulated(facts[0].at());
-    let settings = Settings {
-        owner: "years".to_owned(),
-        mode: Mode::Capture,
-        allowed: config.delivery.allowed.clone(),
-        concurrency: 1,
-        rate: None,
-        breaker: config.delivery.breaker,
-        policy: config.policy(),
-        built: clock::built(),
-    };
-    let desk = parts::desk(&config).unwrap();
-    let dispatcher = Dispatcher::new(store.clone(), clock, Transport::Capture, desk, settings);
+    let dispatcher = parts::dispatcher(&config, store.clone(), clock, "years".to_owned()).unwrap();
     let mut simulation = Simulation { store, dispatcher, policy: config.policy(), hand };
 
     let wall = Wall::now();
