@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::output::{self, Stop};
-use super::table::Table;
-use super::words::{Local, count, grouped};
+use super::table::{SAMPLES, Table};
+use super::words::{Local, count};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::domain::order::Order;
@@ -17,9 +17,6 @@ pub(super) enum Decision {
     Release,
     Drop,
 }
-
-/// Orders that are shown of a batch.
-const SAMPLES: u32 = 5;
 
 /// `yes`: nobody is asked.
 pub(super) async fn run(call: &Call, number: i64, yes: bool, decision: Decision) -> Answer {
@@ -107,16 +104,12 @@ async fn described(
     let counting = if batch.counting { "; still being counted" } else { "" };
     let mut text = format!("Held since {since}: {}{counting}\n", named(batch));
     let mut table = Table::new();
-    for number in store.held_orders(batch.id, SAMPLES).await? {
+    for number in store.held_orders(batch.id, SAMPLES.into()).await? {
         if let Some(order) = store.order(&number).await? {
             table.row(sample(&order, local, policy));
         }
     }
-    text.push_str(&table.text());
-    let more = batch.notices - i64::from(SAMPLES);
-    if more > 0 {
-        text.push_str(&format!("  and {} more\n", grouped(usize::try_from(more).unwrap_or(0))));
-    }
+    text.push_str(&table.text_of(usize::try_from(batch.notices).unwrap_or(0)));
     Ok(text)
 }
 

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::batches::{self, Decision};
 use super::output::{self, Stop};
-use super::table::Table;
-use super::words::{Local, count, grouped, mode_line};
+use super::table::{SAMPLES, Table};
+use super::words::{Local, count, mode_line};
 use super::{Answer, Call, Exit, filter, queue};
 use crate::clock::Clock;
 use crate::store::{Change, Chosen, Found, Store};
@@ -21,9 +21,6 @@ pub(super) struct Asked {
     #[arg(long)]
     yes: bool,
 }
-
-/// Notices that are shown before a question.
-const SAMPLES: usize = 5;
 
 pub(super) async fn run(call: &Call, asked: &Asked, change: Change) -> Answer {
     if let Some((batch, decision)) = batch(&asked.filter, change)? {
@@ -120,17 +117,13 @@ fn words(change: Change) -> Words {
 }
 
 async fn described(store: &Store, chosen: &Chosen, change: Change, local: Local) -> anyhow::Result<String> {
-    let samples: Vec<String> = chosen.ids.iter().take(SAMPLES).cloned().collect();
+    let samples: Vec<String> = chosen.ids.iter().take(SAMPLES.into()).cloned().collect();
     let mut table = Table::new();
     for found in &store.found(&samples).await? {
         table.row(sample(found, local));
     }
     let notices = count(chosen.ids.len(), "notice", "notices");
-    let mut text = format!("{notices} would be {}:\n{}", words(change).done, table.text());
-    let more = chosen.ids.len() - samples.len();
-    if more > 0 {
-        text.push_str(&format!("  and {} more\n", grouped(more)));
-    }
+    let mut text = format!("{notices} would be {}:\n{}", words(change).done, table.text_of(chosen.ids.len()));
     if change == Change::Drop && chosen.news > 0 {
         let of_them = count(chosen.news, "of them tells", "of them tell");
         text.push_str(&format!(

@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::output;
-use super::table::Table;
+use super::table::{SAMPLES, Table};
 use super::words::{Local, count, grouped};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
@@ -22,9 +22,6 @@ pub(super) struct Args {
     #[arg(long)]
     yes: bool,
 }
-
-/// Mails that are shown before the question.
-const SAMPLES: usize = 5;
 
 pub(super) async fn run(call: &Call, args: &Args) -> Answer {
     let config = call.config()?;
@@ -76,12 +73,9 @@ fn described(due: &[Due], since: &str) -> String {
     let mut text =
         format!("Came due since {since}, when this database last knew of anything: {}\n", kinds.join(", "));
     let mut table = Table::new();
-    for due in due.iter().take(SAMPLES) {
+    for due in due.iter().take(SAMPLES.into()) {
         table.row([format!("  {}", due.order), due.kind.clone()]);
     }
-    text.push_str(&table.text());
-    if due.len() > SAMPLES {
-        text.push_str(&format!("  and {} more\n", grouped(due.len() - SAMPLES)));
-    }
+    text.push_str(&table.text_of(due.len()));
     text
 }

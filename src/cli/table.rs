@@ -1,6 +1,9 @@
 //! Tables in plain text: columns side by side, aligned by what a terminal shows, nothing behind the last word.
 
-use super::words::plain;
+use super::words::{grouped, plain};
+
+/// How many of many are shown before a question.
+pub(super) const SAMPLES: u8 = 5;
 
 /// Rows of cells. A column is as wide as its widest cell; the last one runs free.
 #[derive(Debug, Default)]
@@ -55,6 +58,13 @@ impl Table {
             text.push('\n');
         }
         text
+    }
+
+    /// The table as a sample of `all`: with how many more there are.
+    pub fn text_of(&self, all: usize) -> String {
+        let more = all.saturating_sub(self.rows.len());
+        let more = if more > 0 { format!("  and {} more\n", grouped(more)) } else { String::new() };
+        self.text() + &more
     }
 }
 
