@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::ledger::{Left, left_in_hand};
 use super::load::load;
 use super::outbox::WAKE_ORDERS;
 use super::rows::{NOTICE_COLUMNS, NoticeRow, to_json};
@@ -13,6 +14,7 @@ use crate::domain::calendar::Instant;
 use crate::domain::notice::Reason;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
+use crate::domain::reply::Phase;
 use crate::domain::settle::Outcome;
 
 impl Store {
@@ -28,23 +30,16 @@ impl Store {
         let mut tx = self.begin().await?;
         // Asked again where nobody can take one meanwhile.
         let expired: Vec<String> = sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_all(&mut *tx).await?;
-        self.settle_all(
-            &mut tx,
-            &expired,
-            Outcome::Expired,
-            Some("it had lost its use before it was accepted"),
-            now,
-            policy,
-        )
-        .await?;
+        let words = Some("it had lost its use before it was accepted");
+        let ending = Ending { words, ..Ending::of(Outcome::Expired, now) };
+        self.settle_all(&mut tx, &expired, ending, policy).await?;
         tx.commit().await?;
         Ok(expired.len())
     }
 
-    /// At a start: what a dead owner had taken goes back, what had begun to leave is in doubt.
-    /// Says how many of each.
+    /// At a start: what a dead owner had taken goes back, what had begun to leave is in doubt, and what a server had
+    /// accepted is entered. Says how many went back, and how many are in doubt.
     pub async fn recover(&self, now: Instant, policy: &Policy) -> Result<(usize, usize)> {
-        const TAKEN: &str = "select id, body_begun_at is not null from notices where owner is not null";
         const BACK: &str = concat!(
             "update notices set owner = null, next_try_at = $2, state = ",
             state_before!(),
@@ -53,18 +48,27 @@ impl Store {
         const CUT_SHORT: &str = "update attempts set ended_at = $2, outcome = 'interrupted'
             where ended_at is null and notice_id in (select value from json_each($1))";
         let mut tx = self.begin().await?;
-        let left: Vec<(String, bool)> = sqlx::query_as(TAKEN).fetch_all(&mut *tx).await?;
-        let (begun, taken): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, begun)| *begun);
-        let begun: Vec<String> = begun.into_iter().map(|(id, _)| id).collect();
-        let taken: Vec<String> = taken.into_iter().map(|(id, _)| id).collect();
+        let (mut taken, mut begun) = (Vec::new(), Vec::new());
+        for (id, left) in left_in_hand(&mut tx).await? {
+            match left {
+                Left::Taken => taken.push(id),
+                Left::Begun => begun.push(id),
+                Left::Accepted(at, reply) => {
+                    let accepted =
+                        Ending { phase: Some(Phase::Body), ..Ending::of(Outcome::Accepted, instant(at)) };
+                    self.settle_all(&mut tx, &[id], Ending { words: Some(&reply), ..accepted }, policy)
+                        .await?;
+                }
+            }
+        }
         if !taken.is_empty() {
             sqlx::query(BACK).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
             sqlx::query(CUT_SHORT).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
             sqlx::query(WAKE_ORDERS).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
         }
-        let doubt = Outcome::Doubtful { again: false };
         let words = Some("shipby stopped before the server answered");
-        self.settle_all(&mut tx, &begun, doubt, words, now, policy).await?;
+        let doubt = Ending { words, ..Ending::of(Outcome::Doubtful { again: false }, now) };
+        self.settle_all(&mut tx, &begun, doubt, policy).await?;
         tx.commit().await?;
         Ok((taken.len(), begun.len()))
     }
@@ -78,7 +82,7 @@ impl Store {
     /// Holds what [`Store::due`] says until a person releases it. Says how many.
     pub async fn hold_due(&self, now: Instant, policy: &Policy) -> Result<usize> {
         const STEP: i64 = 1000;
-        let held = Outcome::Held(Reason::Restored);
+        let held = Ending::of(Outcome::Held(Reason::Restored), now);
         let mut all = 0;
         loop {
             let mut tx = self.begin().await?;
@@ -88,7 +92,7 @@ impl Store {
             }
             all += due.len();
             let ids: Vec<String> = due.into_iter().map(|due| due.id).collect();
-            self.settle_all(&mut tx, &ids, held, None, now, policy).await?;
+            self.settle_all(&mut tx, &ids, held, policy).await?;
             tx.commit().await?;
         }
     }
@@ -101,16 +105,15 @@ impl Store {
         Ok(last.map(instant))
     }
 
-    /// Settles notices outside a dialogue, all with the same outcome.
+    /// Settles notices outside a dialogue, all alike.
     pub(super) async fn settle_all(
         &self,
         conn: &mut SqliteConnection,
         ids: &[String],
-        outcome: Outcome,
-        words: Option<&str>,
-        now: Instant,
+        ending: Ending<'_>,
         policy: &Policy,
     ) -> Result<()> {
+        let Ending { outcome, at, phase, words } = ending;
         if ids.is_empty() {
             return Ok(());
         }
@@ -133,24 +136,42 @@ impl Store {
                 Outcome::Expired if again => Outcome::Doubtful { again },
                 other => other,
             };
-            let settled = order.settle(&under_way.notice, &under_way.id, outcome, now, policy);
+            let settled = order.settle(&under_way.notice, &under_way.id, outcome, at, policy);
             by_owner.entry(row.owner.unwrap_or_default()).or_default().push(Settlement {
                 id: under_way.id,
                 order,
                 notice: under_way.notice,
                 settled,
                 attempt: row.attempts,
-                at: now,
-                phase: None,
+                at,
+                phase: phase.map(Phase::as_str),
                 refusal: None,
                 reply: words.map(str::to_owned),
-                look: (ANY_REVISION, Some(now)),
+                look: (ANY_REVISION, Some(at)),
             });
         }
         for (owner, settlements) in by_owner {
             settle(conn, &owner, &settlements).await?;
         }
         Ok(())
+    }
+}
+
+/// What notices come to outside of a dialogue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ending<'a> {
+    outcome: Outcome,
+    at: Instant,
+    /// Of the dialogue it came to, where there was one.
+    phase: Option<Phase>,
+    /// The server's words, or ours.
+    words: Option<&'a str>,
+}
+
+impl Ending<'_> {
+    /// Nothing is said of it.
+    pub fn of(outcome: Outcome, at: Instant) -> Self {
+        Self { outcome, at, phase: None, words: None }
     }
 }
 

@@ -32,6 +32,7 @@ mod hold;
 mod impact;
 mod incidents;
 mod inspect;
+mod ledger;
 mod load;
 mod lock;
 mod ops_mails;
@@ -67,9 +68,10 @@ pub use facts::{Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
 pub use hold::HeldBatch;
 pub use inspect::{Inspection, inspect};
+pub use ledger::Outcomes;
 pub use lock::Lock;
 pub use ops_mails::{OpsMail, digest_id};
-pub use outbox::{Outcomes, Owner, Ready, Staged, Taking};
+pub use outbox::{Owner, Ready, Staged, Taking};
 pub use plan::{Planned, Planning, Work};
 pub use questions::{AddressChange, Found, Needed, NoticeFilter, Word};
 pub use queue::{Change, Chosen};
@@ -185,6 +187,8 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(200)
+            // What a statement may have to undo is kept in memory, not in a file made for each.
+            .pragma("temp_store", "MEMORY")
             .pragma("trusted_schema", "OFF");
         let base = match durability {
             Durability::Full => {

@@ -1,8 +1,8 @@
-//! The dispatcher's side: what is ready, take it with its bytes, begin a body, give back. What ends otherwise is in
-//! `aftermath`.
+//! The dispatcher's side: what is ready, take it with its bytes, give back. What becomes of what was taken is in
+//! `ledger`, what ends otherwise in `aftermath`.
 //!
 //! What always holds: a notice is taken, its bytes and its attempt are stored in one commit, before the first octet
-//! leaves; a begun body is recorded before its first octet; whoever takes or settles names itself.
+//! leaves; whoever takes or settles names itself.
 
 use std::collections::{HashMap, HashSet};
 
@@ -56,14 +56,6 @@ pub struct Taking {
     pub staged: Vec<Staged>,
     /// Tries that are over as soon as they are taken.
     pub settled: Vec<Settlement>,
-}
-
-/// What is to be made durable in one commit.
-#[derive(Debug, Default)]
-pub struct Outcomes {
-    pub settled: Vec<Settlement>,
-    /// Bodies about to leave: notice and the revision it was read at.
-    pub begin: Vec<(String, i64)>,
 }
 
 /// A mail as it will go out.
@@ -223,28 +215,6 @@ impl Store {
         Ok(())
     }
 
-    /// Makes outcomes durable and lets bodies begin, in one commit. Says which bodies may leave: not those whose
-    /// order changed since they were read.
-    pub async fn commit(&self, owner: &str, now: Instant, outcomes: &Outcomes) -> Result<Vec<String>> {
-        // The plus keeps SQLite from walking all that the owner has in hand.
-        const BEGIN_BODIES: &str = "update notices set body_begun_at = $2
-            from (select value ->> 0 as id, value ->> 1 as revision from jsonb_each($1)) as new
-            where notices.id = new.id and notices.state = 'sending' and +notices.owner = $3
-                and exists (select 1 from orders o
-                    where o.number = notices.order_number and o.revision = new.revision)
-            returning notices.id";
-        let mut tx = self.begin().await?;
-        settle(&mut tx, owner, &outcomes.settled).await?;
-        let begun = if outcomes.begin.is_empty() {
-            Vec::new()
-        } else {
-            let begin = sqlx::query_scalar(BEGIN_BODIES).bind(to_json(&outcomes.begin)).bind(millis(now));
-            begin.bind(owner).fetch_all(&mut *tx).await?
-        };
-        tx.commit().await?;
-        Ok(begun)
-    }
-
     /// Gives notices back untried, each to be taken again at its time; `words` say why, for who asks. Their
     /// orders are planned first: what changed meanwhile was not, for a notice was on its way. What was written
     /// for a first try goes, so that the first mail is of the day it leaves.
@@ -258,7 +228,7 @@ impl Store {
         const RELEASE: &str = concat!(
             "update notices set state = ",
             state_before!(),
-            ", owner = null, attempts = attempts - 1, next_try_at = back.at, body_begun_at = null,
+            ", owner = null, attempts = attempts - 1, next_try_at = back.at,
                 reply = coalesce($3, reply)
             from (select value ->> 0 as id, value ->> 1 as at from jsonb_each($1)) as back
             where notices.id = back.id and notices.state = 'sending' and notices.owner = $2 returning notices.id"
@@ -267,6 +237,7 @@ impl Store {
             (select value from json_each($1))";
         const UNWRITE: &str = "delete from messages where notice_id in (select value from json_each($1))
             and not exists (select 1 from attempts where attempts.notice_id = messages.notice_id)";
+        const STRIKE_OUT: &str = "delete from ledger where notice_id in (select value from json_each($1))";
         if back.is_empty() {
             return Ok(());
         }
@@ -280,6 +251,7 @@ impl Store {
         let released = to_json(&released);
         sqlx::query(UNTRY).bind(&released).execute(&mut *tx).await?;
         sqlx::query(UNWRITE).bind(&released).execute(&mut *tx).await?;
+        sqlx::query(STRIKE_OUT).bind(&released).execute(&mut *tx).await?;
         sqlx::query(WAKE_ORDERS).bind(&released).bind(millis(now)).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(())

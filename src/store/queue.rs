@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::aftermath::Ending;
 use super::history::ENTRY;
 use super::load::load;
 use super::questions::{Found, MATCHES, NoticeFilter, bind_filter};
@@ -173,7 +174,7 @@ impl Store {
             and id in (select value from json_each($1))";
         let waiting: Vec<String> =
             sqlx::query_scalar(WAITING).bind(to_json(ids)).fetch_all(&mut *conn).await?;
-        self.settle_all(conn, &waiting, outcome, None, now, policy).await?;
+        self.settle_all(conn, &waiting, Ending::of(outcome, now), policy).await?;
         Ok(waiting.len())
     }
 

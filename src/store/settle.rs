@@ -181,7 +181,9 @@ const SETTLE: &str = "
     where attempts.notice_id = new.id and attempts.number = new.attempt and attempts.ended_at is null
         and exists (select 1 from notices n where n.id = new.id and coalesce(n.owner, '') = $2);
 
-    update notices set state = new.state, next_try_at = new.next_try, owner = null, body_begun_at = null,
+    delete from ledger where notice_id in (select value ->> 'id' from jsonb_each($1));
+
+    update notices set state = new.state, next_try_at = new.next_try, owner = null,
         doubtful = doubtful or new.state = 'in_doubt', reply = new.reply, reason = new.reason,
         settled_at = case when new.over then new.at else null end
     from (select value ->> 'id' as id, value ->> 'state' as state, value ->> 'next_try' as next_try,

@@ -252,8 +252,7 @@ async fn nothing_leaves_whose_beginning_cannot_be_stored_and_all_goes_once_it_ca
     let mut shop = busy(5, "2", Script::usual()).await;
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
     let mut raw = shop.raw().await;
-    let full =
-        "create trigger full before update of body_begun_at on notices when new.body_begun_at is not null
+    let full = "create trigger full before insert on ledger when new.what = 'begun'
         begin select raise(abort, 'database or disk is full'); end";
     sqlx::query(full).execute(&mut raw).await.unwrap();
     let stop = CancellationToken::new();

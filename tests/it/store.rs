@@ -220,6 +220,7 @@ async fn one_commit_settles_many_and_lets_a_body_begin() {
             settlement(&taken[1], Outcome::Failed(Reason::DeadAddress), &shop),
         ],
         begin: vec![(taken[2].id.clone(), taken[2].revision)],
+        ..Outcomes::default()
     };
     let begun = shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
     assert_eq!(begun, [taken[2].id.clone()]);
@@ -239,7 +240,8 @@ async fn a_try_is_on_record_with_the_parts_of_the_server_s_words_and_how_long_it
     let shop = planned(&["1"]).await;
     let taken = take(&shop, b"news").await.remove(0);
     shop.sim.hand.set(shop.now() + TimeDelta::milliseconds(1_240));
-    let outcomes = Outcomes { settled: vec![settlement(&taken, Outcome::Accepted, &shop)], begin: vec![] };
+    let outcomes =
+        Outcomes { settled: vec![settlement(&taken, Outcome::Accepted, &shop)], ..Outcomes::default() };
     shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
     let mut raw = shop.raw().await;
     for (words, code, enhanced) in [
@@ -269,6 +271,7 @@ async fn an_outcome_of_somebody_elses_notice_changes_nothing() {
     let before = (shop.timeline("1").await, shop.order("1").await);
     let outcomes = Outcomes {
         settled: vec![settlement(&taken, Outcome::Accepted, &shop)],
+        accepted: vec![settlement(&taken, Outcome::Accepted, &shop)],
         begin: vec![(taken.id.clone(), taken.revision)],
     };
     assert!(shop.store().commit("another", shop.now(), &outcomes).await.unwrap().is_empty());
@@ -276,6 +279,40 @@ async fn an_outcome_of_somebody_elses_notice_changes_nothing() {
     let back = [(taken.id, shop.now())];
     shop.store().release("another", &back, None, shop.now()).await.unwrap();
     assert_eq!(shop.state("1", "confirmation").await, "sending");
+    assert_eq!(shop.store().recover(shop.now(), &shop.sim.policy).await.unwrap(), (1, 0));
+    assert_eq!(shop.state("1", "confirmation").await, "queued");
+}
+
+#[tokio::test]
+async fn an_acceptance_that_is_written_down_is_entered_after_a_crash_as_if_there_had_been_none() {
+    let shop = planned(&["1", "2"]).await;
+    let taken = take(&shop, b"news").await;
+    let begin = taken.iter().map(|ready| (ready.id.clone(), ready.revision)).collect();
+    let begin = Outcomes { begin, ..Outcomes::default() };
+    assert_eq!(shop.store().commit(OWNER, shop.now(), &begin).await.unwrap().len(), 2);
+    shop.sim.hand.set(shop.now() + TimeDelta::milliseconds(1_240));
+    let accepted = |ready| Settlement {
+        reply: Some("250 2.0.0 queued as 4F1A".to_owned()),
+        phase: Some("body"),
+        ..settlement(ready, Outcome::Accepted, &shop)
+    };
+    let written = Outcomes { accepted: vec![accepted(&taken[0])], ..Outcomes::default() };
+    let entered = Outcomes { settled: vec![accepted(&taken[1])], ..Outcomes::default() };
+    for outcomes in [written, entered] {
+        shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
+    }
+    assert_eq!(shop.state("1", "confirmation").await, "sending");
+    assert_eq!(shop.state("2", "confirmation").await, "accepted");
+    shop.sim.hand.set(shop.now() + TimeDelta::minutes(3));
+    assert_eq!(shop.store().recover(shop.now(), &shop.sim.policy).await.unwrap(), (0, 0));
+    let of = async |number| {
+        let kept = shop.kept(number, "confirmation").await;
+        let order = shop.order(number).await;
+        (kept.entry.state, kept.entry.at, kept.attempts, shop.told(number).await, order.heard.last_at)
+    };
+    assert_eq!(of("1").await, of("2").await);
+    assert_eq!(of("1").await.0, "accepted");
+    assert_eq!(shop.store().recover(shop.now(), &shop.sim.policy).await.unwrap(), (0, 0));
 }
 
 #[tokio::test]
