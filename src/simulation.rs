@@ -59,16 +59,16 @@ impl Simulation {
             moment.recorded = record(&self.store, facts, how).await?;
         }
         let stop = CancellationToken::new();
-        let mut settled = 1;
+        let mut drained = false;
         loop {
             let mut planned = planner::turn(&self.store, &self.policy, now).await?;
             moment.held.append(&mut planned.held);
-            // What is settled may make something else due; what nobody could take waits for another moment.
-            if planned.orders == 0 && settled == 0 {
+            // What was settled may have made something else due; else what could go is gone.
+            if planned.orders == 0 && drained {
                 return Ok(moment);
             }
-            settled = self.dispatcher.drain(&stop).await?.settled;
-            moment.settled += settled;
+            moment.settled += self.dispatcher.drain(&stop).await?.settled;
+            drained = true;
         }
     }
 }

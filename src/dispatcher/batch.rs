@@ -60,8 +60,7 @@ impl Dispatcher {
             Some(bytes) => Draft::Kept(bytes),
             None => Draft::New(self.desk.write(ready, &self.settings, now)),
         };
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let writers = processors.min(ready.len().div_ceil(FOR_A_WRITER));
+        let writers = self.processors.min(ready.len().div_ceil(FOR_A_WRITER));
         if writers < 2 {
             return ready.iter_mut().map(draft).collect();
         }

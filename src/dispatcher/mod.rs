@@ -84,6 +84,8 @@ pub struct Dispatcher {
     width: Arc<Width>,
     streaks: Arc<Streaks>,
     relay: Relapse,
+    /// To ask for their number costs more than a mail may.
+    processors: usize,
     /// The store knows what our mails look like.
     introduced: bool,
     /// Notices may have stayed in our name: a task of ours died, or the database failed.
@@ -123,6 +125,7 @@ impl Dispatcher {
             width,
             streaks: Arc::default(),
             relay,
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
             introduced: false,
             unsure: false,
         }
