@@ -4,12 +4,12 @@
 //! What always holds: a pattern that a kept mail refers to is kept with it, and a mail comes back byte for byte.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 use zstd::bulk::Compressor;
-use zstd::dict::{DecoderDictionary, EncoderDictionary};
+use zstd::dict::DecoderDictionary;
 
 use super::{Result, Store, StoreError};
 
@@ -19,7 +19,8 @@ const LEVEL: i32 = 3;
 /// The pattern in use.
 pub(super) struct Pattern {
     id: String,
-    dictionary: EncoderDictionary<'static>,
+    /// Made once: to make it takes longer than to compress a mail.
+    compressor: Mutex<Compressor<'static>>,
 }
 
 /// A place for it, shared by all clones of a store.
@@ -52,26 +53,23 @@ impl Store {
         const KEEP: &str = "insert into patterns (id, bytes) values ($1, $2) on conflict do nothing";
         let id: String = Sha256::digest(example).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         sqlx::query(KEEP).bind(&id).bind(example).execute(&self.writer).await?;
-        let pattern = Pattern { id, dictionary: EncoderDictionary::copy(example, LEVEL) };
+        let compressor = Compressor::with_dictionary(LEVEL, example).map_err(sqlx::Error::Io)?;
+        let compressor = Mutex::new(compressor);
         if let Ok(mut in_use) = self.pattern.write() {
-            *in_use = Some(Arc::new(pattern));
+            *in_use = Some(Arc::new(Pattern { id, compressor }));
         }
         Ok(())
     }
 
     /// Compresses mails. Memory is all that it can run out of; then the bytes are kept as they are.
     pub(super) fn pack<'a>(&self, mails: impl Iterator<Item = &'a [u8]>) -> Vec<Packed> {
-        let pattern = self.pattern.read().ok().and_then(|in_use| in_use.clone());
-        let compressor = match &pattern {
-            Some(pattern) => Compressor::with_prepared_dictionary(&pattern.dictionary),
-            None => Compressor::new(LEVEL),
+        let Some(pattern) = self.pattern.read().ok().and_then(|in_use| in_use.clone()) else {
+            return mails.map(|bytes| Packed { bytes: compress(bytes), pattern: None }).collect();
         };
-        let id = pattern.as_ref().map(|pattern| pattern.id.clone());
-        let Ok(mut compressor) = compressor else {
-            return mails.map(|bytes| Packed { bytes: bytes.to_vec(), pattern: None }).collect();
-        };
+        // Each mail begins anew, whatever became of the one before.
+        let mut compressor = pattern.compressor.lock().unwrap_or_else(PoisonError::into_inner);
         let pack = |bytes: &[u8]| match compressor.compress(bytes) {
-            Ok(packed) => Packed { bytes: packed, pattern: id.clone() },
+            Ok(packed) => Packed { bytes: packed, pattern: Some(pattern.id.clone()) },
             Err(_) => Packed { bytes: bytes.to_vec(), pattern: None },
         };
         mails.map(pack).collect()
