@@ -74,7 +74,7 @@ fn print(value: &Value, how: impl Fn(NaiveDate) -> String) -> TeraResult<String>
     day(value).map(how).ok_or_else(|| tera::Error::message(format!("`{value}` is no date")))
 }
 
-/// A date as variables hold it. Read by hand: a mail prints a dozen, and the general way takes twenty times as long.
+/// A date as variables hold it. Read by hand: a mail prints a dozen, and the general way takes ten times as long.
 fn day(value: &Value) -> Option<NaiveDate> {
     let text = value.as_str()?;
     let number = |part: &[u8]| {
