@@ -5,19 +5,16 @@
 //! control characters or turn a line around.
 
 use chrono::{DateTime, Utc};
-use lettre::{
-    Address, Message,
-    address::Envelope,
-    message::{
-        Body, MultiPart, SinglePart,
-        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
-    },
-};
+use lettre::Address;
+use lettre::message::Mailboxes;
+use lettre::message::header::{self, Header, HeaderName, HeaderValue, Headers};
 use thiserror::Error;
 
 use super::framing::is_invisible;
 use super::quoted::quoted_printable;
 
+/// Ends a line.
+const END: &str = "\r\n";
 /// Characters of a display name that are kept.
 const MAX_NAME: usize = 300;
 /// Characters of a subject that are kept.
@@ -26,6 +23,8 @@ const MAX_SUBJECT: usize = 400;
 const MAX_MESSAGE_ID: usize = 250;
 /// Octets of a line without its CRLF (RFC 5322, 2.1.1).
 const MAX_LINE: usize = 998;
+/// Octets of a header's line that are not folded (RFC 5322, 2.1.1, asks for no more than 78).
+const FOLDED: usize = 76;
 /// Message ids in References: the first and the newest of an order's mails.
 const MAX_REFERENCES: usize = 10;
 
@@ -42,22 +41,37 @@ pub enum ComposeError {
     Format(String),
 }
 
-/// An address of ours with its display name, checked once and used for many letters.
+/// An address of ours with its display name, checked and written as headers once and used for many letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mailbox(lettre::message::Mailbox);
+pub struct Mailbox {
+    address: Address,
+    from: String,
+    reply_to: String,
+}
 
 impl Mailbox {
     /// Checks the address, gives its domain as A-labels, and cleans the name. `what` names it in the error.
     pub fn new(what: &'static str, name: Option<&str>, address: &str) -> Result<Self, ComposeError> {
-        let address = to_address(address).ok_or(ComposeError::Address(what))?;
-        let name = name.map(|name| clean_line(name, MAX_NAME)).filter(|name| !name.is_empty());
-        Ok(Self(lettre::message::Mailbox::new(name, address)))
+        let mailbox = mailbox(what, name, address)?;
+        let all = || Mailboxes::from(mailbox.clone());
+        let (from, reply_to) = (typed(header::From::from(all())), typed(header::ReplyTo::from(all())));
+        Ok(Self { address: mailbox.email, from, reply_to })
     }
 
     /// The address as it goes into the envelope and the header.
     pub fn address(&self) -> &str {
-        self.0.email.as_ref()
+        self.address.as_ref()
     }
+}
+
+fn mailbox(
+    what: &'static str,
+    name: Option<&str>,
+    address: &str,
+) -> Result<lettre::message::Mailbox, ComposeError> {
+    let address = to_address(address).ok_or(ComposeError::Address(what))?;
+    let name = name.map(|name| clean_line(name, MAX_NAME)).filter(|name| !name.is_empty());
+    Ok(lettre::message::Mailbox::new(name, address))
 }
 
 /// All that makes up one mail.
@@ -89,44 +103,75 @@ pub struct Letter<'a> {
 /// The mail's bytes, ready for the stream but for dot-stuffing.
 pub fn compose(letter: &Letter<'_>) -> Result<Vec<u8>, ComposeError> {
     check_notice_id(letter.notice)?;
-    let to = Mailbox::new("recipient", letter.to_name, letter.to_address)?;
-    // The driver has the envelope; made from the headers it would cost a parse of each.
-    let envelope = Envelope::new(Some(letter.from.0.email.clone()), vec![to.0.email.clone()])
-        .map_err(|error| ComposeError::Format(error.to_string()))?;
-    let mut builder = Message::builder()
-        .envelope(envelope)
-        .from(letter.from.0.clone())
-        .to(to.0)
-        .subject(clean_subject(letter.subject))
-        .date(header_date(letter.date))
-        .message_id(Some(bracketed(letter.message_id)?));
+    let body = letter.text.len() + letter.html.map_or(0, str::len);
+    let mut out = Vec::with_capacity(1024 + body + body / 8);
+    headers(letter, &mut out)?;
+    match letter.html {
+        None => part("text/plain", letter.text, &mut out),
+        Some(html) => {
+            // "=_" cannot stand in quoted-printable text, so no body can hold its own boundary.
+            let boundary = format!("=_shipby_{}", letter.notice);
+            field("Content-Type", &format!("multipart/alternative; boundary=\"{boundary}\""), &mut out);
+            add(&[END], &mut out);
+            for (kind, body) in [("text/plain", letter.text), ("text/html", html)] {
+                add(&["--", &boundary, END], &mut out);
+                part(kind, body, &mut out);
+            }
+            add(&["--", &boundary, "--", END], &mut out);
+        }
+    }
+    check_lines(&out)?;
+    Ok(out)
+}
+
+/// All headers but those of the body.
+fn headers(letter: &Letter<'_>, out: &mut Vec<u8>) -> Result<(), ComposeError> {
+    let to = mailbox("recipient", letter.to_name, letter.to_address)?;
+    add(&[&letter.from.from, &typed(header::To::from(Mailboxes::from(to)))], out);
+    field("Subject", &clean_subject(letter.subject), out);
+    add(&[&typed(header::Date::new(header_date(letter.date)))], out);
+    field("Message-ID", &bracketed(letter.message_id)?, out);
     if let Some(reply_to) = letter.reply_to {
-        builder = builder.reply_to(reply_to.0.clone());
+        add(&[&reply_to.reply_to], out);
     }
     if let Some(last) = letter.references.last() {
-        builder = builder.in_reply_to(bracketed(last)?).references(references(letter.references)?);
+        field("In-Reply-To", &bracketed(last)?, out);
+        field("References", &references(letter.references)?, out);
     }
-    builder = builder
-        .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
-        .raw_header(header("X-Shipby-Notice", letter.notice.to_owned()));
+    field("Auto-Submitted", "auto-generated", out);
+    field("X-Shipby-Notice", letter.notice, out);
     if !letter.order.is_empty() {
-        builder = builder.raw_header(header("X-Shipby-Order", escape(letter.order)));
+        field("X-Shipby-Order", &escape(letter.order), out);
     }
-    builder = builder.raw_header(header("X-Shipby-Kind", escape(letter.kind)));
-    let text = part(letter.text, ContentType::TEXT_PLAIN);
-    let built = match letter.html {
-        None => builder.singlepart(text),
-        Some(html) => builder.multipart(
-            // "=_" cannot stand in quoted-printable text, so no body can hold its own boundary.
-            MultiPart::alternative()
-                .boundary(format!("=_shipby_{}", letter.notice))
-                .singlepart(text)
-                .singlepart(part(html, ContentType::TEXT_HTML)),
-        ),
-    };
-    let bytes = built.map_err(|error| ComposeError::Format(error.to_string()))?.formatted();
-    check_lines(&bytes)?;
-    Ok(bytes)
+    field("X-Shipby-Kind", &escape(letter.kind), out);
+    field("MIME-Version", "1.0", out);
+    Ok(())
+}
+
+/// A header of free text. What is plain and fits into a line stands as it is; the rest is lettre's to encode and fold.
+fn field(name: &'static str, value: &str, out: &mut Vec<u8>) {
+    let plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if plain && name.len() + ": ".len() + value.len() <= FOLDED {
+        add(&[name, ": ", value, END], out);
+    } else {
+        let value = HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned());
+        add(&[&encoded(value)], out);
+    }
+}
+
+/// A header as lettre writes it, with its line's end.
+fn typed(header: impl Header) -> String {
+    encoded(header.display())
+}
+
+fn encoded(value: HeaderValue) -> String {
+    let mut one = Headers::new();
+    one.insert_raw(value);
+    one.to_string()
+}
+
+fn add(parts: &[&str], out: &mut Vec<u8>) {
+    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
 /// An address as an envelope carries it: the domain in A-labels.
@@ -144,10 +189,6 @@ fn to_address(address: &str) -> Option<Address> {
         return Address::new(local, domain).ok();
     }
     Address::new(local, idna::domain_to_ascii(domain).ok()?).ok()
-}
-
-fn header(name: &'static str, value: String) -> HeaderValue {
-    HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
 }
 
 /// Formatting a date outside of these years panics in the library below.
@@ -177,10 +218,12 @@ fn references(ids: &[String]) -> Result<String, ComposeError> {
     Ok(bracketed?.join(" "))
 }
 
-/// Always quoted-printable: 8bit may not pass, and base64 is opaque to people and spam filters.
-fn part(text: &str, kind: ContentType) -> SinglePart {
-    let body = Body::dangerous_pre_encoded(quoted_printable(text), ContentTransferEncoding::QuotedPrintable);
-    SinglePart::builder().header(kind).body(body)
+/// A part with its headers. Always quoted-printable: 8bit may not pass, and base64 is opaque to people and spam filters.
+fn part(kind: &str, body: &str, out: &mut Vec<u8>) {
+    add(&["Content-Type: ", kind, "; charset=utf-8", END], out);
+    add(&["Content-Transfer-Encoding: quoted-printable", END, END], out);
+    quoted_printable(body, out);
+    add(&[END], out);
 }
 
 /// One line of text for a header: white space joined, control and direction characters gone, cut to `max`
@@ -234,15 +277,104 @@ fn escape(text: &str) -> String {
 /// The last line of defence: whatever made these bytes, a stray line end would be a way into the dialogue.
 fn check_lines(bytes: &[u8]) -> Result<(), ComposeError> {
     let fault = |what: &str| Err(ComposeError::Format(what.to_owned()));
-    let mut start = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'\r' if bytes.get(at + 1) != Some(&b'\n') => return fault("a carriage return stands alone"),
-            b'\n' if at == 0 || bytes[at - 1] != b'\r' => return fault("a line does not end in CRLF"),
-            b'\n' if at - start > MAX_LINE + 1 => return fault("a line has more than 998 octets"),
-            b'\n' => start = at + 1,
-            _ => {}
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return fault("it is empty") };
+    // Without a way out in between, so that many bytes are looked at in one step.
+    let pairs = bytes[..bytes.len() - 1].iter().zip(&bytes[1..]);
+    let paired = pairs.fold(true, |all, (one, next)| all & ((*one == b'\r') == (*next == b'\n')));
+    if !paired || *first == b'\n' || *last == b'\r' {
+        return fault("a carriage return or a line feed stands alone");
+    }
+    if *last != b'\n' {
+        return fault("the last line does not end in CRLF");
+    }
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let near = &rest[..rest.len().min(MAX_LINE + 2)];
+        match near.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => rest = &rest[end + 1..],
+            None => return fault("a line has more than 998 octets"),
         }
     }
-    if start == bytes.len() { Ok(()) } else { fault("the last line does not end in CRLF") }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+    use lettre::address::Envelope;
+    use lettre::message::header::{ContentTransferEncoding, ContentType};
+    use lettre::message::{Body, Message, MultiPart, SinglePart};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The letter as lettre's own builder makes it.
+    fn built(letter: &Letter<'_>, from: &lettre::message::Mailbox) -> Vec<u8> {
+        let to = mailbox("recipient", letter.to_name, letter.to_address).unwrap();
+        let raw = |name, value| HeaderValue::new(HeaderName::new_from_ascii_str(name), value);
+        let mut builder = Message::builder()
+            .envelope(Envelope::new(None, vec![to.email.clone()]).unwrap())
+            .from(from.clone())
+            .to(to)
+            .subject(clean_subject(letter.subject))
+            .date(header_date(letter.date))
+            .message_id(Some(bracketed(letter.message_id).unwrap()));
+        if letter.reply_to.is_some() {
+            builder = builder.reply_to(from.clone());
+        }
+        if let Some(last) = letter.references.last() {
+            builder = builder.in_reply_to(bracketed(last).unwrap());
+            builder = builder.references(references(letter.references).unwrap());
+        }
+        builder = builder.raw_header(raw("Auto-Submitted", "auto-generated".to_owned()));
+        builder = builder.raw_header(raw("X-Shipby-Notice", letter.notice.to_owned()));
+        builder = builder.raw_header(raw("X-Shipby-Order", escape(letter.order)));
+        builder = builder.raw_header(raw("X-Shipby-Kind", escape(letter.kind)));
+        let part = |text: &str, kind| {
+            let mut encoded = Vec::new();
+            quoted_printable(text, &mut encoded);
+            let body = Body::dangerous_pre_encoded(encoded, ContentTransferEncoding::QuotedPrintable);
+            SinglePart::builder().header::<ContentType>(kind).body(body)
+        };
+        let text = part(letter.text, ContentType::TEXT_PLAIN);
+        let Some(html) = letter.html else { return builder.singlepart(text).unwrap().formatted() };
+        let parts = MultiPart::alternative().boundary(format!("=_shipby_{}", letter.notice));
+        let parts = parts.singlepart(text).singlepart(part(html, ContentType::TEXT_HTML));
+        builder.multipart(parts).unwrap().formatted()
+    }
+
+    proptest! {
+        #[test]
+        fn a_mail_is_byte_for_byte_what_the_library_builds(
+            name in "[A-Za-z .,'\"\\\\<@_ü\u{1F600}-]{0,60}", subject in "([ -~]{0,90}|[A-Za-z ü€]{0,90})",
+            order in "[!-~]{1,90}", notice in "[A-Za-z0-9_-]{1,50}", text in "[a-z =\n]{0,200}",
+            ids in proptest::collection::vec("[a-z0-9]{1,40}@shop\\.example", 0..12),
+            html in proptest::option::of("[<a-z>ü\n]{0,200}"), seconds in 0_i64..4_000_000_000,
+        ) {
+            let shop = (Some("Kettle & Söhne"), "news@shop.example");
+            let from = Mailbox::new("sender", shop.0, shop.1).unwrap();
+            let letter = Letter {
+                from: &from, reply_to: Some(&from), to_address: "kim@example.com", to_name: Some(&name),
+                subject: &subject, text: &text, html: html.as_deref(), references: &ids, order: &order,
+                date: Utc.timestamp_opt(seconds, 0).unwrap(), message_id: "n@shop.example", notice: &notice,
+                kind: "date_slip",
+            };
+            let (ours, theirs) = (compose(&letter).unwrap(), built(&letter, &mailbox("sender", shop.0, shop.1).unwrap()));
+            prop_assert_eq!(String::from_utf8_lossy(&ours), String::from_utf8_lossy(&theirs));
+        }
+    }
+
+    #[test]
+    fn no_line_end_of_ours_stands_alone_and_no_line_is_too_long() {
+        let line = |length: usize| format!("{}\r\n", "x".repeat(length));
+        for good in [line(0), line(998), line(998).repeat(3), line(7) + &line(998) + &line(0)] {
+            assert_eq!(check_lines(good.as_bytes()), Ok(()));
+        }
+        for bad in ["a\n", "a\rb\r\n", "a\r", "a\r\nb", "\n", "\r\n\n", "\n\r\n", "a\r\r\n"] {
+            assert!(check_lines(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+        for bad in [line(999), line(7) + &line(999) + &line(0), line(5000)] {
+            assert!(check_lines(bad.as_bytes()).is_err());
+        }
+    }
 }

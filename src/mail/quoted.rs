@@ -6,48 +6,58 @@
 /// Characters of a line before the `=` of a soft break.
 const WIDTH: usize = 75;
 
-/// Encodes a text. Any line ending becomes CRLF; other control characters but the tab go.
-pub(super) fn quoted_printable(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + text.len() / 8);
-    let mut rest = text;
-    while let Some(end) = rest.find(['\r', '\n']) {
-        line(&rest[..end], &mut out);
-        out.extend_from_slice(b"\r\n");
-        rest = &rest[end..];
-        rest = rest.strip_prefix("\r\n").unwrap_or(&rest[1..]);
+/// Encodes a text at the end of `out`. Any line ending becomes CRLF; other control characters but the tab go.
+pub(super) fn quoted_printable(text: &str, out: &mut Vec<u8>) {
+    let mut start = out.len();
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let (run, after) = rest.split_at(plain(rest));
+        start = unescaped(run, start, out);
+        rest = match after {
+            [b'\r', b'\n', rest @ ..] | [b'\r' | b'\n', rest @ ..] => {
+                end_line(start, out);
+                out.extend_from_slice(b"\r\n");
+                start = out.len();
+                rest
+            }
+            // The control characters: C0, DEL, and C1 as UTF-8 has them.
+            [..b' ' | 0x7f, rest @ ..] | [0xc2, 0x80..=0x9f, rest @ ..] => rest,
+            [byte, rest @ ..] => {
+                if out.len() - start + 3 > WIDTH {
+                    start = soft_break(out);
+                }
+                escaped(*byte, out);
+                rest
+            }
+            [] => break,
+        };
     }
-    line(rest, &mut out);
-    out
+    end_line(start, out);
 }
 
-fn line(line: &str, out: &mut Vec<u8>) {
-    let mut start = out.len();
-    let mut rest = line;
-    while !rest.is_empty() {
-        let plain = rest.bytes().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
-        let (mut run, after) = rest.split_at(plain);
-        while out.len() - start + run.len() > WIDTH {
-            let (fits, more) = run.split_at(WIDTH - (out.len() - start));
-            out.extend_from_slice(fits.as_bytes());
-            start = soft_break(out);
-            run = more;
-        }
-        out.extend_from_slice(run.as_bytes());
-        rest = after;
-        let Some(c) = after.chars().next() else { break };
-        rest = &rest[c.len_utf8()..];
-        if c.is_control() {
-            continue;
-        }
-        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-            if out.len() - start + 3 > WIDTH {
-                start = soft_break(out);
-            }
-            escaped(byte, out);
-        }
+/// How many bytes at the beginning need no escape. Most runs are long, so whole blocks are asked first.
+fn plain(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<16>();
+    let all_plain = |block: &[u8; 16]| block.iter().fold(true, |all, byte| all & is_plain(*byte));
+    let known = blocks.iter().take_while(|block| all_plain(block)).count() * 16;
+    bytes[known..].iter().position(|byte| !PLAIN[usize::from(*byte)]).map_or(bytes.len(), |at| known + at)
+}
+
+/// Adds what needs no escape; says where the line it ends in starts.
+fn unescaped(mut run: &[u8], mut start: usize, out: &mut Vec<u8>) -> usize {
+    while out.len() - start + run.len() > WIDTH {
+        let (fits, more) = run.split_at(WIDTH - (out.len() - start));
+        out.extend_from_slice(fits);
+        start = soft_break(out);
+        run = more;
     }
-    if let Some(blank @ (b' ' | b'\t')) = out.last().copied().filter(|_| out.len() > start) {
-        // White space at the end of a line is lost on the way.
+    out.extend_from_slice(run);
+    start
+}
+
+/// White space at the end of a line is lost on the way.
+fn end_line(start: usize, out: &mut Vec<u8>) {
+    if let Some(blank @ (b' ' | b'\t')) = out[start..].last().copied() {
         out.pop();
         if out.len() - start + 3 > WIDTH {
             soft_break(out);
@@ -56,8 +66,18 @@ fn line(line: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~' | b'\t') && byte != b'='
+/// [`is_plain`] for each byte.
+const PLAIN: [bool; 256] = {
+    let (mut plain, mut byte) = ([false; 256], u8::MIN);
+    while byte < u8::MAX {
+        plain[byte as usize] = is_plain(byte);
+        byte += 1;
+    }
+    plain
+};
+
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\t') & (byte != b'=')
 }
 
 /// Ends the line softly; says where the next one starts.
@@ -77,7 +97,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn encoded(text: &str) -> String {
-        String::from_utf8(quoted_printable(text)).unwrap()
+        let mut out = Vec::new();
+        quoted_printable(text, &mut out);
+        String::from_utf8(out).unwrap()
     }
 
     /// What a reader's program makes of it.

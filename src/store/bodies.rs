@@ -4,12 +4,12 @@
 //! What always holds: a pattern that a kept mail refers to is kept with it, and a mail comes back byte for byte.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 use zstd::bulk::Compressor;
-use zstd::dict::{DecoderDictionary, EncoderDictionary};
+use zstd::dict::DecoderDictionary;
 
 use super::{Result, Store, StoreError};
 
@@ -19,7 +19,8 @@ const LEVEL: i32 = 3;
 /// The pattern in use.
 pub(super) struct Pattern {
     id: String,
-    dictionary: EncoderDictionary<'static>,
+    /// Made once: to make it takes longer than to compress a mail.
+    compressor: Mutex<Compressor<'static>>,
 }
 
 /// A place for it, shared by all clones of a store.
@@ -50,35 +51,43 @@ impl Store {
     /// Has mails compressed after `example` from now on: text that mails have in common.
     pub async fn learn(&self, example: &[u8]) -> Result<()> {
         const KEEP: &str = "insert into patterns (id, bytes) values ($1, $2) on conflict do nothing";
-        let id: String = Sha256::digest(example).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        sqlx::query(KEEP).bind(&id).bind(example).execute(&self.writer).await?;
-        let pattern = Pattern { id, dictionary: EncoderDictionary::copy(example, LEVEL) };
+        let pattern = Pattern::of(example)?;
+        sqlx::query(KEEP).bind(&pattern.id).bind(example).execute(&self.writer).await?;
         if let Ok(mut in_use) = self.pattern.write() {
             *in_use = Some(Arc::new(pattern));
         }
         Ok(())
     }
 
-    /// Compresses mails. Memory is all that it can run out of; then the bytes are kept as they are.
+    /// Compresses mails.
     pub(super) fn pack<'a>(&self, mails: impl Iterator<Item = &'a [u8]>) -> Vec<Packed> {
-        let pattern = self.pattern.read().ok().and_then(|in_use| in_use.clone());
-        let compressor = match &pattern {
-            Some(pattern) => Compressor::with_prepared_dictionary(&pattern.dictionary),
-            None => Compressor::new(LEVEL),
-        };
-        let id = pattern.as_ref().map(|pattern| pattern.id.clone());
-        let Ok(mut compressor) = compressor else {
-            return mails.map(|bytes| Packed { bytes: bytes.to_vec(), pattern: None }).collect();
-        };
+        match self.pattern.read().ok().and_then(|in_use| in_use.clone()) {
+            Some(pattern) => pattern.pack(mails),
+            None => mails.map(|bytes| Packed { bytes: compress(bytes), pattern: None }).collect(),
+        }
+    }
+}
+
+impl Pattern {
+    fn of(example: &[u8]) -> Result<Self> {
+        let id = Sha256::digest(example).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let compressor = Compressor::with_dictionary(LEVEL, example).map_err(sqlx::Error::Io)?;
+        Ok(Self { id, compressor: Mutex::new(compressor) })
+    }
+
+    /// Compresses mails after it. Memory is all that it can run out of; then the bytes are kept as they are.
+    fn pack<'a>(&self, mails: impl Iterator<Item = &'a [u8]>) -> Vec<Packed> {
+        // Each mail begins anew, whatever became of the one before.
+        let mut compressor = self.compressor.lock().unwrap_or_else(PoisonError::into_inner);
         let pack = |bytes: &[u8]| match compressor.compress(bytes) {
-            Ok(packed) => Packed { bytes: packed, pattern: id.clone() },
+            Ok(packed) => Packed { bytes: packed, pattern: Some(self.id.clone()) },
             Err(_) => Packed { bytes: bytes.to_vec(), pattern: None },
         };
         mails.map(pack).collect()
     }
 }
 
-/// Compresses what is no mail and so follows no pattern.
+/// Compresses what follows no pattern.
 pub(super) fn compress(bytes: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(bytes, LEVEL).unwrap_or_else(|_| bytes.to_vec())
 }
@@ -117,4 +126,38 @@ pub(super) fn decompress(bytes: &[u8], pattern: Option<&DecoderDictionary<'_>>) 
         }
     }
     Ok(mail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(number: usize) -> Vec<u8> {
+        let sentence =
+            |line: usize| format!("Line {} of what every mail of this shop says.\r\n", line * 7919);
+        let own = format!("Your order {number} has a new date.\r\n").repeat(number % 3);
+        ((0..40).map(sentence).collect::<String>() + &own).into_bytes()
+    }
+
+    #[test]
+    fn mails_packed_by_several_threads_after_one_pattern_come_back_and_take_little_room() {
+        let pattern = Pattern::of(&mail(0)).unwrap();
+        let decoder = DecoderDictionary::copy(&mail(0));
+        let batch = |from: usize| {
+            let mails: Vec<_> = (from..from + 50).map(mail).collect();
+            let packed = pattern.pack(mails.iter().map(Vec::as_slice));
+            assert_eq!(packed.len(), mails.len());
+            for (packed, mail) in packed.iter().zip(&mails) {
+                assert_eq!(packed.pattern.as_ref(), Some(&pattern.id));
+                assert_eq!(decompress(&packed.bytes, Some(&decoder)).unwrap(), *mail);
+                assert!(4 * packed.bytes.len() < compress(mail).len(), "{}", packed.bytes.len());
+            }
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let batch = &batch;
+                scope.spawn(move || batch(thread * 1000));
+            }
+        });
+    }
 }

@@ -11,6 +11,10 @@ const MAX_TEXT: usize = 1000;
 /// `text` on one line, without control and invisible direction characters, trimmed and cut at [`MAX_TEXT`]; empty is
 /// None.
 pub fn clean(text: &str) -> Option<String> {
+    let plain = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+    if text.len() <= MAX_TEXT && text.split(' ').all(plain) {
+        return Some(text.to_owned()); // as most are
+    }
     let mut out = String::with_capacity(text.len().min(MAX_TEXT));
     for c in text.chars().take(MAX_TEXT) {
         if c.is_whitespace() || c.is_control() {
@@ -52,17 +56,20 @@ fn runs_left(c: char) -> bool {
 /// `url` if a browser can only take it for a web page.
 pub fn web_link(url: &str) -> Option<String> {
     let url = url.trim();
-    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
-    let web = lower.starts_with("https://") || lower.starts_with("http://");
-    let plain =
-        |c: char| !c.is_whitespace() && !c.is_control() && !turns_direction(c) && !"\"'<>`\\".contains(c);
+    let begins = |with: &str| url.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    let plain = |c: char| match c {
+        '"' | '\'' | '<' | '>' | '`' | '\\' => false,
+        '!'..='~' => true,
+        _ => !c.is_whitespace() && !c.is_control() && !turns_direction(c),
+    };
+    let web = begins("https://") || begins("http://");
     (web && url.len() <= 2000 && url.chars().all(plain)).then(|| url.to_owned())
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986.
 pub fn percent(text: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::with_capacity(2 * text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tera::{Context, ErrorKind, Tera};
+use tera::value::Key;
+use tera::{Context, ErrorKind, Tera, TeraResult, Value};
 
 use super::context::{MailContext, Shop, context};
 use super::error::TemplateError;
@@ -102,10 +103,10 @@ impl TemplateSet {
         let voice = self
             .voice_for(tag, kind)
             .ok_or_else(|| TemplateError::whole(format!("{tag}/{kind}"), "is not among the templates"))?;
-        let variables = Context::from_serialize(mail).map_err(|e| TemplateError::of(kind.as_str(), &e))?;
+        let variables = variables(mail).map_err(|e| TemplateError::of(kind.as_str(), &e))?;
         let part = |part: &str| voice.render(&format!("{kind}/{part}"), &variables);
         let subject = part("subject.txt")?;
-        let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
+        let subject = one_line(&subject);
         if subject.is_empty() {
             let fault = TemplateError::whole(format!("{kind}/subject.txt"), "renders to nothing");
             return Err(voice.located(fault));
@@ -158,26 +159,37 @@ pub(super) fn syntax_fault(file: &str, text: &str, language: &Arc<Language>) -> 
     matches!(error.kind(), ErrorKind::SyntaxError(_)).then(|| TemplateError::of(file, &error))
 }
 
-/// As html templates escape it.
-pub fn escape(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    match tera::escape_html(text, &mut out) {
-        Ok(()) => String::from_utf8(out).unwrap_or_default(),
-        Err(_) => String::new(),
+/// What the templates see.
+fn variables(mail: &MailContext) -> TeraResult<Context> {
+    let mut variables = Context::new();
+    for (name, value) in Value::try_from_serializable(mail)?.into_map().unwrap_or_default() {
+        // As all fields of a struct are called; a copy of each name would cost more than the values.
+        if let Key::Str(name) = name {
+            variables.insert_value(name, value);
+        }
     }
+    Ok(variables)
+}
+
+/// The words of a text, a blank between them.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        line.push_str(if line.is_empty() { "" } else { " " });
+        line.push_str(word);
+    }
+    line
 }
 
 /// Templates may be laid out for reading: trailing blanks go, runs of empty lines become one, the end is one newline.
 fn tidy(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 1);
     let mut blank = true;
-    // Between bytes: a search for a character costs several times as much, and a mail has hundreds of lines.
-    let mut from = 0;
-    while from < text.len() {
-        let end =
-            text.as_bytes()[from..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| from + at);
-        let line = text[from..end].trim_end();
-        from = end + 1;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(line_end(rest));
+        rest = after.strip_prefix('\n').unwrap_or(after);
+        let line = line.trim_end();
         if line.is_empty() && blank {
             continue;
         }
@@ -188,6 +200,14 @@ fn tidy(text: &str) -> String {
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+/// Where the first line ends. In blocks, each looked at as a whole: a mail has hundreds of lines.
+fn line_end(text: &str) -> usize {
+    let (blocks, _) = text.as_bytes().as_chunks::<16>();
+    let no_end = |block: &[u8; 16]| block.iter().fold(true, |none, byte| none & (*byte != b'\n'));
+    let known = blocks.iter().take_while(|block| no_end(block)).count() * 16;
+    text.as_bytes()[known..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| known + at)
 }
 
 fn hash(files: &Files) -> String {

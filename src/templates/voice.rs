@@ -19,6 +19,9 @@ use crate::domain::notice::NoticeKind;
 /// The longest part of a mail: 1 MiB. A template that loops without end stops there.
 pub const MAX_RENDERED: usize = 1 << 20;
 
+/// What a part has room for before it must grow; few are longer.
+const USUAL: usize = 16 << 10;
+
 /// One language's templates.
 pub(super) struct Voice {
     pub language: Arc<Language>,
@@ -69,7 +72,7 @@ impl Voice {
 
     /// The file `name`, rendered; at most [`MAX_RENDERED`] octets.
     pub fn render(&self, name: &str, variables: &Context) -> Result<String, TemplateError> {
-        let mut out = Capped(Vec::with_capacity(4096));
+        let mut out = Capped(Vec::with_capacity(USUAL));
         self.tera.render_to(name, variables, &mut out).map_err(|error| {
             self.located(match error.kind() {
                 ErrorKind::Io(_) => TemplateError::whole(name, "renders to more than 1 MiB"),
@@ -103,6 +106,11 @@ impl Write for Capped {
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())
+    }
+
+    // As each write takes all or fails.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes).map(|_| ())
     }
 
     fn flush(&mut self) -> io::Result<()> {
