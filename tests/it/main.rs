@@ -9,6 +9,7 @@ mod daemon;
 mod daemon_templates;
 mod database;
 mod demo;
+mod descriptors;
 mod digest;
 mod dispatcher;
 mod hostile;
