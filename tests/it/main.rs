@@ -34,6 +34,7 @@ mod story_queue;
 mod story_refusals;
 mod story_relay;
 mod story_suppress;
+mod supervised;
 mod support;
 mod template_check;
 mod templates;
