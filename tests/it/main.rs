@@ -18,6 +18,7 @@ mod intake_files;
 mod kills;
 mod layers;
 mod postfix;
+mod power;
 mod recovery;
 mod replay;
 mod returned;
