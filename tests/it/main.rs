@@ -17,6 +17,7 @@ mod intake_facts;
 mod intake_files;
 mod kills;
 mod layers;
+mod memory;
 mod postfix;
 mod power;
 mod recovery;
