@@ -40,3 +40,4 @@ mod supervised;
 mod support;
 mod template_check;
 mod templates;
+mod years;

@@ -1,6 +1,7 @@
 //! What several tests share: a shop on a simulated clock, its facts, and servers that behave badly on purpose.
 
 pub mod app;
+pub mod book;
 pub mod chance;
 pub mod daemon;
 pub mod disk;
@@ -10,3 +11,4 @@ pub mod mails;
 pub mod postfix;
 pub mod power;
 pub mod smtp;
+pub mod years;
