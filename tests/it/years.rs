@@ -9,6 +9,7 @@ use shipby::config::Config;
 use shipby::domain::calendar::Instant;
 use shipby::domain::fact::Fact;
 use shipby::domain::notice::StatedLine;
+use shipby::domain::order::Order;
 use shipby::domain::schedule::next_look;
 use shipby::simulation::{Moment, Simulation};
 use shipby::store::{Durability, Store};
@@ -59,18 +60,25 @@ impl Shop {
         let mailed = self.mails(now, &moment).await;
         self.book.nobody_is_forgotten(now);
         for sku in &skus {
-            let mut waiting = Vec::new();
-            for number in self.book.queue(sku) {
-                waiting.push(self.sim.store.order(number).await.unwrap().unwrap());
-            }
-            self.book.is_fair(sku, &waiting);
-            for order in &waiting {
-                let next = next_look(order, now, &self.sim.policy);
-                assert!(next.is_none_or(|next| next > now), "order {} is owed more at {now}", order.number);
-            }
+            self.is_fair(sku, now).await;
         }
-        for order in self.sim.store.orders(&mailed).await.unwrap() {
-            let next = next_look(&order, now, &self.sim.policy);
+        self.nothing_is_left(&self.sim.store.orders(&mailed).await.unwrap(), now);
+    }
+
+    /// Looks at who waits for a SKU.
+    async fn is_fair(&self, sku: &str, now: Instant) {
+        let mut waiting = Vec::new();
+        for number in self.book.queue(sku) {
+            waiting.push(self.sim.store.order(number).await.unwrap().unwrap());
+        }
+        self.book.is_fair(sku, &waiting);
+        self.nothing_is_left(&waiting, now);
+    }
+
+    /// Planned a second time, these orders would be owed nothing more.
+    fn nothing_is_left(&self, orders: &[Order], now: Instant) {
+        for order in orders {
+            let next = next_look(order, now, &self.sim.policy);
             assert!(next.is_none_or(|next| next > now), "order {} is owed more at {now}", order.number);
         }
     }
@@ -116,11 +124,7 @@ impl Shop {
         self.book.is_complete();
         let skus: Vec<String> = self.book.skus().map(str::to_owned).collect();
         for sku in &skus {
-            let mut waiting = Vec::new();
-            for number in self.book.queue(sku) {
-                waiting.push(self.sim.store.order(number).await.unwrap().unwrap());
-            }
-            self.book.is_fair(sku, &waiting);
+            self.is_fair(sku, now).await;
         }
         let accepted: i64 =
             self.sim.store.counts().await.unwrap().notices.values().map(|of| of["accepted"]).sum();

@@ -122,24 +122,31 @@ fn text(hex: &str) -> String {
     String::from_utf8_lossy(&octets(hex)).into_owned()
 }
 
-/// The files of a disk: what is safe of each, and what was written since.
+/// The files of a disk.
 #[derive(Default)]
-pub struct Disk(BTreeMap<String, (Vec<u8>, Vec<(usize, Vec<u8>)>)>);
+pub struct Disk(BTreeMap<String, File>);
+
+#[derive(Default)]
+struct File {
+    safe: Vec<u8>,
+    /// What was written since it was synced last, and where.
+    since: Vec<(usize, Vec<u8>)>,
+}
 
 impl Disk {
     /// Takes in what was done to a file.
     pub fn take(&mut self, event: &Event) {
         match event {
             Event::Write { file, at, bytes } => {
-                self.0.entry(file.clone()).or_default().1.push((*at, bytes.clone()));
+                self.0.entry(file.clone()).or_default().since.push((*at, bytes.clone()));
             }
             Event::Truncate { file, length } => {
-                let (safe, since) = self.0.entry(file.clone()).or_default();
+                let File { safe, since } = self.0.entry(file.clone()).or_default();
                 since.iter_mut().for_each(|(at, bytes)| bytes.truncate(length.saturating_sub(*at)));
                 safe.resize(*length, 0);
             }
             Event::Sync { file } => {
-                let Some((safe, since)) = self.0.get_mut(file) else { return };
+                let Some(File { safe, since }) = self.0.get_mut(file) else { return };
                 since.drain(..).for_each(|(at, bytes)| write(safe, at, &bytes));
             }
             Event::Remove { file } => drop(self.0.remove(file)),
@@ -150,7 +157,7 @@ impl Disk {
     /// Lays the files into a folder as they are found after power loss: with nothing that was not synced, or with those
     /// sectors of it that chance has let through.
     pub fn lay_out(&self, folder: &Path, mut chance: Option<&mut Chance>) {
-        for (path, (safe, since)) in &self.0 {
+        for (path, File { safe, since }) in &self.0 {
             let mut content = safe.clone();
             for (at, bytes) in since {
                 let Some(chance) = &mut chance else { continue };
