@@ -25,13 +25,10 @@ use crate::parts;
 use crate::planner;
 use crate::store::{Lock, Store, StoreError};
 use crate::telemetry::{Beat, Supervisor, Watchdog};
-use crate::unit::STOP_SECONDS;
 use standing::Standing;
 use templates::Templates;
 use trouble::Trouble;
 
-/// How long mails in flight may take to finish once we are told to stop.
-const GRACE: Duration = Duration::from_secs(STOP_SECONDS - 10);
 /// The longest a loop may stand still before the service manager is told.
 const STALLED: Duration = Duration::from_secs(120);
 
@@ -115,7 +112,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     let finished = async { while duties.join_next().await.is_some() {} };
     tokio::select! {
         () = finished => {}
-        () = tokio::time::sleep(GRACE) => tracing::warn!("the relay did not answer in time"),
+        () = tokio::time::sleep(config.delivery.grace) => tracing::warn!("the relay did not answer in time"),
         () = signals.told_to_stop() => {}
     }
     duties.shutdown().await;

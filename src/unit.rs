@@ -5,12 +5,14 @@
 
 use std::path::Path;
 
+use crate::config::LONGEST_GRACE;
+
 /// The folder systemd makes and owns for us.
 const STATE: &str = "/var/lib/shipby";
 
-/// Seconds that systemd leaves us to stop. The daemon's own grace must be shorter: it leaves by itself,
-/// with what is not finished marked as in doubt.
-pub const STOP_SECONDS: u64 = 60;
+/// Seconds that systemd leaves us to stop. The daemon's own grace is shorter: it leaves by itself, with what is not
+/// finished marked as in doubt.
+const STOP_SECONDS: u64 = LONGEST_GRACE.as_secs() + 10;
 
 /// The unit for this program, configuration, database and the Maildir of bounces, all as absolute paths.
 ///

@@ -38,6 +38,7 @@ pub const KEYS: &[(&str, &str, Kind)] = &[
     ("delivery", "rate", Kind::Text),
     ("delivery", "blast_limit", Kind::Number),
     ("delivery", "breaker", Kind::Number),
+    ("delivery", "grace", Kind::Text),
     ("delivery", "retry", Kind::List),
     ("smtp", "host", Kind::Text),
     ("smtp", "port", Kind::Number),

@@ -31,6 +31,9 @@ pub use types::{Allowed, Link, LogFormat, Mailbox, Mode, Rate, Security};
 use document::Document;
 use reader::Reader;
 
+/// The most that `[delivery] grace` may be: the unit gives the daemon a little more to stop.
+pub const LONGEST_GRACE: Duration = Duration::from_secs(50);
+
 /// The configuration of one shop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -95,6 +98,8 @@ pub struct Delivery {
     pub breaker: u32,
     /// None: as fast as the server takes it.
     pub rate: Option<Rate>,
+    /// How long mails in flight may take to finish once the daemon is told to stop.
+    pub grace: Duration,
 }
 
 /// The mail server.

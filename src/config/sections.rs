@@ -20,7 +20,7 @@ use super::reader::{Read, Reader};
 use super::secret::{self, Login, Password, Source};
 use super::types::{Allowed, Link, LogFormat, Mailbox, Mode, Pattern, Rate, Security, host, is_loopback};
 use super::words::{self, duration, number, one_of, show_duration, time};
-use super::{Alerts, Bounces, Database, Delivery, Log, Shop, Smtp};
+use super::{Alerts, Bounces, Database, Delivery, LONGEST_GRACE, Log, Shop, Smtp};
 
 /// The sender that the sample file names; nobody is served by mail from it.
 const SAMPLE_SENDER: &str = "orders@example.com";
@@ -95,7 +95,14 @@ pub(super) fn delivery(reader: &mut Reader, sender: &EmailAddress) -> Delivery {
             .unwrap_or(8),
         rate: reader.value("delivery", "rate", default_rate, Rate::read),
         breaker: reader.value("delivery", "breaker", 20, |value| number(value, 1, 10_000)),
+        grace: grace(reader),
     }
+}
+
+fn grace(reader: &mut Reader) -> Duration {
+    let longest = TimeDelta::from_std(LONGEST_GRACE).unwrap_or(TimeDelta::zero());
+    let grace = |value: &Value| duration(value, TimeDelta::seconds(1), longest);
+    reader.value("delivery", "grace", longest, grace).to_std().unwrap_or(LONGEST_GRACE)
 }
 
 fn retry(reader: &mut Reader) -> Retry {

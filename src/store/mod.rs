@@ -138,6 +138,8 @@ fn primary(error: &sqlx::Error) -> Option<i32> {
     error.code()?.parse().ok().map(|code: i32| code & 0xff)
 }
 
+const READERS: u32 = 4;
+
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// How careful the disk is asked to be.
@@ -205,13 +207,16 @@ impl Store {
         let writer = pool()
             .max_connections(1)
             .acquire_timeout(Duration::from_secs(60))
-            .connect_with(base.clone().create_if_missing(true))
+            // A statement's journal in a file of its own is one that can be missing: no descriptor, no room in /var/tmp.
+            .connect_with(base.clone().create_if_missing(true).pragma("temp_store", "MEMORY"))
             .await
             .map_err(opening)?;
         schema::bring_up_to_date(&writer, path, owner).await?;
         let readers = match durability {
             Durability::Full => pool()
-                .max_connections(4)
+                .max_connections(READERS)
+                // A daemon that can open nothing more goes on with what it has.
+                .min_connections(if owner.is_some() { READERS } else { 0 })
                 .connect_with(base.pragma("query_only", "ON"))
                 .await
                 .map_err(opening)?,

@@ -88,8 +88,8 @@ async fn told_to_stop_it_finishes_the_mail_in_flight() {
     assert_eq!(catcher.count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn told_twice_it_leaves_a_hung_relay_and_the_mail_is_in_doubt() {
+/// A relay that never answers after the dot, and what tells when it is there.
+async fn hanging() -> (Arc<Notify>, Catcher) {
     let at_the_dot = Arc::new(Notify::new());
     let reached = at_the_dot.clone();
     let script = Script::new(move |dialogue| match dialogue.phase {
@@ -99,7 +99,12 @@ async fn told_twice_it_leaves_a_hung_relay_and_the_mail_is_in_doubt() {
         }
         _ => Answer::Usual,
     });
-    let catcher = Catcher::start(script).await.unwrap();
+    (at_the_dot, Catcher::start(script).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_twice_it_leaves_a_hung_relay_and_the_mail_is_in_doubt() {
+    let (at_the_dot, catcher) = hanging().await;
     let house = House::live(catcher.addr().port());
     let mut daemon = house.serve();
     let store = house.store().await;
@@ -111,6 +116,24 @@ async fn told_twice_it_leaves_a_hung_relay_and_the_mail_is_in_doubt() {
     assert_eq!(daemon.ended().code(), Some(0));
     let timeline = store.timeline("1").await.unwrap();
     assert_eq!(timeline[0].state, "in_doubt");
+    assert!(timeline[0].next_try().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_once_it_leaves_a_hung_relay_when_its_grace_is_over_and_the_mail_is_in_doubt() {
+    let (at_the_dot, catcher) = hanging().await;
+    let house = House::live(catcher.addr().port());
+    let mut daemon = house.start_with(&[("SHIPBY__DELIVERY__GRACE", "1s")]);
+    house.hear("READY=1");
+    let store = house.store().await;
+    record(&store, [order("1")]).await;
+    tokio::time::timeout(LONG, at_the_dot.notified()).await.unwrap();
+    daemon.signal("TERM");
+    house.hear("STOPPING=1");
+    house.hear_log("the relay did not answer in time");
+    assert_eq!(daemon.ended().code(), Some(0));
+    let timeline = store.timeline("1").await.unwrap();
+    assert_eq!((timeline[0].state.as_str(), timeline[0].attempts), ("in_doubt", 1));
     assert!(timeline[0].next_try().is_some());
 }
 

@@ -183,7 +183,7 @@ async fn a_newer_schema_ends_the_start_with_both_versions_and_nothing_is_touched
 }
 
 /// A database as an older shipby made it, with a pause on it.
-async fn older(path: &Path) {
+pub async fn older(path: &Path) {
     let mut conn = raw(path).await;
     sqlx::migrate!().run_to(7, &mut conn).await.unwrap();
     let pause = "insert into pauses (scope, subject, reason, since) values ('all', '', 'stock count', 1)";
@@ -191,7 +191,7 @@ async fn older(path: &Path) {
     conn.close().await.unwrap();
 }
 
-async fn version(path: &Path) -> i64 {
+pub async fn version(path: &Path) -> i64 {
     let newest = "select max(version) from _sqlx_migrations";
     sqlx::query_scalar(newest).fetch_one(&mut raw(path).await).await.unwrap()
 }

@@ -1,10 +1,8 @@
 //! The built binary killed without a warning, again and again, at random moments.
 //!
-//! A seed decides the moments; it is shown when a test fails. What the scheduler makes of them is chance all the same.
+//! Chance decides the moments, and what the scheduler makes of them.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::ops::Range;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -19,44 +17,13 @@ use shipby::simulation::Simulation;
 use shipby::store::Store;
 use sqlx::{Connection, SqliteConnection};
 
+use crate::support::chance::Chance;
 use crate::support::daemon::{House, record, until};
 use crate::support::facts::{line, order_of};
 
 const LONG: Duration = Duration::from_secs(30);
 /// Connections of a live house.
 const CONNECTIONS: usize = 8;
-
-/// Random numbers enough for this (SplitMix64), shown with its seed when a test panics.
-struct Chance {
-    seed: u64,
-    state: u64,
-}
-
-impl Chance {
-    fn new() -> Self {
-        let seed = RandomState::new().build_hasher().finish();
-        Self { seed, state: seed }
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    fn millis(&mut self, range: Range<u64>) -> Duration {
-        Duration::from_millis(range.start + self.below(range.end - range.start))
-    }
-}
-
-impl Drop for Chance {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("the moments came from the seed {}", self.seed);
-        }
-    }
-}
 
 /// How many confirmations are in a state.
 async fn count(store: &Store, state: &str) -> usize {

@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("bell", &["domain"]),
     ("telemetry", &["config"]),
-    ("unit", &[]),
+    ("unit", &["config"]),
     ("wording", &[]),
     ("store", &["domain"]),
     ("templates", &["domain"]),

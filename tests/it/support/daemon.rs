@@ -75,7 +75,7 @@ impl House {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shipby"));
         command.arg("--config").arg(self.config()).arg("serve");
-        command.env("NOTIFY_SOCKET", self.folder.path().join("notify")).env_remove("RUST_LOG");
+        command.env("NOTIFY_SOCKET", self.notify_socket()).env_remove("RUST_LOG");
         command
     }
 
@@ -88,9 +88,15 @@ impl House {
 
     /// Starts the daemon and waits for nothing.
     pub fn start(&self) -> Daemon {
+        self.start_with(&[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(&self, env: &[(&str, &str)]) -> Daemon {
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
-        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        Daemon { child }
+        let mut command = self.command();
+        command.envs(env.iter().copied());
+        Daemon { child: command.stdout(Stdio::null()).stderr(log).spawn().unwrap() }
     }
 
     /// Waits until the manager was told this; what comes before is passed over.
@@ -115,6 +121,20 @@ impl House {
         panic!("the daemon never said {wanted}; its log:\n{}", self.log());
     }
 
+    /// What the manager is told next; None if that is nothing for so long.
+    pub fn next_word(&self, within: Duration) -> Option<String> {
+        let mut buffer = [0; 4096];
+        self.manager.set_read_timeout(Some(within)).unwrap();
+        let heard = self.manager.recv(&mut buffer).ok();
+        self.manager.set_read_timeout(Some(PATIENCE)).unwrap();
+        heard.map(|length| String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned())
+    }
+
+    /// Where the manager listens.
+    pub fn notify_socket(&self) -> PathBuf {
+        self.folder.path().join("notify")
+    }
+
     /// Waits until the log of the daemon started last has these words.
     pub fn hear_log(&self, words: &str) {
         let end = Instant::now() + PATIENCE;
@@ -135,8 +155,12 @@ impl House {
 }
 
 impl Daemon {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 

@@ -1,10 +1,14 @@
 //! What several tests share: a shop on a simulated clock, its facts, and servers that behave badly on purpose.
 
 pub mod app;
+pub mod book;
+pub mod chance;
 pub mod daemon;
 pub mod disk;
 pub mod facts;
 pub mod front;
 pub mod mails;
 pub mod postfix;
+pub mod power;
 pub mod smtp;
+pub mod years;
