@@ -18,7 +18,7 @@ pub struct Counts {
 }
 
 /// Orders scheduled in one transaction.
-const BATCH: u32 = 1_000;
+const BATCH: u32 = 2_000;
 /// Orders woken in one step after the policy changed.
 const WAKE: u32 = 10_000;
 

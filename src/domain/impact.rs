@@ -75,6 +75,21 @@ impl Impact {
         }
     }
 
+    /// Takes in what younger orders come to.
+    pub fn absorb(&mut self, younger: Self) {
+        self.orders += younger.orders;
+        self.unaffected += younger.unaffected;
+        self.no_address += younger.no_address;
+        for (kind, mails) in younger.mails {
+            let all = self.mails.entry(kind).or_insert(Mails { count: 0, ..mails });
+            all.count += mails.count;
+            all.first_at = all.first_at.min(mails.first_at);
+            all.last_at = all.last_at.max(mails.last_at);
+        }
+        self.examples.extend(younger.examples);
+        self.examples.truncate(EXAMPLES);
+    }
+
     /// Takes in a notice that is due at `at`.
     pub fn note(&mut self, kind: NoticeKind, at: Instant) {
         let mails = self.mails.entry(kind).or_insert(Mails { count: 0, first_at: at, last_at: at });

@@ -1,9 +1,10 @@
 //! Queues covered anew: each dirty SKU is walked once, and only orders whose cover truly changed are woken.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use chrono::TimeDelta;
-use serde::Serialize;
+use chrono::{NaiveDate, TimeDelta};
+use serde::Deserialize;
 use sqlx::SqliteConnection;
 
 use super::hold;
@@ -15,33 +16,40 @@ use crate::domain::fact::ChangeReason;
 use crate::domain::policy::Policy;
 use crate::domain::supply::{Arrival, Cover, cover};
 
-#[derive(sqlx::FromRow)]
+/// A line in its queue.
+#[derive(Deserialize)]
 struct QueueRow {
-    order_number: String,
-    id: String,
+    order: String,
+    line: String,
     open_units: u32,
     cover: String,
 }
 
 /// A line whose cover is another than before.
-#[derive(Serialize)]
-pub(super) struct CoverRow {
+pub(super) struct Served {
     pub order: String,
     pub line: String,
-    pub cover: String,
-    pub covered: bool,
-    /// What ops said about it, as JSON.
+    pub by: Arc<Change>,
+}
+
+/// From what to what the cover of some lines changed; neighbours in a queue mostly share it.
+pub(super) struct Change {
+    pub cover: Cover,
+    text: String,
+    /// The day that the cover before led to.
+    was: Option<NaiveDate>,
+    /// What ops said about it.
     pub reason: Option<String>,
     /// The order is to be looked at.
     pub wake: bool,
     /// Its date moved and may move again.
-    pub moved: bool,
+    moved: bool,
 }
 
 /// A queue walked once, nothing saved yet.
 #[derive(Default)]
 pub(super) struct Walk {
-    pub changed: Vec<CoverRow>,
+    pub changed: Vec<Served>,
     cause: hold::Cause,
 }
 
@@ -76,18 +84,34 @@ async fn cover_sku(
     policy: &Policy,
 ) -> Result<()> {
     let Walk { changed, cause } = walk(conn, sku, first, policy).await?;
-    let woken: HashSet<&str> = changed.iter().filter(|row| row.wake).map(|row| row.order.as_str()).collect();
+    let woken: Vec<Woken> = changed.chunk_by(|a, b| a.order == b.order).filter_map(woken).collect();
     let batch =
         if woken.len() > policy.blast_limit { Some(hold::open(conn, sku, &cause, now).await?) } else { None };
-    for chunk in changed.chunks(5_000) {
-        let change = Change { first, last, now, batch, settle: policy.settle };
-        save_covers(conn, chunk, &change).await?;
+    let moment = Moment { first, last, now, batch, settle: policy.settle };
+    for chunk in changed.chunks(CHUNK) {
+        save_covers(conn, chunk).await?;
+    }
+    for chunk in woken.chunks(CHUNK) {
+        wake(conn, chunk, &moment).await?;
     }
     Ok(())
 }
 
-/// What changed a queue.
-struct Change {
+/// Rows that are written with one statement.
+const CHUNK: usize = 5_000;
+
+/// An order to be looked at, whether a date of it moved, and whether more than that changed.
+type Woken<'a> = (&'a str, bool, bool);
+
+/// What the changed lines of one order come to, if it is to be looked at.
+fn woken(lines: &[Served]) -> Option<Woken<'_>> {
+    let wake = || lines.iter().filter(|line| line.by.wake);
+    let order = wake().next()?.order.as_str();
+    Some((order, wake().any(|line| line.by.moved), wake().any(|line| !line.by.moved)))
+}
+
+/// When a queue changed.
+struct Moment {
     /// When it changed first and last since it was walked.
     first: Instant,
     last: Instant,
@@ -104,11 +128,14 @@ pub(super) async fn walk(
     since: Instant,
     policy: &Policy,
 ) -> Result<Walk> {
-    const QUEUE: &str = "select order_number, id, open_units, cover from lines
-        where sku = $1 and open_units > 0 and kind <> 'in_stock' order by placed_at, order_number, position";
+    // One value: every row that crosses over from SQLite costs time.
+    const QUEUE: &str = "select json_group_array(json_array(order_number, id, open_units, cover)) from
+        (select order_number, id, open_units, cover from lines
+            where sku = $1 and open_units > 0 and kind <> 'in_stock' order by placed_at, order_number, position)";
     const SHIPPED: &str =
         "select coalesce(sum(shipped), 0) from lines where sku = $1 and shipped > 0 and kind <> 'in_stock'";
-    let queue: Vec<QueueRow> = sqlx::query_as(QUEUE).bind(sku).fetch_all(&mut *conn).await?;
+    let queue: String = sqlx::query_scalar(QUEUE).bind(sku).fetch_one(&mut *conn).await?;
+    let queue: Vec<QueueRow> = json("a queue", &queue)?;
     if queue.is_empty() {
         return Ok(Walk::default());
     }
@@ -132,40 +159,71 @@ pub(super) async fn walk(
         supplies.into_iter().map(super::supply::SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
     let units: Vec<u32> = queue.iter().map(|row| row.open_units).collect();
     let covers = cover(&units, &arrivals, shipped, &incoming);
+    let changed = compare(queue, &covers, reason.as_deref(), &mut cause)?;
+    Ok(Walk { changed, cause })
+}
+
+/// The lines of a queue that are served otherwise than before.
+fn compare(
+    queue: Vec<QueueRow>,
+    covers: &[Cover],
+    reason: Option<&str>,
+    cause: &mut hold::Cause,
+) -> Result<Vec<Served>> {
     let mut changed = Vec::new();
-    for (row, new) in queue.into_iter().zip(&covers) {
+    // Of the line before: what it had, what it has, and what that comes to.
+    let mut known: Option<(String, &Cover, Option<Arc<Change>>)> = None;
+    for (row, new) in queue.into_iter().zip(covers) {
+        let by = match &known {
+            Some((had, has, by)) if *had == row.cover && *has == new => by.clone(),
+            _ => {
+                let by = Change::between(&row.cover, new, reason)?.map(Arc::new);
+                if let Some(by) = by.iter().find(|by| by.wake) {
+                    cause.moves(by.was, new.date());
+                }
+                known = Some((row.cover, new, by.clone()));
+                by
+            }
+        };
+        changed.extend(by.map(|by| Served { order: row.order, line: row.line, by }));
+    }
+    Ok(changed)
+}
+
+impl Change {
+    /// None: there is none.
+    fn between(had: &str, new: &Cover, reason: Option<&str>) -> Result<Option<Self>> {
         let text = to_json(new);
-        if text == row.cover {
-            continue;
+        if text == had {
+            return Ok(None);
         }
-        let old: Cover = json("a cover", &row.cover)?;
+        let old: Cover = json("a cover", had)?;
         let moved = old.date_moves_to(new);
         let wake = moved
             || old.is_received() != new.is_received()
             || (old == Cover::Nothing) != (*new == Cover::Nothing);
-        if wake {
-            cause.moves(old.date(), new.date());
-        }
-        changed.push(CoverRow {
-            order: row.order_number,
-            line: row.id,
-            cover: text,
-            covered: *new != Cover::Nothing,
-            reason: reason.clone().filter(|_| moved),
-            wake,
-            moved,
-        });
+        let reason = reason.filter(|_| moved).map(str::to_owned);
+        Ok(Some(Self { cover: new.clone(), text, was: old.date(), reason, wake, moved }))
     }
-    Ok(Walk { changed, cause })
 }
 
-async fn save_covers(conn: &mut SqliteConnection, rows: &[CoverRow], change: &Change) -> Result<()> {
+async fn save_covers(conn: &mut SqliteConnection, changed: &[Served]) -> Result<()> {
     const LINES: &str = "update lines set cover = new.cover, ever_covered = ever_covered or new.covered,
             reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
-        from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'cover' as cover,
-            value ->> 'covered' as covered, value ->> 'reason' as reason, value ->> 'moved' as moved
-            from jsonb_each($1)) as new
+        from (select value ->> 0 as number, value ->> 1 as line, value ->> 2 as cover, value ->> 3 as covered,
+            value ->> 4 as reason, value ->> 5 as moved from jsonb_each($1)) as new
         where lines.order_number = new.number and lines.id = new.line";
+    let rows: Vec<_> = changed
+        .iter()
+        .map(|Served { order, line, by }| {
+            (order, line, &by.text, by.cover != Cover::Nothing, &by.reason, by.moved)
+        })
+        .collect();
+    sqlx::query(LINES).bind(to_json(&rows)).execute(conn).await?;
+    Ok(())
+}
+
+async fn wake(conn: &mut SqliteConnection, woken: &[Woken<'_>], moment: &Moment) -> Result<()> {
     // A date that moved is looked at when it has settled (`View::settled_at`), and at once only where more changed
     // than dates, or something is under way that may state another.
     const ORDERS: &str = "update orders set revision = revision + 1,
@@ -176,13 +234,11 @@ async fn save_covers(conn: &mut SqliteConnection, rows: &[CoverRow], change: &Ch
             settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end,
             hold_batch = case when $5 is not null and confirmed then $5 else hold_batch end,
             hold_kind = case when $5 is not null and confirmed then null else hold_kind end
-        from (select value ->> 'order' as number, max(value ->> 'moved') as moved,
-            max(not value ->> 'moved') as at_once from jsonb_each($1) where value ->> 'wake' group by 1) as new
+        from (select value ->> 0 as number, value ->> 1 as moved, value ->> 2 as at_once from jsonb_each($1)) as new
         where orders.number = new.number";
-    let text = to_json(rows);
-    sqlx::query(LINES).bind(&text).execute(&mut *conn).await?;
-    let Change { first, last, now, settle, batch } = change;
-    let orders = sqlx::query(ORDERS).bind(&text).bind(millis(*now)).bind(millis(*first)).bind(millis(*last));
-    orders.bind(*batch).bind(millis(*last + *settle)).execute(conn).await?;
+    let Moment { first, last, now, batch, settle } = moment;
+    let orders = sqlx::query(ORDERS).bind(to_json(woken)).bind(millis(*now));
+    let orders = orders.bind(millis(*first)).bind(millis(*last)).bind(*batch).bind(millis(*last + *settle));
+    orders.execute(conn).await?;
     Ok(())
 }

@@ -1,11 +1,15 @@
 //! What a supply or a receipt would mail: the fact is recorded, its queue walked, its orders played forward, and all
 //! of it taken back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::iter::Peekable;
+use std::sync::Arc;
 
-use super::cover::{CoverRow, walk};
+use sqlx::SqliteConnection;
+
+use super::cover::{Served, walk};
 use super::facts::{Book, Entry, Recorded};
-use super::load::load;
+use super::load::{aside, load_text, parse};
 use super::rows::json;
 use super::{Result, Store};
 use crate::domain::apply::Notify;
@@ -14,8 +18,9 @@ use crate::domain::impact::Impact;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 
-/// Orders played forward at one time.
-const STEP: usize = 1_000;
+/// Lines whose orders are played forward at one time, and how many such pieces are while the next is loaded.
+const PIECE: usize = 500;
+const AT_ONCE: usize = 2;
 
 impl Store {
     /// What recording a fact about a supply would come to, and whom it would mail. Nothing is changed.
@@ -26,36 +31,67 @@ impl Store {
         let mut book = Book::open(&mut tx, entries, now, Notify::All).await?;
         let recorded = book.enter(&entry.fact);
         book.save(&mut tx).await?;
+        let policy = Arc::new(policy.clone());
         for sku in book.skus() {
-            let walked = walk(&mut tx, sku, now, policy).await?;
-            let mut by_order: HashMap<&str, Vec<&CoverRow>> = HashMap::new();
-            let mut numbers = Vec::new();
-            for row in walked.changed.iter().filter(|row| row.wake) {
-                let rows = by_order.entry(row.order.as_str()).or_default();
-                if rows.is_empty() {
-                    numbers.push(row.order.clone());
-                }
-                rows.push(row);
-            }
-            for step in numbers.chunks(STEP) {
-                let mut loaded: HashMap<String, Order> = load(&mut tx, step)
-                    .await?
-                    .into_iter()
-                    .map(|l| (l.order.number.clone(), l.order))
-                    .collect();
-                for number in step {
-                    let Some(mut order) = loaded.remove(number) else { continue };
-                    for row in by_order.get(number.as_str()).into_iter().flatten() {
-                        let reason =
-                            row.reason.as_deref().map(|reason| json("a reason", reason)).transpose()?;
-                        order.serve(&row.line, json("a cover", &row.cover)?, reason.unwrap_or_default(), now);
-                    }
-                    order.hold = None;
-                    impact.add(&order, now, policy);
-                }
-            }
+            let mut changed = walk(&mut tx, sku, now, &policy).await?.changed;
+            changed.retain(|line| line.by.wake);
+            impact.absorb(play_all(&mut tx, changed, now, &policy).await?);
         }
         tx.rollback().await?;
         Ok((recorded, impact))
     }
+}
+
+/// Plays the orders of lines forward in pieces, oldest first.
+async fn play_all(
+    conn: &mut SqliteConnection,
+    changed: Vec<Served>,
+    now: Instant,
+    policy: &Arc<Policy>,
+) -> Result<Impact> {
+    let mut impact = Impact::default();
+    let mut playing = VecDeque::new();
+    let mut changed = changed.into_iter().peekable();
+    while let Some(piece) = next_piece(&mut changed) {
+        let numbers: Vec<&str> = piece.iter().map(|line| line.order.as_str()).collect();
+        let found = load_text(conn, &numbers).await?;
+        let policy = policy.clone();
+        playing.push_back(aside(move || play(&found, &piece, now, &policy)));
+        if playing.len() > AT_ONCE
+            && let Some(first) = playing.pop_front()
+        {
+            impact.absorb(first.await?);
+        }
+    }
+    for rest in playing {
+        impact.absorb(rest.await?);
+    }
+    Ok(impact)
+}
+
+/// Some lines from the front; those of one order are neighbours and stay together. None at the end.
+fn next_piece(changed: &mut Peekable<impl Iterator<Item = Served>>) -> Option<Vec<Served>> {
+    let mut piece: Vec<Served> = changed.by_ref().take(PIECE).collect();
+    let last = piece.last()?.order.clone();
+    while let Some(line) = changed.next_if(|line| line.order == last) {
+        piece.push(line);
+    }
+    Some(piece)
+}
+
+/// Orders as they would stand after the change, played forward.
+fn play(found: &str, changed: &[Served], now: Instant, policy: &Policy) -> Result<Impact> {
+    let mut impact = Impact::default();
+    let loaded = parse(found)?.into_iter().map(|loaded| (loaded.order.number.clone(), loaded.order));
+    let mut orders: HashMap<String, Order> = loaded.collect();
+    for lines in changed.chunk_by(|a, b| a.order == b.order) {
+        let Some(mut order) = lines.first().and_then(|line| orders.remove(&line.order)) else { continue };
+        for Served { line, by, .. } in lines {
+            let reason = by.reason.as_deref().map(|reason| json("a reason", reason)).transpose()?;
+            order.serve(line, by.cover.clone(), reason.unwrap_or_default(), now);
+        }
+        order.hold = None;
+        impact.add(&order, now, policy);
+    }
+    Ok(impact)
 }

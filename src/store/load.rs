@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
+use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::rows::{
-    HEARD_COLUMNS, LINE_COLUMNS, NEWS_COLUMNS, NOTICE_COLUMNS, ORDER_COLUMNS, OrderRow, json, object, pairs,
-    to_json,
+    HEARD_COLUMNS, LINE_COLUMNS, NEWS_COLUMNS, NOTICE_COLUMNS, ORDER_COLUMNS, OrderRow, json, to_json,
 };
 use super::suppressions::SUPPRESSION_COLUMNS;
 use super::{Result, Store};
@@ -48,50 +48,59 @@ impl Store {
 /// one value, for every row and column that crosses over from SQLite costs time.
 static WHOLE: LazyLock<String> = LazyLock::new(|| {
     let news = format!(
-        "select json_group_array({}) from news where order_number = orders.number and not told",
-        object(NEWS_COLUMNS)
+        "select json_group_array(json_array({NEWS_COLUMNS})) from news where order_number = orders.number and not told"
     );
     let under_way = format!(
-        "select {} from notices where order_number = orders.number and (next_try_at is not null or state = 'sending')",
-        object(NOTICE_COLUMNS)
+        "select json_array({NOTICE_COLUMNS}) from notices
+        where order_number = orders.number and (next_try_at is not null or state = 'sending')"
     );
     let superseded = "select json_group_array(occasion) from notices where order_number = orders.number
         and (state in ('superseded', 'bounced', 'failed', 'in_doubt', 'held', 'skipped') or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded'))
         and next_try_at is null and state <> 'sending'";
     let suppressed =
-        format!("select {} from suppressions where address = orders.email", object(SUPPRESSION_COLUMNS));
-    orders(&format!(
-        ", 'news', ({news}), 'under_way', ({under_way}), 'superseded', ({superseded}), 'suppressed', ({suppressed})"
-    ))
+        format!("select json_array({SUPPRESSION_COLUMNS}) from suppressions where address = orders.email");
+    orders(&format!(", ({news}), ({under_way}), ({superseded}), ({suppressed})"))
 });
 
 /// The orders of a list with their lines only.
 static PLAIN: LazyLock<String> = LazyLock::new(|| orders(""));
 
 fn orders(hanging: &str) -> String {
-    let (order, heard) = (pairs(ORDER_COLUMNS), object(HEARD_COLUMNS));
     let lines = format!(
-        "select json_group_array({}) from lines where order_number = orders.number",
-        object(LINE_COLUMNS)
+        "select json_group_array(json_array({LINE_COLUMNS})) from lines where order_number = orders.number"
     );
     format!(
-        "select json_group_array(json_object({order}, 'heard', {heard}, 'lines', ({lines}){hanging}))
+        "select json_group_array(json_array({ORDER_COLUMNS}, json_array({HEARD_COLUMNS}), ({lines}){hanging}))
         from orders where number in (select value from json_each($1))"
     )
 }
 
 /// Loads orders with all that the rules may know.
 pub(super) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Result<Vec<Loaded>> {
-    read(conn, &WHOLE, &to_json(numbers)).await
+    parse(&load_text(conn, numbers).await?)
+}
+
+/// The same, not read yet: what another thread can do while the database goes on.
+pub(super) async fn load_text<N: Serialize>(conn: &mut SqliteConnection, numbers: &[N]) -> Result<String> {
+    Ok(sqlx::query_scalar(WHOLE.as_str()).bind(to_json(numbers)).fetch_one(conn).await?)
 }
 
 /// Loads orders with their lines only: all that a fact needs.
 pub(super) async fn load_plain(conn: &mut SqliteConnection, wanted: &str) -> Result<Vec<Loaded>> {
-    read(conn, &PLAIN, wanted).await
+    let found: String = sqlx::query_scalar(PLAIN.as_str()).bind(wanted).fetch_one(conn).await?;
+    parse(&found)
 }
 
-async fn read(conn: &mut SqliteConnection, sql: &'static str, wanted: &str) -> Result<Vec<Loaded>> {
-    let found: String = sqlx::query_scalar(sql).bind(wanted).fetch_one(conn).await?;
-    let rows: Vec<OrderRow> = json("orders", &found)?;
+/// Reads what [`load_text`] loaded.
+pub(super) fn parse(found: &str) -> Result<Vec<Loaded>> {
+    let rows: Vec<OrderRow> = json("orders", found)?;
     rows.into_iter().map(|row| Ok(Loaded { revision: row.revision, order: row.into_order()? })).collect()
+}
+
+/// Does `work` on a thread of its own from now on, while the database is asked something else.
+pub(super) fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> impl Future<Output = Result<T>> {
+    let running = tokio::task::spawn_blocking(work);
+    async { running.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())) }
 }

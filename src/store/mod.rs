@@ -23,6 +23,7 @@ macro_rules! state_before {
 }
 
 mod aftermath;
+mod batch;
 mod bodies;
 mod bounces;
 mod cover;
@@ -282,7 +283,8 @@ impl Store {
             .chain_update([0])
             .chain_update(&notice.occasion)
             .finalize();
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("{number:016x}")
     }
 
     /// What the tokens in envelope senders are proved with.

@@ -2,20 +2,23 @@
 //!
 //! Each method works on facts nobody else can change meanwhile: load, decide, save are one transaction.
 
-use std::collections::HashSet;
+use std::slice::Chunks;
+use std::sync::Arc;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
+use super::batch::Batch;
 use super::hold::{HeldBatch, close_counted};
-use super::load::{Loaded, load};
-use super::rows::{HeardRow, NoticeRow, to_json};
+use super::load::{aside, load_text};
+use super::rows::{json, to_json};
 use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::notice::{Decision, NoticeKind, NoticeState};
-use crate::domain::order::Order;
 use crate::domain::policy::Policy;
-use crate::domain::schedule::{Schedule, schedule};
+
+/// Orders that are loaded, scheduled and saved together.
+const PIECE: usize = 250;
 
 /// A notice that was put into the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,29 +74,30 @@ impl Store {
         Ok(sqlx::query_as(WORK).bind(millis(now)).fetch_one(&self.readers).await?)
     }
 
-    /// Schedules up to `most` due orders and saves what follows.
+    /// Schedules up to `most` due orders and saves what follows. While a piece of them is scheduled on another thread,
+    /// SQLite saves the one before and loads the next.
     pub async fn plan_due(&self, now: Instant, policy: &Policy, most: u32) -> Result<Planning> {
-        // A fact may have come in since the queues were walked: its orders wait for the next walk.
-        const DUE: &str = "select number, exists (select 1 from batches where state = 'counting')
-            from orders o where plan_at <= $1
-                and not exists (select 1 from dirty_skus d join lines l on l.sku = d.sku where l.order_number = o.number)
-            order by plan_at, number limit $2";
         let mut tx = self.begin().await?;
-        let due: Vec<(String, bool)> =
-            sqlx::query_as(DUE).bind(millis(now)).bind(most).fetch_all(&mut *tx).await?;
-        let Some((_, counting)) = due.first() else { return Ok(Planning::default()) };
-        let counting = *counting;
-        let numbers: Vec<String> = due.into_iter().map(|(number, _)| number).collect();
-        let loaded = load(&mut tx, &numbers).await?;
-        let mut batch = Batch::default();
-        for Loaded { mut order, .. } in loaded {
-            let plan = schedule(&order, now, policy);
-            batch.take(self, &mut order, plan);
+        let (numbers, counting) = due(&mut tx, now, most).await?;
+        if numbers.is_empty() {
+            return Ok(Planning::default());
         }
-        batch.save(&mut tx, now).await?;
+        let desk = Arc::new((self.clone(), policy.clone()));
+        let mut queued = Vec::new();
+        let mut ready = Batch::default();
+        let mut pieces = numbers.chunks(PIECE);
+        let mut found = next_piece(&mut tx, &mut pieces).await?;
+        while let Some(text) = found {
+            let desk = desk.clone();
+            let thinking = aside(move || Batch::of(&text, &desk.0, now, &desk.1));
+            queued.extend(ready.save(&mut tx, now).await?);
+            found = next_piece(&mut tx, &mut pieces).await?;
+            ready = thinking.await?;
+        }
+        queued.extend(ready.save(&mut tx, now).await?);
         let held = if counting { close_counted(&mut tx, now, policy).await? } else { Vec::new() };
         tx.commit().await?;
-        Ok(Planning { orders: numbers.len(), queued: batch.planned, held })
+        Ok(Planning { orders: numbers.len(), queued, held })
     }
 
     /// Takes open orders as they stand, as if imported now: nothing about the past is mailed, and what was captured or
@@ -138,42 +142,6 @@ impl Store {
     }
 }
 
-/// What a batch of schedules comes to, ready to be saved with one statement each.
-#[derive(Default)]
-struct Batch {
-    planned: Vec<Planned>,
-    decided: Vec<(String, Decision)>,
-    notices: Vec<NoticeRow>,
-    superseded: Vec<SupersededRow>,
-    heard: Vec<PlanRow>,
-    tried: Vec<TriedRow>,
-    silent: Vec<SilentRow>,
-}
-
-#[derive(Serialize)]
-struct SupersededRow {
-    id: String,
-    reason: &'static str,
-    by: Option<String>,
-}
-
-#[derive(Serialize)]
-struct PlanRow {
-    number: String,
-    plan_at: Option<i64>,
-    hold_batch: Option<i64>,
-    hold_kind: Option<&'static str>,
-    #[serde(flatten)]
-    heard: HeardRow,
-}
-
-#[derive(Serialize)]
-struct TriedRow {
-    order: String,
-    line: String,
-    tried: Option<String>,
-}
-
 #[derive(Serialize)]
 pub(super) struct SilentRow {
     pub order: String,
@@ -191,72 +159,25 @@ pub(super) struct DecisionRow<'a> {
     pub by: Option<&'a str>,
 }
 
-impl Batch {
-    fn take(&mut self, store: &Store, order: &mut Order, plan: Schedule) {
-        let number = &order.number;
-        if let (Some(reason), Some(old)) = (plan.superseded, &order.under_way) {
-            let by = plan.due.as_ref().map(|notice| notice.occasion.clone());
-            self.superseded.push(SupersededRow { id: old.id.clone(), reason: reason.as_str(), by });
-            if old.doubtful {
-                let mut after = order.clone();
-                after.adopt(&plan, |_| String::new());
-                self.tried.extend(after.lines.iter().map(|line| TriedRow {
-                    order: number.clone(),
-                    line: line.id.clone(),
-                    tried: line.tried.as_ref().map(to_json),
-                }));
-            }
-        }
-        self.silent.extend(plan.silent.iter().map(|key| SilentRow {
-            order: number.clone(),
-            kind: key.kind,
-            id: key.id.clone(),
-        }));
-        self.decided.extend(plan.dropped.iter().map(|decision| (number.clone(), decision.clone())));
-        self.heard.push(PlanRow {
-            number: number.clone(),
-            plan_at: plan.plan_at.map(millis),
-            hold_batch: plan.hold.map(|hold| hold.batch),
-            hold_kind: plan.hold.and_then(|hold| hold.kind).map(NoticeKind::as_str),
-            heard: HeardRow::from_heard(&plan.heard),
-        });
-        if let Some(notice) = plan.due {
-            let id = store.notice_id(number, &notice);
-            self.notices.push(NoticeRow::from_notice(id.clone(), number, &notice));
-            self.planned.push(Planned { order: number.clone(), id, kind: notice.kind });
-        }
-    }
+/// The numbers of up to `most` orders that are due, and whether the blast guard is counting.
+async fn due(conn: &mut SqliteConnection, now: Instant, most: u32) -> Result<(Vec<String>, bool)> {
+    // A fact may have come in since the queues were walked: its orders wait for the next walk. There nearly never is
+    // one, and then no order is asked for its lines.
+    const DUE: &str =
+        "select json_group_array(number), exists (select 1 from batches where state = 'counting')
+        from (select number from orders o where plan_at <= $1
+            and (not exists (select 1 from dirty_skus) or not exists (select 1 from dirty_skus d
+                join lines l on l.sku = d.sku where l.order_number = o.number))
+            order by plan_at, number limit $2)";
+    let due: (String, bool) = sqlx::query_as(DUE).bind(millis(now)).bind(most).fetch_one(conn).await?;
+    Ok((json("the numbers of orders", &due.0)?, due.1))
+}
 
-    async fn save(&mut self, conn: &mut SqliteConnection, now: Instant) -> Result<()> {
-        if !self.superseded.is_empty() {
-            let supersede = sqlx::query(SUPERSEDE).bind(to_json(&self.superseded)).bind(millis(now));
-            supersede.execute(&mut *conn).await?;
-        }
-        if !self.notices.is_empty() {
-            let insert = sqlx::query_scalar(INSERT_NOTICES).bind(to_json(&self.notices));
-            let inserted: HashSet<String> = insert.fetch_all(&mut *conn).await?.into_iter().collect();
-            self.planned.retain(|planned| {
-                let is_new = inserted.contains(&planned.id);
-                if !is_new {
-                    // Once mailed is mailed; but a rule that names an occasion twice keeps somebody waiting.
-                    tracing::error!(
-                        order = planned.order,
-                        notice = planned.id,
-                        "this notice is due, and its occasion is used up: it will not be mailed"
-                    );
-                }
-                is_new
-            });
-        }
-        if !self.tried.is_empty() {
-            sqlx::query(SAVE_TRIED).bind(to_json(&self.tried)).execute(&mut *conn).await?;
-        }
-        if !self.silent.is_empty() {
-            sqlx::query(NEWS_TOLD).bind(to_json(&self.silent)).execute(&mut *conn).await?;
-        }
-        save_decisions(conn, &self.decided, now).await?;
-        sqlx::query(SAVE_PLAN).bind(to_json(&self.heard)).execute(conn).await?;
-        Ok(())
+/// The next orders of a list, loaded; None at the end.
+async fn next_piece(conn: &mut SqliteConnection, pieces: &mut Chunks<'_, String>) -> Result<Option<String>> {
+    match pieces.next() {
+        Some(numbers) => Ok(Some(load_text(conn, numbers).await?)),
+        None => Ok(None),
     }
 }
 
@@ -288,37 +209,7 @@ pub(super) async fn save_decisions(
     Ok(())
 }
 
-const SUPERSEDE: &str = "update notices set state = 'superseded', next_try_at = null, settled_at = $2,
-        reason = old.reason, by_occasion = old.by
-    from (select value ->> 'id' as id, value ->> 'reason' as reason, value ->> 'by' as by from jsonb_each($1)) as old
-    where notices.id = old.id and notices.state <> 'sending'";
-
-const INSERT_NOTICES: &str = "insert into notices (id, order_number, kind, occasion, state, email, includes, lines,
-        news, planned_at, useful_until, replaces_status, urgency, next_try_at)
-    select value ->> 'id', value ->> 'order_number', value ->> 'kind', value ->> 'occasion', value ->> 'state',
-        value ->> 'email', value ->> 'includes', value ->> 'lines', value ->> 'news', value ->> 'planned_at',
-        value ->> 'useful_until', value ->> 'replaces_status', value ->> 'urgency', value ->> 'planned_at'
-    from jsonb_each($1) where true on conflict do nothing returning id";
-
-const SAVE_TRIED: &str = "update lines set tried = new.tried
-    from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'tried' as tried
-        from jsonb_each($1)) as new
-    where lines.order_number = new.number and lines.id = new.line";
-
 /// These are not owed to the customer any more.
 pub(super) const NEWS_TOLD: &str = "update news set told = true
     from (select value ->> 'order' as number, value ->> 'kind' as kind, value ->> 'id' as id from jsonb_each($1)) as done
     where news.order_number = done.number and news.kind = done.kind and news.id = done.id";
-
-const SAVE_PLAN: &str = "update orders set plan_at = new.plan_at, heard_at = new.heard_at, confirmed = new.confirmed,
-        updated = new.updated, status_tried_on = new.status_tried_on, status_failures = new.status_failures,
-        changes = new.changes, restocks = new.restocks, settling_first = new.settling_first,
-        settling_last = new.settling_last, hold_batch = new.hold_batch, hold_kind = new.hold_kind
-    from (select value ->> 'number' as number, value ->> 'plan_at' as plan_at, value ->> 'heard_at' as heard_at,
-        value ->> 'hold_batch' as hold_batch, value ->> 'hold_kind' as hold_kind,
-        value ->> 'confirmed' as confirmed, value ->> 'updated' as updated,
-        value ->> 'status_tried_on' as status_tried_on, value ->> 'status_failures' as status_failures,
-        value ->> 'changes' as changes, value ->> 'restocks' as restocks,
-        value ->> 'settling_first' as settling_first, value ->> 'settling_last' as settling_last
-        from jsonb_each($1)) as new
-    where orders.number = new.number";

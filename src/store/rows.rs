@@ -1,4 +1,6 @@
 //! Rows as they lie in the tables, and the domain's values they stand for.
+//!
+//! A row is read as one JSON array: its columns stand in the order of the fields. Names would cost more than the values.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::de::DeserializeOwned;
@@ -29,16 +31,16 @@ pub(super) struct OrderRow {
     pub authorized_at: Option<i64>,
     pub currency: Option<String>,
     pub partial: Option<String>,
-    /// Follows from the lines; written, never read.
-    #[serde(skip_deserializing)]
-    pub status: &'static str,
-    pub heard: HeardRow,
     #[serde(skip_serializing)]
     pub hold_batch: Option<i64>,
     #[serde(skip_serializing)]
     pub hold_kind: Option<String>,
     #[serde(skip_serializing)]
     pub revision: i64,
+    /// Follows from the lines; written, never read.
+    #[serde(skip_deserializing)]
+    pub status: &'static str,
+    pub heard: HeardRow,
     /// What hangs on the order; an order that is written brings it along by itself.
     #[serde(skip_serializing, default)]
     pub lines: Vec<LineRow>,
@@ -113,18 +115,6 @@ pub(super) const LINE_COLUMNS: &str = "order_number, id, position, sku, placed_a
 /// The columns of `news` that make a [`NewsRow`].
 pub(super) const NEWS_COLUMNS: &str = "order_number, kind, id, at, recorded_at, body";
 
-/// SQL for a row as one JSON object: a row read column by column costs several times as much.
-pub(super) fn object(columns: &str) -> String {
-    format!("json_object({})", pairs(columns))
-}
-
-/// The arguments of `json_object` for these columns.
-pub(super) fn pairs(columns: &str) -> String {
-    let pairs: Vec<String> =
-        columns.split(',').map(str::trim).map(|column| format!("'{column}', {column}")).collect();
-    pairs.join(", ")
-}
-
 /// SQLite's booleans are 0 and 1.
 fn bit<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     Ok(u8::deserialize(from)? != 0)
@@ -144,6 +134,18 @@ pub(super) fn word<T>(what: &'static str, text: &str, read: impl Fn(&str) -> Opt
 
 pub(super) fn json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|_| unknown(what, text))
+}
+
+/// The cover of a line that nothing covers.
+const NO_COVER: &str = r#"{"from":"nothing"}"#;
+
+/// The same for a value that mostly has its default, whose text is then not read at all.
+fn json_or_default<T: DeserializeOwned + Default>(
+    what: &'static str,
+    text: &str,
+    default: &str,
+) -> Result<T> {
+    if text == default { Ok(T::default()) } else { json(what, text) }
 }
 
 /// Any of our own values as JSON; they all can be written.
@@ -210,11 +212,11 @@ impl OrderRow {
             authorized_at: order.authorized_at.map(millis),
             currency: order.currency.clone(),
             partial: text_of(order.partial),
-            status: order.status().as_str(),
-            heard: HeardRow::from_heard(&order.heard),
             hold_batch: None,
             hold_kind: None,
             revision: 0,
+            status: order.status().as_str(),
+            heard: HeardRow::from_heard(&order.heard),
             lines: Vec::new(),
             news: Vec::new(),
             under_way: None,
@@ -293,9 +295,9 @@ impl LineRow {
         Ok(Line {
             kind: word("the kind of a line", &self.kind, LineKind::from_word)?,
             promised: date(self.promised.as_deref())?,
-            cover: json("a cover", &self.cover)?,
+            cover: json_or_default("a cover", &self.cover, NO_COVER)?,
             ever_covered: self.ever_covered,
-            reason: json("a reason", &self.reason)?,
+            reason: json_or_default("a reason", &self.reason, "{}")?,
             place: None,
             told: date(self.told.as_deref())?,
             tried: self.tried.map(|text| json("what was tried", &text)).transpose()?,
@@ -342,7 +344,7 @@ impl NewsRow {
 }
 
 /// The columns of `notices` that make a [`Notice`].
-#[derive(Debug, sqlx::FromRow, Serialize, Deserialize)]
+#[derive(Debug, sqlx::FromRow, Deserialize)]
 pub(super) struct NoticeRow {
     pub id: String,
     pub order_number: String,

@@ -30,6 +30,7 @@ mod story_blast;
 mod story_bounce;
 mod story_dates;
 mod story_delivery;
+mod story_many;
 mod story_orders;
 mod story_pause;
 mod story_queue;

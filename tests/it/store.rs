@@ -176,6 +176,23 @@ async fn planning_covers_schedules_and_says_when_it_is_needed_next() {
 }
 
 #[tokio::test]
+async fn an_occasion_that_is_used_up_is_not_planned_and_the_others_are() {
+    let shop = planned(&["1"]).await;
+    for number in ["2", "3"] {
+        shop.only_record(order(number), Tell::All).await;
+    }
+    let used = "create temp table copy as select * from notices;
+        update copy set id = 'other', order_number = '2', kind = 'weekly_status', state = 'accepted',
+            next_try_at = null, settled_at = planned_at;
+        insert into notices select * from copy";
+    sqlx::raw_sql(used).execute(&mut shop.raw().await).await.unwrap();
+    shop.store().cover_dirty(shop.now(), &shop.sim.policy).await.unwrap();
+    let planning = shop.store().plan_due(shop.now(), &shop.sim.policy, 10).await.unwrap();
+    let queued: Vec<&str> = planning.queued.iter().map(|planned| planned.order.as_str()).collect();
+    assert_eq!((planning.orders, queued), (2, vec!["3"]));
+}
+
+#[tokio::test]
 async fn an_order_is_taken_only_when_its_plan_is_up_to_date() {
     let shop = planned(&["1", "2"]).await;
     shop.only_record(cancel("C", "2"), Tell::All).await;
