@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{NaiveDate, TimeDelta};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::hold;
@@ -21,8 +21,8 @@ use crate::domain::supply::{Arrival, Cover, cover};
 struct QueueRow {
     order: String,
     line: String,
-    open_units: u32,
     cover: String,
+    placed_at: i64,
 }
 
 /// A line whose cover is another than before.
@@ -46,10 +46,14 @@ pub(super) struct Change {
     moved: bool,
 }
 
-/// A queue walked once, nothing saved yet.
-#[derive(Default)]
-pub(super) struct Walk {
-    pub changed: Vec<Served>,
+/// A queue on the way to be walked once, some orders at a time. It holds what each line is served, and no line.
+pub(super) struct Walk<'a> {
+    sku: &'a str,
+    covers: Vec<Cover>,
+    /// Lines behind us, and where the next ones begin.
+    walked: usize,
+    after: (i64, String),
+    reason: Option<String>,
     cause: hold::Cause,
 }
 
@@ -83,31 +87,35 @@ async fn cover_sku(
     now: Instant,
     policy: &Policy,
 ) -> Result<()> {
-    let Walk { changed, cause } = walk(conn, sku, first, policy).await?;
-    let woken: Vec<Woken> = changed.chunk_by(|a, b| a.order == b.order).filter_map(woken).collect();
-    let batch =
-        if woken.len() > policy.blast_limit { Some(hold::open(conn, sku, &cause, now).await?) } else { None };
-    let moment = Moment { first, last, now, batch, settle: policy.settle };
-    for chunk in changed.chunks(CHUNK) {
-        save_covers(conn, chunk).await?;
+    let mut walk = Walk::open(conn, sku, first, policy).await?;
+    let mut woken = Vec::new();
+    while let Some(changed) = walk.next(conn).await? {
+        save_covers(conn, &changed).await?;
+        woken.extend(changed.chunk_by(|a, b| a.order == b.order).filter_map(Woken::by));
     }
+    let guarded = woken.len() > policy.blast_limit;
+    let batch = if guarded { Some(hold::open(conn, sku, &walk.cause, now).await?) } else { None };
+    let moment = Moment { first, last, now, batch, settle: policy.settle };
     for chunk in woken.chunks(CHUNK) {
         wake(conn, chunk, &moment).await?;
     }
     Ok(())
 }
 
-/// Rows that are written with one statement.
+/// Rows that are read or written with one statement.
 const CHUNK: usize = 5_000;
 
 /// An order to be looked at, whether a date of it moved, and whether more than that changed.
-type Woken<'a> = (&'a str, bool, bool);
+#[derive(Serialize)]
+struct Woken(String, bool, bool);
 
-/// What the changed lines of one order come to, if it is to be looked at.
-fn woken(lines: &[Served]) -> Option<Woken<'_>> {
-    let wake = || lines.iter().filter(|line| line.by.wake);
-    let order = wake().next()?.order.as_str();
-    Some((order, wake().any(|line| line.by.moved), wake().any(|line| !line.by.moved)))
+impl Woken {
+    /// What the changed lines of one order come to, if it is to be looked at.
+    fn by(lines: &[Served]) -> Option<Self> {
+        let wake = || lines.iter().filter(|line| line.by.wake);
+        let order = wake().next()?.order.clone();
+        Some(Self(order, wake().any(|line| line.by.moved), wake().any(|line| !line.by.moved)))
+    }
 }
 
 /// When a queue changed.
@@ -121,52 +129,89 @@ struct Moment {
     batch: Option<i64>,
 }
 
-/// One pass over a SKU's queue, whose first change since the last pass was at `since`.
-pub(super) async fn walk(
-    conn: &mut SqliteConnection,
-    sku: &str,
-    since: Instant,
-    policy: &Policy,
-) -> Result<Walk> {
-    // One value: every row that crosses over from SQLite costs time.
-    const QUEUE: &str = "select json_group_array(json_array(order_number, id, open_units, cover)) from
-        (select order_number, id, open_units, cover from lines
-            where sku = $1 and open_units > 0 and kind <> 'in_stock' order by placed_at, order_number, position)";
-    const SHIPPED: &str =
-        "select coalesce(sum(shipped), 0) from lines where sku = $1 and shipped > 0 and kind <> 'in_stock'";
-    let queue: String = sqlx::query_scalar(QUEUE).bind(sku).fetch_one(&mut *conn).await?;
-    let queue: Vec<QueueRow> = json("a queue", &queue)?;
-    if queue.is_empty() {
-        return Ok(Walk::default());
+impl<'a> Walk<'a> {
+    /// The way along a SKU's queue, whose first change since the last walk was at `since`.
+    pub async fn open(
+        conn: &mut SqliteConnection,
+        sku: &'a str,
+        since: Instant,
+        policy: &Policy,
+    ) -> Result<Self> {
+        const UNITS: &str = "select (select json_group_array(open_units) from (select open_units from lines
+                where sku = $1 and open_units > 0 and kind <> 'in_stock' order by placed_at, order_number, position)),
+            (select coalesce(sum(shipped), 0) from lines where sku = $1 and shipped > 0 and kind <> 'in_stock')";
+        let (units, shipped): (String, i64) = sqlx::query_as(UNITS).bind(sku).fetch_one(&mut *conn).await?;
+        let units: Vec<u32> = json("a queue", &units)?;
+        let after = (i64::MIN, String::new());
+        if units.is_empty() {
+            let (covers, cause) = (Vec::new(), hold::Cause::default());
+            return Ok(Self { sku, covers, walked: 0, after, reason: None, cause });
+        }
+        let receipts = receipts_of(conn, sku).await?;
+        let supplies = supplies_of(conn, &BTreeSet::from([sku])).await?;
+        let newest = supplies.iter().max_by_key(|supply| supply.recorded_at);
+        let newest = newest.filter(|supply| instant(supply.recorded_at) >= since);
+        let reason = newest.map(|supply| supply.reason.clone());
+        let reason = reason.filter(|said| *said != to_json(&ChangeReason::default()));
+        let cause = hold::Cause::of(newest.map(|supply| supply.supply.as_str()));
+        let arrivals: Vec<Arrival> = receipts
+            .iter()
+            .map(|r| Arrival {
+                on: day_of(instant(r.at), policy.zone),
+                quantity: r.quantity,
+                supply: r.supply.clone(),
+            })
+            .collect();
+        let incoming =
+            supplies.into_iter().map(super::supply::SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
+        let covers = cover(&units, &arrivals, shipped, &incoming);
+        Ok(Self { sku, covers, walked: 0, after, reason, cause })
     }
-    let shipped: i64 = sqlx::query_scalar(SHIPPED).bind(sku).fetch_one(&mut *conn).await?;
-    let receipts = receipts_of(conn, sku).await?;
-    let supplies = supplies_of(conn, &BTreeSet::from([sku])).await?;
-    let newest = supplies.iter().max_by_key(|supply| supply.recorded_at);
-    let newest = newest.filter(|supply| instant(supply.recorded_at) >= since);
-    let reason =
-        newest.map(|supply| supply.reason.clone()).filter(|said| *said != to_json(&ChangeReason::default()));
-    let mut cause = hold::Cause::of(newest.map(|supply| supply.supply.as_str()));
-    let arrivals: Vec<Arrival> = receipts
-        .iter()
-        .map(|r| Arrival {
-            on: day_of(instant(r.at), policy.zone),
-            quantity: r.quantity,
-            supply: r.supply.clone(),
-        })
-        .collect();
-    let incoming =
-        supplies.into_iter().map(super::supply::SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
-    let units: Vec<u32> = queue.iter().map(|row| row.open_units).collect();
-    let covers = cover(&units, &arrivals, shipped, &incoming);
-    let changed = compare(queue, &covers, reason.as_deref(), &mut cause)?;
-    Ok(Walk { changed, cause })
+
+    /// The lines of the next orders that are served otherwise than before, all lines of an order together. None at the
+    /// end of the queue.
+    pub async fn next(&mut self, conn: &mut SqliteConnection) -> Result<Option<Vec<Served>>> {
+        if self.walked == self.covers.len() {
+            return Ok(None);
+        }
+        let rows = self.rows(conn).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        self.after = (last.placed_at, last.order.clone());
+        let covers = self.covers.iter().skip(self.walked);
+        self.walked += rows.len();
+        Ok(Some(compare(rows, covers, self.reason.as_deref(), &mut self.cause)?))
+    }
+
+    /// The lines of the next orders.
+    async fn rows(&self, conn: &mut SqliteConnection) -> Result<Vec<QueueRow>> {
+        // One value: every row that crosses over from SQLite costs time.
+        const ROWS: &str = "select json_group_array(json_array(order_number, id, cover, placed_at)) from
+            (select order_number, id, cover, placed_at from lines where sku = $1 and open_units > 0
+                and kind <> 'in_stock' and (placed_at, order_number) > ($2, $3)
+                order by placed_at, order_number, position limit $4)";
+        let mut most = CHUNK;
+        loop {
+            let rows = sqlx::query_scalar(ROWS).bind(self.sku).bind(self.after.0).bind(&self.after.1);
+            let rows: String = rows.bind(most as i64).fetch_one(&mut *conn).await?;
+            let mut rows: Vec<QueueRow> = json("a queue", &rows)?;
+            if rows.len() < most {
+                return Ok(rows);
+            }
+            // The last order may go on behind these.
+            let whole = rows.chunk_by(|a, b| a.order == b.order).next_back().map_or(0, <[_]>::len);
+            rows.truncate(rows.len() - whole);
+            if !rows.is_empty() {
+                return Ok(rows);
+            }
+            most *= 2;
+        }
+    }
 }
 
 /// The lines of a queue that are served otherwise than before.
-fn compare(
+fn compare<'c>(
     queue: Vec<QueueRow>,
-    covers: &[Cover],
+    covers: impl Iterator<Item = &'c Cover>,
     reason: Option<&str>,
     cause: &mut hold::Cause,
 ) -> Result<Vec<Served>> {
@@ -223,7 +268,7 @@ async fn save_covers(conn: &mut SqliteConnection, changed: &[Served]) -> Result<
     Ok(())
 }
 
-async fn wake(conn: &mut SqliteConnection, woken: &[Woken<'_>], moment: &Moment) -> Result<()> {
+async fn wake(conn: &mut SqliteConnection, woken: &[Woken], moment: &Moment) -> Result<()> {
     // A date that moved is looked at when it has settled (`View::settled_at`), and at once only where more changed
     // than dates, or something is under way that may state another.
     const ORDERS: &str = "update orders set revision = revision + 1,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
-use super::cover::{Served, walk};
+use super::cover::{Served, Walk};
 use super::facts::{Book, Entry, Recorded};
 use super::load::{aside, load_text, parse};
 use super::rows::json;
@@ -33,9 +33,11 @@ impl Store {
         book.save(&mut tx).await?;
         let policy = Arc::new(policy.clone());
         for sku in book.skus() {
-            let mut changed = walk(&mut tx, sku, now, &policy).await?.changed;
-            changed.retain(|line| line.by.wake);
-            impact.absorb(play_all(&mut tx, changed, now, &policy).await?);
+            let mut walk = Walk::open(&mut tx, sku, now, &policy).await?;
+            while let Some(mut changed) = walk.next(&mut tx).await? {
+                changed.retain(|line| line.by.wake);
+                impact.absorb(play_all(&mut tx, changed, now, &policy).await?);
+            }
         }
         tx.rollback().await?;
         Ok((recorded, impact))
