@@ -139,9 +139,10 @@ fn primary(error: &sqlx::Error) -> Option<i32> {
     error.code()?.parse().ok().map(|code: i32| code & 0xff)
 }
 
-const READERS: u32 = 4;
-
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Connections that read.
+const READERS: u32 = 4;
 
 /// How careful the disk is asked to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

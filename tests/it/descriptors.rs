@@ -16,8 +16,12 @@ const LONG: Duration = Duration::from_secs(30);
 /// From now on the daemon may open nothing beyond the descriptors it has.
 fn take_the_rest(daemon: &Daemon) {
     let is_free = |fd: &u64| !Path::new(&format!("/proc/{}/fd/{fd}", daemon.id())).exists();
-    // The next one would get the lowest free number.
-    limit(daemon, (0..).find(is_free).unwrap());
+    // The next one would get the lowest free number; looked for often, for some are taken for a moment only.
+    let lowest = (0..30).map(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        (0..).find(is_free).unwrap()
+    });
+    limit(daemon, lowest.min().unwrap());
 }
 
 fn limit(daemon: &Daemon, descriptors: u64) {
