@@ -191,8 +191,6 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(200)
-            // What a statement may have to undo is kept in memory, not in a file made for each.
-            .pragma("temp_store", "MEMORY")
             .pragma("trusted_schema", "OFF");
         let base = match durability {
             Durability::Full => {
@@ -209,7 +207,8 @@ impl Store {
         let writer = pool()
             .max_connections(1)
             .acquire_timeout(Duration::from_secs(60))
-            // A statement's journal in a file of its own is one that can be missing: no descriptor, no room in /var/tmp.
+            // A statement's journal in a file of its own costs as much as the statement, and is one that can be missing: no
+            // descriptor, no room in /var/tmp.
             .connect_with(base.clone().create_if_missing(true).pragma("temp_store", "MEMORY"))
             .await
             .map_err(opening)?;

@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 use super::bodies::unpack;
 use super::load::load;
 use super::pauses::paused;
-use super::rows::to_json;
+use super::rows::{json, to_json};
 use super::settle::{Settlement, settle};
 use super::{Result, Store, millis};
 use crate::domain::calendar::Instant;
@@ -86,7 +86,9 @@ impl Store {
     pub async fn ready(&self, now: Instant, most: u32) -> Result<Vec<Ready>> {
         const READY: &str = concat!(
             "select n.id, n.order_number, n.doubtful as again, n.attempts + 1 as attempt,
-                (select meaning from attempts a where a.notice_id = n.id and a.number = n.attempts) as last
+                (select meaning from attempts a where a.notice_id = n.id and a.number = n.attempts) as last,
+                (select json_group_array(id) from (select id from notices e
+                    where e.order_number = n.order_number and e.state = 'accepted' order by settled_at)) as earlier
                 from notices n
                 join orders o on o.number = n.order_number where n.next_try_at between $3 and $1 and ",
             plan_is_current!(),
@@ -124,15 +126,14 @@ impl Store {
             found.iter().filter(|row| row.attempt > 1).map(|row| row.id.as_str()).collect();
         let mut messages =
             if retries.is_empty() { HashMap::new() } else { messages(&mut conn, &to_json(&retries)).await? };
-        let mut earlier = earlier(&mut conn, &numbers).await?;
         let mut ready = Vec::with_capacity(found.len());
-        for ReadyRow { id, order_number, again, attempt, last } in found {
+        for ReadyRow { id, order_number, again, attempt, last, earlier } in found {
             let Some(found) = loaded.remove(&order_number) else { continue };
             let under_way = found.order.under_way.clone().filter(|under_way| under_way.id == id);
             let Some(UnderWay { notice, .. }) = under_way else { continue };
             ready.push(Ready {
                 message: messages.remove(&id),
-                earlier: earlier.remove(&order_number).unwrap_or_default(),
+                earlier: json("the ids of notices", &earlier)?,
                 order: found.order,
                 revision: found.revision,
                 notice,
@@ -273,6 +274,7 @@ struct ReadyRow {
     again: bool,
     attempt: u32,
     last: Option<String>,
+    earlier: String,
 }
 
 fn times(of: &[(String, Instant)]) -> Vec<(&str, i64)> {
@@ -284,15 +286,4 @@ async fn messages(conn: &mut SqliteConnection, ids: &str) -> Result<HashMap<Stri
         (select value from json_each($1))";
     let kept = sqlx::query_as(KEPT).bind(ids).fetch_all(&mut *conn).await?;
     Ok(unpack(conn, kept).await?.into_iter().collect())
-}
-
-async fn earlier(conn: &mut SqliteConnection, numbers: &[String]) -> Result<HashMap<String, Vec<String>>> {
-    const EARLIER: &str = "select order_number, id from notices
-        where state = 'accepted' and order_number in (select value from json_each($1)) order by settled_at";
-    let rows: Vec<(String, String)> = sqlx::query_as(EARLIER).bind(to_json(numbers)).fetch_all(conn).await?;
-    let mut grouped: HashMap<String, Vec<String>> = HashMap::new();
-    for (number, id) in rows {
-        grouped.entry(number).or_default().push(id);
-    }
-    Ok(grouped)
 }

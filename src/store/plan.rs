@@ -74,7 +74,7 @@ impl Store {
         Ok(sqlx::query_as(WORK).bind(millis(now)).fetch_one(&self.readers).await?)
     }
 
-    /// Schedules up to `most` due orders and saves what follows. While a piece of them is scheduled on another thread,
+    /// Schedules up to `most` due orders and saves what follows. Of many, a piece is scheduled on another thread while
     /// SQLite saves the one before and loads the next.
     pub async fn plan_due(&self, now: Instant, policy: &Policy, most: u32) -> Result<Planning> {
         let mut tx = self.begin().await?;
@@ -82,22 +82,38 @@ impl Store {
         if numbers.is_empty() {
             return Ok(Planning::default());
         }
-        let desk = Arc::new((self.clone(), policy.clone()));
-        let mut queued = Vec::new();
-        let mut ready = Batch::default();
         let mut pieces = numbers.chunks(PIECE);
-        let mut found = next_piece(&mut tx, &mut pieces).await?;
-        while let Some(text) = found {
-            let desk = desk.clone();
-            let thinking = aside(move || Batch::of(&text, &desk.0, now, &desk.1));
-            queued.extend(ready.save(&mut tx, now).await?);
-            found = next_piece(&mut tx, &mut pieces).await?;
-            ready = thinking.await?;
-        }
-        queued.extend(ready.save(&mut tx, now).await?);
+        let queued = if pieces.len() == 1 {
+            let text = load_text(&mut tx, &numbers).await?;
+            Batch::of(&text, self, now, policy)?.save(&mut tx, now).await?
+        } else {
+            self.plan_pieces(&mut tx, &mut pieces, now, policy).await?
+        };
         let held = if counting { close_counted(&mut tx, now, policy).await? } else { Vec::new() };
         tx.commit().await?;
         Ok(Planning { orders: numbers.len(), queued, held })
+    }
+
+    async fn plan_pieces(
+        &self,
+        conn: &mut SqliteConnection,
+        pieces: &mut Chunks<'_, String>,
+        now: Instant,
+        policy: &Policy,
+    ) -> Result<Vec<Planned>> {
+        let desk = Arc::new((self.clone(), policy.clone()));
+        let mut queued = Vec::new();
+        let mut ready = Batch::default();
+        let mut found = next_piece(conn, pieces).await?;
+        while let Some(text) = found {
+            let desk = desk.clone();
+            let thinking = aside(move || Batch::of(&text, &desk.0, now, &desk.1));
+            queued.extend(ready.save(conn, now).await?);
+            found = next_piece(conn, pieces).await?;
+            ready = thinking.await?;
+        }
+        queued.extend(ready.save(conn, now).await?);
+        Ok(queued)
     }
 
     /// Takes open orders as they stand, as if imported now: nothing about the past is mailed, and what was captured or

@@ -88,8 +88,10 @@ async fn keeps(folder: &std::path::Path, said: &Said, orders: &HashMap<String, V
     for order in said.imported.iter().flat_map(|file| &orders[file]) {
         assert!(kept.contains(order), "order {order} was acknowledged");
     }
-    let written = "select n.id, n.state from notices n join messages m on m.notice_id = n.id
-        join attempts a on a.notice_id = n.id where n.body_begun_at is not null or n.state = 'accepted'";
+    // What is entered in the notice, or written down in the ledger last.
+    let written = "select n.id, coalesce((select what from ledger where notice_id = n.id order by seq desc), n.state)
+        from notices n join messages m on m.notice_id = n.id join attempts a on a.notice_id = n.id
+        where n.state = 'accepted' or n.id in (select notice_id from ledger)";
     let written: Vec<(String, String)> = sqlx::query_as(written).fetch_all(&mut conn).await.unwrap();
     let written: HashMap<String, String> = written.into_iter().collect();
     for notice in &said.begun {
