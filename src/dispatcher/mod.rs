@@ -152,7 +152,9 @@ impl Dispatcher {
         }
         if self.unsure {
             let (back, doubtful) = self.store.recover(now, &self.settings.policy).await?;
-            tracing::warn!(back, doubtful, "what had stayed in our hands is taken back, or in doubt");
+            if back + doubtful > 0 {
+                tracing::warn!(back, doubtful, "what had stayed in our hands is taken back, or in doubt");
+            }
             self.unsure = false;
         }
         if !self.introduced {

@@ -89,7 +89,8 @@ async fn keeps(folder: &std::path::Path, said: &Said, orders: &HashMap<String, V
         assert!(kept.contains(order), "order {order} was acknowledged");
     }
     // What is entered in the notice, or written down in the ledger last.
-    let written = "select n.id, coalesce((select what from ledger where notice_id = n.id order by seq desc), n.state)
+    let written =
+        "select n.id, coalesce((select what from ledger where notice_id = n.id order by seq desc), n.state)
         from notices n join messages m on m.notice_id = n.id join attempts a on a.notice_id = n.id
         where n.state = 'accepted' or n.id in (select notice_id from ledger)";
     let written: Vec<(String, String)> = sqlx::query_as(written).fetch_all(&mut conn).await.unwrap();
