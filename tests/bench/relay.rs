@@ -225,6 +225,8 @@ async fn only_sending(port: u16, mail: &'static [u8]) -> Duration {
 /// A relay that every octet takes a while to come to.
 async fn far(sink: &Sink) {
     let mut runs = Vec::new();
+    let (port, _) = distant(SocketAddr::from(([127, 0, 0, 1], sink.port))).await;
+    let trip = round_trip(port).await;
     for _ in 0..RUNS {
         let (port, most) = distant(SocketAddr::from(([127, 0, 0, 1], sink.port))).await;
         let mut house = House::with(FAR, port).await;
@@ -233,9 +235,26 @@ async fn far(sink: &Sink) {
     }
     let (took, most) = median(runs, |(took, _)| took.as_secs_f64());
     figure("the same to a relay 20 ms away", FAR, took);
-    let trips = CONNECTIONS as f64 * took.as_secs_f64() / (FAR as f64 * 2.0 * DELAY.as_secs_f64());
+    let trips = CONNECTIONS as f64 * took.as_secs_f64() / (FAR as f64 * trip.as_secs_f64());
+    println!("{:<44} {trip:>9.2?}", "  a round trip, its timers included");
     println!("{:<44} {trips:>9.2}", "  round trips for a mail");
     println!("{:<44} {most:>9} of {CONNECTIONS}", "  connections that were open at one time");
+}
+
+/// What the shortest question takes on the way to a relay, in the middle of many.
+async fn round_trip(port: u16) -> Duration {
+    let mut relay = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    relay.set_nodelay(true).unwrap();
+    let mut answer = [0; 512];
+    assert!(relay.read(&mut answer).await.unwrap() > 0, "it greets");
+    let mut trips = Vec::new();
+    for _ in 0..50 {
+        let wall = Wall::now();
+        relay.write_all(b"NOOP\r\n").await.unwrap();
+        assert!(relay.read(&mut answer).await.unwrap() > 0);
+        trips.push(wall.elapsed());
+    }
+    median(trips, Duration::as_secs_f64)
 }
 
 /// A way to `behind` on which everything takes 10 ms in each direction, in order; its port, and the most connections that
