@@ -18,7 +18,7 @@ use crate::store::{Outcomes, Settlement, Store, StoreError};
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 const PAUSE: Duration = Duration::from_millis(500);
 /// Acceptances entered together: as many as are taken together.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = super::BATCH as usize;
 /// For so long at most a notice that was accepted still shows as being sent.
 const LATEST: Duration = Duration::from_secs(1);
 

@@ -54,10 +54,9 @@ impl Store {
                 Left::Taken => taken.push(id),
                 Left::Begun => begun.push(id),
                 Left::Accepted(at, reply) => {
-                    let accepted =
-                        Ending { phase: Some(Phase::Body), ..Ending::of(Outcome::Accepted, instant(at)) };
-                    self.settle_all(&mut tx, &[id], Ending { words: Some(&reply), ..accepted }, policy)
-                        .await?;
+                    let (phase, words) = (Some(Phase::Body), Some(reply.as_str()));
+                    let accepted = Ending { phase, words, ..Ending::of(Outcome::Accepted, instant(at)) };
+                    self.settle_all(&mut tx, &[id], accepted, policy).await?;
                 }
             }
         }

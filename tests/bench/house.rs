@@ -4,15 +4,11 @@
 //! with ORDERS (default 20,000), QUEUE (default 100,000) and IDLE (default 1,000,000). Everything runs on a real SQLite file with full
 //! synchronisation and, for sending, a real SMTP dialogue over loopback with a server that counts.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant as Wall};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use shipby::clock::{self, Clock};
-use shipby::config::{Config, Mode};
-use shipby::dispatcher::{Dispatcher, Settings, Transport};
+use shipby::clock::Clock;
 use shipby::domain::apply::Notify;
 use shipby::domain::fact::Fact;
 use shipby::intake::{self, Recording, record};
@@ -20,6 +16,9 @@ use shipby::mail::Catcher;
 use shipby::store::{Durability, Entry, Store};
 use shipby::{parts, planner};
 use tokio_util::sync::CancellationToken;
+
+mod shop;
+use shop::{config, dispatcher, figure, fill, order, peak_megabytes, start};
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -42,39 +41,6 @@ fn size(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-fn start() -> DateTime<Utc> {
-    "2026-03-02T09:00:00Z".parse().unwrap()
-}
-
-fn order(number: usize, at: DateTime<Utc>) -> Fact {
-    let fact = json!({"fact": "order", "at": at, "order": format!("B{number:07}"), "placed_at": at,
-        "customer": {"email": format!("customer{number}@example.com"), "name": "Ana"},
-        "lines": [{"id": "1", "sku": format!("SKU-{}", number % 1_000), "title": "Copper kettle", "quantity": 1,
-            "kind": "backorder", "promised": "2026-03-20"}]});
-    intake::fact(fact, at).unwrap()
-}
-
-async fn fill(store: &Store, orders: usize, at: DateTime<Utc>, notify: Notify) {
-    for from in (0..orders).step_by(1_000) {
-        let facts: Vec<Fact> = (from..orders.min(from + 1_000)).map(|number| order(number, at)).collect();
-        record(store, &facts, Recording { at, source: "bench", notify, dry_run: false }).await.unwrap();
-    }
-}
-
-fn config(folder: &Path) -> Config {
-    Config::parse(
-        &folder.join("config.toml"),
-        "[shop]\nname = \"Kettle & Co\"\nfrom = \"a@shop.example\"\n",
-        std::iter::empty(),
-    )
-    .unwrap()
-}
-
-fn figure(what: &str, count: usize, took: Duration) {
-    let rate = count as f64 / took.as_secs_f64();
-    println!("{what:<44} {count:>9} in {took:>9.2?}  {rate:>10.0} a second");
-}
-
 /// Orders recorded, their confirmations planned, rendered, kept, sent and settled durably.
 async fn plan_and_send(orders: usize, send: bool) {
     let folder = tempfile::tempdir().unwrap();
@@ -94,19 +60,7 @@ async fn plan_and_send(orders: usize, send: bool) {
     if send {
         let catcher = Catcher::counting().await.unwrap();
         let relay = parts::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
-        let settings = Settings {
-            owner: "bench".to_owned(),
-            mode: Mode::Live,
-            allowed: config.delivery.allowed.clone(),
-            concurrency: 16,
-            rate: None,
-            breaker: 20,
-            policy: policy.clone(),
-            built: clock::built(),
-        };
-        let transport = Transport::Smtp(Arc::new(relay));
-        let desk = parts::desk(&config).unwrap();
-        let mut dispatcher = Dispatcher::new(store.clone(), clock, transport, desk, settings);
+        let mut dispatcher = dispatcher(&config, &store, clock, relay, 16);
         let wall = Wall::now();
         let report = dispatcher.drain(&CancellationToken::new()).await.unwrap();
         figure("sent: rendered, kept, accepted, settled", report.settled, wall.elapsed());
@@ -205,11 +159,4 @@ async fn idle(orders: usize) {
     println!("{:<44} {:>9.2?} (median of 200)", format!("idle sweep over {orders} open orders"), sweeps[100]);
     println!("{:<44} {:>9} MB", "resident memory at its peak", peak_megabytes());
     store.close().await;
-}
-
-/// The process's highest resident memory.
-fn peak_megabytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
 }

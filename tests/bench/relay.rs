@@ -10,15 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant as Wall};
 
-use chrono::{DateTime, Utc};
-use serde_json::json;
-use shipby::clock::{self, Clock};
-use shipby::config::{Config, Mode};
-use shipby::dispatcher::{Dispatcher, Settings, Transport};
+use shipby::clock::Clock;
+use shipby::dispatcher::Dispatcher;
 use shipby::domain::apply::Notify;
-use shipby::domain::fact::Fact;
 use shipby::domain::reply::Verdict;
-use shipby::intake::{self, Recording, record};
 use shipby::mail::{Connection, Relay};
 use shipby::store::{Durability, Store};
 use shipby::{parts, planner};
@@ -28,6 +23,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+mod shop;
+use shop::{config, dispatcher, figure, fill, peak_megabytes, start};
 
 const RUNS: usize = 3;
 const CONNECTIONS: usize = 8;
@@ -100,38 +98,15 @@ struct House {
 impl House {
     async fn with(notices: usize, port: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let text = "[shop]\nname = \"Kettle & Co\"\nfrom = \"a@shop.example\"\n";
-        let config = Config::parse(&folder.path().join("config.toml"), text, std::iter::empty()).unwrap();
-        let (store, at) = (
-            Store::open(&folder.path().join("bench.db"), Durability::Full).await.unwrap(),
-            "2026-03-02T09:00:00Z".parse().unwrap(),
-        );
-        for from in (0..notices).step_by(1_000) {
-            let facts: Vec<Fact> =
-                (from..notices.min(from + 1_000)).map(|number| order(number, at)).collect();
-            let how = Recording { at, source: "bench", notify: Notify::All, dry_run: false };
-            record(&store, &facts, how).await.unwrap();
-        }
+        let (config, at) = (config(folder.path()), start());
+        let store = Store::open(&folder.path().join("bench.db"), Durability::Full).await.unwrap();
+        fill(&store, notices, at, Notify::All).await;
         let planned = planner::turn(&store, &config.policy(), at).await.unwrap();
         assert_eq!(planned.queued, notices);
-        let settings = Settings {
-            owner: "bench".to_owned(),
-            mode: Mode::Live,
-            allowed: config.delivery.allowed.clone(),
-            concurrency: CONNECTIONS,
-            rate: None,
-            breaker: 20,
-            policy: config.policy(),
-            built: clock::built(),
-        };
-        let relay = Transport::Smtp(Arc::new(parts::local_relay("127.0.0.1", port).unwrap()));
+        let relay = parts::local_relay("127.0.0.1", port).unwrap();
         let (clock, _) = Clock::simulated(at);
-        let desk = parts::desk(&config).unwrap();
-        Self {
-            dispatcher: Dispatcher::new(store.clone(), clock, relay, desk, settings),
-            store,
-            _folder: folder,
-        }
+        let dispatcher = dispatcher(&config, &store, clock, relay, CONNECTIONS);
+        Self { dispatcher, store, _folder: folder }
     }
 
     /// Renders, keeps, sends and settles all of it; what that took.
@@ -151,23 +126,11 @@ impl House {
     }
 }
 
-fn order(number: usize, at: DateTime<Utc>) -> Fact {
-    let fact = json!({"fact": "order", "at": at, "order": format!("B{number:07}"), "placed_at": at,
-        "customer": {"email": format!("customer{number}@example.com"), "name": "Ana"},
-        "lines": [{"id": "1", "sku": format!("SKU-{}", number % 1_000), "title": "Copper kettle", "quantity": 1,
-            "kind": "backorder", "promised": "2026-03-20"}]});
-    intake::fact(fact, at).unwrap()
-}
-
 #[derive(Clone, Copy)]
 struct Cost {
     took: Duration,
     processor: f64,
     peak: u64,
-}
-
-fn figure(what: &str, count: usize, took: Duration) {
-    println!("{what:<44} {count:>9} in {took:>9.2?}  {:>10.0} a second", count as f64 / took.as_secs_f64());
 }
 
 fn median<T: Copy>(mut of: Vec<T>, by: impl Fn(&T) -> f64) -> T {
@@ -331,11 +294,4 @@ fn processor_seconds() -> f64 {
 /// Lets the highest memory be counted from now on.
 fn forget_peak() {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
-}
-
-/// This process's highest resident memory since then.
-fn peak_megabytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
 }
