@@ -13,8 +13,9 @@ use shipby::store::Entry;
 use crate::support::app::{Differs, TestApp};
 use crate::support::facts::{line, order, supply};
 
-/// More than are loaded, scheduled and saved together.
-const MANY: usize = 700;
+/// More than are scheduled and saved together; and of their lines more than are read together, with the last order read
+/// cut in two.
+const MANY: usize = 1_700;
 
 fn numbers() -> Vec<String> {
     (0..MANY).map(|number| format!("{number:04}")).collect()
@@ -50,6 +51,9 @@ async fn a_slip_of_very_many_orders_is_planned_for_each_of_them_once() {
     let planned = store.plan_due(settled, policy, 10_000).await.unwrap();
     assert_eq!((planned.orders, planned.queued.len()), (MANY, MANY));
     let orders = store.orders(&numbers()).await.unwrap();
+    for line in orders.iter().flat_map(|order| &order.lines) {
+        assert_eq!(line.cover, orders[0].lines[0].cover, "every line is covered anew");
+    }
     let under_way = orders.into_iter().filter_map(|order| Some(order.under_way?.id));
     let under_way: HashSet<String> = under_way.collect();
     assert_eq!(under_way.len(), MANY);
