@@ -15,7 +15,9 @@ use crate::config::Mode;
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::notice::NoticeState;
 use crate::domain::reply::{Retry, Verdict};
-use crate::mail::{ComposeError, Connection, Failure, Letter, Mailbox, Relay, compose, envelope_address};
+use crate::mail::{
+    ComposeError, Connection, Envelope, Failure, Letter, Mailbox, Relay, compose, envelope_address,
+};
 use crate::store::{OpsMail, Store, StoreError};
 
 /// What takes the digest away.
@@ -168,7 +170,7 @@ impl Courier {
         let mut connection = Connection::open(relay).await?;
         let to = envelope_address(self.recipient());
         let to = to.as_deref().unwrap_or(self.recipient());
-        connection.envelope(Some(self.from.address()), to, size).await?;
+        connection.envelope(Envelope { from: Some(self.from.address()), to, size }).await?;
         Ok(connection)
     }
 

@@ -80,10 +80,6 @@ impl Dispatcher {
     /// Makes a parcel of a notice, or settles it at once where it cannot or may not be mailed.
     fn wrap(&self, ready: Ready, draft: Draft, now: Instant, parcels: &mut Vec<Parcel>, taking: &mut Taking) {
         let policy = &self.settings.policy;
-        let to = match &self.settings.mode {
-            Mode::Redirect(address) => address.as_str().to_owned(),
-            _ => ready.notice.content.email.as_str().to_owned(),
-        };
         match draft {
             Draft::NotAllowed => {
                 let words = Some("the address is not in delivery.allow_recipients".to_owned());
@@ -93,11 +89,11 @@ impl Dispatcher {
                 let words = ready.order.suppressed.as_ref().map(Suppression::words);
                 taking.settled.push(settlement(ready, Outcome::Suppressed, now, None, words, policy));
             }
-            Draft::Kept(bytes) => parcels.push(Parcel { ready, to, bytes }),
+            Draft::Kept(bytes) => parcels.push(self.parcel(ready, bytes)),
             Draft::New(Ok(Written { subject, template_hash, bytes })) => {
                 let id = ready.id.clone();
                 taking.staged.push(Staged { id, subject, template_hash, bytes: bytes.clone() });
-                parcels.push(Parcel { ready, to, bytes });
+                parcels.push(self.parcel(ready, bytes));
             }
             Draft::New(Err(error)) => {
                 tracing::error!(order = ready.order.number, notice = ready.id, kind = %ready.notice.kind, %error,
@@ -113,5 +109,14 @@ impl Dispatcher {
                 ));
             }
         }
+    }
+
+    fn parcel(&self, ready: Ready, bytes: Vec<u8>) -> Parcel {
+        let to = match &self.settings.mode {
+            Mode::Redirect(address) => address.as_str(),
+            _ => ready.notice.content.email.as_str(),
+        };
+        let (from, to) = (self.desk.sender(&ready.id).into_owned(), self.desk.envelope_recipient(to));
+        Parcel { ready, from, to, bytes }
     }
 }

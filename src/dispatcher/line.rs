@@ -1,13 +1,13 @@
-//! One connection at work: takes parcels, sends them step by step, settles each before the next body.
+//! One connection at work: takes parcels, sends them step by step, settles each before the next body. The envelope of the
+//! next one goes out with the end of a body, where one waits already.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::Ledger;
-use super::letter::Desk;
 use super::relapse::Down;
 use super::streaks::Streaks;
 use super::throttle::Throttle;
@@ -28,7 +28,6 @@ pub(super) struct Line {
     pub connection: Arc<Mutex<Option<Connection>>>,
     pub clock: Clock,
     pub ledger: Ledger,
-    pub desk: Arc<Desk>,
     pub settings: Arc<Settings>,
     pub throttle: Arc<Throttle>,
     pub width: Arc<Width>,
@@ -62,15 +61,26 @@ enum Offered {
     Unwelcome(Failure),
 }
 
+/// What a line has in hand.
+struct Hand {
+    /// What the parcels wait in, for all lines.
+    waiting: Arc<Mutex<mpsc::Receiver<Parcel>>>,
+    connection: OwnedMutexGuard<Option<Connection>>,
+    /// The outcome of the message before, which is not durable yet.
+    last: Option<oneshot::Receiver<()>>,
+    /// Its turn is next: its envelope went out with the end of the message before, if the connection says so.
+    next: Option<Parcel>,
+    run: Run,
+}
+
 impl Line {
     /// Works while it has a place, and waits for one while it has none.
     pub async fn run(self, mut place: Option<Place>, waiting: Arc<Mutex<mpsc::Receiver<Parcel>>>) -> Run {
-        let mut run = Run::default();
-        let mut connection = self.connection.lock().await;
-        let mut last: Option<oneshot::Receiver<()>> = None;
+        let connection = self.connection.clone().lock_owned().await;
+        let mut hand = Hand { waiting, connection, last: None, next: None, run: Run::default() };
         loop {
-            if place.as_mut().is_none_or(Place::is_one_too_many) {
-                if let Some(connection) = connection.take() {
+            if hand.next.is_none() && place.as_mut().is_none_or(Place::is_one_too_many) {
+                if let Some(connection) = hand.connection.take() {
                     connection.quit().await;
                 }
                 place = self.width.enter(&self.over).await;
@@ -78,57 +88,58 @@ impl Line {
                     break;
                 }
             }
-            let parcel = waiting.lock().await.recv().await;
-            let Some(parcel) = parcel else {
-                self.over.cancel();
-                break;
+            let parcel = match hand.next.take() {
+                Some(parcel) => parcel,
+                None => {
+                    let Some(parcel) = hand.waiting.lock().await.recv().await else {
+                        self.over.cancel();
+                        break;
+                    };
+                    tokio::select! {
+                        () = self.throttle.pass(self.width.share()) => {}
+                        () = self.halt.cancelled() => {}
+                    }
+                    parcel
+                }
             };
-            tokio::select! {
-                () = self.throttle.pass(self.width.share()) => {}
-                () = self.halt.cancelled() => {}
-            }
             if self.halt.is_cancelled() {
-                run.untried.push(parcel.ready.id);
-            } else if !self.send(parcel, &mut connection, &mut last, &mut run).await {
+                hand.run.untried.push(parcel.ready.id);
+                // After a 354 there is no other way out.
+                hand.connection.take_if(|connection| connection.is_ahead());
+            } else if !self.send(parcel, &mut hand).await {
                 break;
             }
         }
-        wait(&mut last).await;
-        run
+        hand.durable().await;
+        hand.run
     }
 
     /// Offers a parcel and takes in what it came to. False if this line has no connection, while others have.
-    async fn send(
-        &self,
-        parcel: Parcel,
-        connection: &mut Option<Connection>,
-        last: &mut Option<oneshot::Receiver<()>>,
-        run: &mut Run,
-    ) -> bool {
+    async fn send(&self, parcel: Parcel, hand: &mut Hand) -> bool {
         let moment = self.width.moment();
-        match self.offer(connection, &parcel, last).await {
+        match self.offer(&parcel, hand).await {
             Offered::Tried(verdict) => {
                 self.widen_or_narrow(&parcel.ready, &verdict, moment);
                 let (durable, down) = self.settle(parcel, verdict);
-                *last = Some(durable);
-                run.settled += 1;
+                hand.last = Some(durable);
+                hand.run.settled += 1;
                 if let Some(down) = down {
-                    self.relay_is_down(run, down);
+                    self.relay_is_down(&mut hand.run, down);
                 }
             }
-            Offered::Outdated => run.untried.push(parcel.ready.id),
+            Offered::Outdated => hand.run.untried.push(parcel.ready.id),
             Offered::Unreachable(failure) => {
-                run.untried.push(parcel.ready.id);
+                hand.run.untried.push(parcel.ready.id);
                 if self.reaching.fetch_sub(1, Ordering::SeqCst) > 1 {
                     tracing::info!(relay = %self.relay, %failure, "one connection less");
                     self.width.is_full();
                     return false;
                 }
-                self.relay_is_down(run, Down::by(&failure));
+                self.relay_is_down(&mut hand.run, Down::by(&failure));
             }
             Offered::Unwelcome(failure) => {
-                run.untried.push(parcel.ready.id);
-                self.relay_is_down(run, Down::by(&failure));
+                hand.run.untried.push(parcel.ready.id);
+                self.relay_is_down(&mut hand.run, Down::by(&failure));
             }
         }
         true
@@ -157,22 +168,16 @@ impl Line {
         run.down.get_or_insert(down);
     }
 
-    /// Offers a parcel. `last` is the outcome of the message before, which may share a commit with this body's begin.
-    async fn offer(
-        &self,
-        slot: &mut Option<Connection>,
-        parcel: &Parcel,
-        last: &mut Option<oneshot::Receiver<()>>,
-    ) -> Offered {
-        if let Some(connection) = slot.as_mut()
+    /// Offers a parcel, or hears what became of its envelope that went ahead.
+    async fn offer(&self, parcel: &Parcel, hand: &mut Hand) -> Offered {
+        if let Some(connection) = hand.connection.as_mut()
+            && !connection.is_ahead()
             && !connection.still_open().await
         {
-            *slot = None;
+            *hand.connection = None;
         }
-        let from = self.desk.sender(&parcel.ready.id);
-        let to = self.desk.envelope_recipient(&parcel.to);
         loop {
-            let kept = slot.take();
+            let kept = hand.connection.take();
             let was_kept = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,
@@ -181,17 +186,21 @@ impl Line {
                     Err(failure) => return Offered::Unreachable(failure),
                 },
             };
-            let Err(failure) = connection.envelope(Some(&from), &to, parcel.bytes.len()).await else {
-                return self.body(connection, slot, parcel, last).await;
+            let offered = if connection.is_ahead() {
+                connection.envelope_ahead().await
+            } else {
+                connection.envelope(parcel.envelope()).await
             };
-            *slot = Some(connection).filter(Connection::usable);
+            let Err(failure) = offered else { return self.body(connection, parcel, hand).await };
+            *hand.connection = Some(connection).filter(Connection::usable);
             // Servers end a connection after some mails or some time: nobody's failure, with a new one it goes well.
-            let ended = failure.reply().is_none_or(|reply| reply.code == 421);
+            // Nor is what is no answer to the envelope.
+            let unclear = failure.reply().is_none_or(|reply| reply.code == 421 || reply.code < 400);
             match failure {
-                Failure::Temporary { .. } if was_kept && ended && slot.is_none() => {}
+                Failure::Temporary { .. } if was_kept && unclear && hand.connection.is_none() => {}
                 Failure::Config { .. } => return Offered::Unwelcome(failure),
                 // The server leaves before it has heard to whom: it is about the connection.
-                Failure::Temporary { phase: Phase::Mail, reply: Some(_), .. } if ended => {
+                Failure::Temporary { phase: Phase::Mail, reply: Some(_), .. } if unclear => {
                     return Offered::Unreachable(failure);
                 }
                 other => return Offered::Tried(other.into()),
@@ -199,22 +208,17 @@ impl Line {
         }
     }
 
-    /// After the server's 354.
-    async fn body(
-        &self,
-        mut connection: Connection,
-        slot: &mut Option<Connection>,
-        parcel: &Parcel,
-        last: &mut Option<oneshot::Receiver<()>>,
-    ) -> Offered {
+    /// After the server's 354. The outcome of the message before may share a commit with this body's begin.
+    async fn body(&self, mut connection: Connection, parcel: &Parcel, hand: &mut Hand) -> Offered {
         let ready = &parcel.ready;
-        let (may_leave, ()) = tokio::join!(self.ledger.begin(&ready.id, ready.revision), wait(last));
+        let (may_leave, ()) = tokio::join!(self.ledger.begin(&ready.id, ready.revision), hand.durable());
         if !may_leave {
             // The only way out after a 354 without a body is to hang up.
             return Offered::Outdated;
         }
-        let verdict = connection.body(&parcel.bytes).await;
-        *slot = Some(connection).filter(Connection::usable);
+        hand.next = self.next(&hand.waiting);
+        let verdict = connection.body_before(&parcel.bytes, hand.next.as_ref().map(Parcel::envelope)).await;
+        *hand.connection = Some(connection).filter(|connection| connection.usable() || connection.is_ahead());
         match verdict {
             // A clear no, and about us: the mail goes back as if it had not been offered.
             Verdict::Temporary { phase, reply: Some(reply), .. }
@@ -224,6 +228,14 @@ impl Line {
             }
             verdict => Offered::Tried(verdict),
         }
+    }
+
+    /// A parcel whose envelope may go ahead: one that waits already, where nothing asks us to be slower or to stop.
+    fn next(&self, waiting: &Mutex<mpsc::Receiver<Parcel>>) -> Option<Parcel> {
+        if self.throttle.limits() || self.width.is_surpassed() || self.halt.is_cancelled() {
+            return None;
+        }
+        waiting.try_lock().ok()?.try_recv().ok()
     }
 
     /// Hands in what a try came to; says whether it shows that the relay cannot be used.
@@ -274,9 +286,11 @@ impl Line {
     }
 }
 
-/// Waits until an outcome is durable. If it never will be, the ledger has ended, and no body may begin either.
-async fn wait(last: &mut Option<oneshot::Receiver<()>>) {
-    if let Some(last) = last.take() {
-        let _ = last.await;
+impl Hand {
+    /// Waits until the last outcome is durable. If it never will be, the ledger has ended, and no body may begin either.
+    async fn durable(&mut self) {
+        if let Some(last) = self.last.take() {
+            let _ = last.await;
+        }
     }
 }

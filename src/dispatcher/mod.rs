@@ -26,7 +26,7 @@ use crate::domain::calendar::Instant;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::next_look;
 use crate::domain::settle::Outcome;
-use crate::mail::{Connection, Failure, Relay};
+use crate::mail::{Connection, Envelope, Failure, Relay};
 use crate::store::{Owner, Ready, Settlement, Store, StoreError, Taking};
 
 use ledger::Ledger;
@@ -95,9 +95,16 @@ pub struct Dispatcher {
 /// A notice with its bytes, on its way to a connection.
 struct Parcel {
     ready: Ready,
-    /// The envelope's recipient.
+    /// The envelope's sender and recipient.
+    from: String,
     to: String,
     bytes: Vec<u8>,
+}
+
+impl Parcel {
+    fn envelope(&self) -> Envelope<'_> {
+        Envelope { from: Some(&self.from), to: &self.to, size: self.bytes.len() }
+    }
 }
 
 /// Notices taken at one time: enough to keep the connections busy, few enough to stay small in memory.
@@ -297,7 +304,6 @@ impl Dispatcher {
                 connection,
                 clock: self.clock.clone(),
                 ledger: ledger.clone(),
-                desk: self.desk.clone(),
                 settings: self.settings.clone(),
                 throttle: self.throttle.clone(),
                 width: self.width.clone(),

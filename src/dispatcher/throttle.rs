@@ -21,6 +21,11 @@ impl Throttle {
         Self { interval, full_at: Mutex::new(Instant::now()) }
     }
 
+    /// Whether mails may have to wait.
+    pub fn limits(&self) -> bool {
+        self.interval.is_some()
+    }
+
     /// Waits for this mail's turn, at `share` of the rate.
     pub async fn pass(&self, share: f64) {
         let Some(interval) = self.interval else { return };

@@ -128,6 +128,12 @@ impl Width {
         }
     }
 
+    /// Whether more work than may.
+    pub fn is_surpassed(&self) -> bool {
+        let state = self.state();
+        state.working > state.allowed
+    }
+
     /// The part of the configured rate at which mails may leave.
     pub fn share(&self) -> f64 {
         self.state().share

@@ -22,6 +22,16 @@ use crate::domain::reply::{Enhanced, Phase};
 /// The end of a message.
 pub(super) const DOT: &[u8] = b".\r\n";
 
+/// A message's envelope. Domains are given as A-labels.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope<'a> {
+    /// The sender; `None` is the null sender.
+    pub from: Option<&'a str>,
+    pub to: &'a str,
+    /// Octets of the message.
+    pub size: usize,
+}
+
 /// Where each command of an envelope lies in the buffer it is written from.
 pub(super) struct Group {
     pub(super) reset: Option<Range<usize>>,
@@ -37,9 +47,7 @@ impl Group {
         out: &mut Vec<u8>,
         offers: &Offers,
         reset: bool,
-        from: Option<&str>,
-        to: &str,
-        size: usize,
+        Envelope { from, to, size }: Envelope<'_>,
     ) -> Result<Self, Failure> {
         let bad_to = || {
             // Without the address itself: these words are stored and may be logged.

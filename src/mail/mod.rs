@@ -22,6 +22,7 @@ pub mod verp;
 mod wire;
 
 pub use catcher::{Answer, Catcher, Caught, Dialogue, Script};
+pub use commands::Envelope;
 pub use compose::{ComposeError, Letter, Mailbox, compose, envelope_address};
 pub use failure::Failure;
 pub use lettre::transport::smtp::authentication::Credentials;

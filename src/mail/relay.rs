@@ -7,7 +7,7 @@ use std::{
     fmt,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -89,6 +89,8 @@ pub struct Relay {
     pub(super) credentials: Option<Credentials>,
     pub(super) tls: Option<TlsTarget>,
     pub(super) timeouts: Timeouts,
+    /// It reads what comes behind the end of a message, as far as its connections have seen.
+    pub(super) reads_ahead: Arc<AtomicBool>,
 }
 
 /// Whom a certificate must name, and whom we trust to say so.
@@ -136,7 +138,8 @@ impl Relay {
                 Some(TlsTarget { name, config: Arc::new(client_config(ca_file.as_deref())?) })
             }
         };
-        Ok(Self { host: bare, port, security, hello_name, credentials, tls, timeouts })
+        let reads_ahead = Arc::new(AtomicBool::new(true));
+        Ok(Self { host: bare, port, security, hello_name, credentials, tls, timeouts, reads_ahead })
     }
 
     /// The host as configured, without brackets.

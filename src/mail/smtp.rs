@@ -4,13 +4,16 @@
 //! after its future was dropped half way; only 2yz at the final dot is acceptance; and no octet of a body
 //! leaves before the server's 354.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{ops::Range, time::Duration};
 
 use lettre::transport::smtp::commands::Quit;
 
 use super::{
-    commands::{DOT, Group, stuff},
+    commands::{DOT, Envelope, Group, stuff},
     failure::{Failure, WireError},
+    framing::Frame,
     relay::{Relay, Timeouts},
     session::{self, Session},
     wire::Wire,
@@ -28,10 +31,29 @@ enum State {
     Ready,
     /// Between messages, after a refusal: RSET goes ahead of the next one.
     ResetDue,
+    /// Between messages, and the next one's envelope is under way: its answer is to be read. Whether the last message
+    /// was refused.
+    Ahead { refused: bool },
     /// After the 354: the body is the only thing that may follow.
     Open,
     /// In the middle of something, or lost: never used again.
     Broken,
+}
+
+/// Why an envelope was not taken.
+enum No {
+    /// It was refused, or the connection ended.
+    Clear(Failure),
+    /// What came is no answer to what was asked.
+    Garbled(Failure),
+}
+
+impl From<No> for Failure {
+    fn from(no: No) -> Self {
+        match no {
+            No::Clear(failure) | No::Garbled(failure) => failure,
+        }
+    }
 }
 
 /// An open session with a relay. One recipient per mail, one mail at a time.
@@ -40,13 +62,18 @@ pub struct Connection {
     session: Session,
     timeouts: Timeouts,
     state: State,
+    /// What became of the envelope that is ahead, where its answer had to be read before its time.
+    answered: Option<(Result<(), Failure>, State)>,
+    /// The relay reads what comes behind the end of a message, as far as we know.
+    reads_ahead: Arc<AtomicBool>,
 }
 
 impl Connection {
     /// Connects, greets, encrypts and authenticates as the relay's settings ask, each in its time.
     pub async fn open(relay: &Relay) -> Result<Self, Failure> {
         let (wire, session) = session::open(relay).await?;
-        Ok(Self { wire, session, timeouts: relay.timeouts, state: State::Ready })
+        let (timeouts, reads_ahead) = (relay.timeouts, relay.reads_ahead.clone());
+        Ok(Self { wire, session, timeouts, state: State::Ready, answered: None, reads_ahead })
     }
 
     /// What the server is and offers.
@@ -63,6 +90,11 @@ impl Connection {
         matches!(self.state, State::Ready | State::ResetDue)
     }
 
+    /// Whether the next message's envelope went out already: `envelope_ahead` is all that may follow.
+    pub fn is_ahead(&self) -> bool {
+        matches!(self.state, State::Ahead { .. })
+    }
+
     /// Whether a connection that has been idle is still there: the server has neither closed nor said
     /// anything unasked (421). Does not wait; ask before reusing, to try a new one at no one's cost.
     pub async fn still_open(&mut self) -> bool {
@@ -72,17 +104,15 @@ impl Connection {
         self.usable()
     }
 
-    /// Offers one message of `size` octets; `Ok` is the server's 354, after which only `body` may follow:
-    /// to give the message up, drop the connection.
-    ///
-    /// `from` is the envelope sender (`None`: the null sender). Domains are given as A-labels.
-    pub async fn envelope(&mut self, from: Option<&str>, to: &str, size: usize) -> Result<(), Failure> {
+    /// Offers one message; `Ok` is the server's 354, after which only `body` may follow: to give the message up, drop the
+    /// connection.
+    pub async fn envelope(&mut self, envelope: Envelope<'_>) -> Result<(), Failure> {
         if !self.usable() {
             return Err(Failure::temporary(Phase::Connect, "the connection can no longer be used"));
         }
         self.wire.clear_out();
         let reset = self.state == State::ResetDue;
-        let group = Group::write(&mut self.wire.out, &self.session.offers, reset, from, to, size)?;
+        let group = Group::write(&mut self.wire.out, &self.session.offers, reset, envelope)?;
         // From here on a dropped future leaves the connection broken, not one reply behind.
         let state = std::mem::replace(&mut self.state, State::Broken);
         debug_assert!(matches!(state, State::Ready | State::ResetDue));
@@ -93,8 +123,36 @@ impl Connection {
         }
     }
 
+    /// The answer to an envelope that went out with the message before it; as `envelope`.
+    pub async fn envelope_ahead(&mut self) -> Result<(), Failure> {
+        let State::Ahead { refused } = std::mem::replace(&mut self.state, State::Broken) else {
+            return Err(Failure::temporary(Phase::Connect, "no envelope went ahead on this connection"));
+        };
+        let answer = match self.answered.take() {
+            Some((answer, state)) => {
+                self.state = state;
+                answer
+            }
+            None => self.answers(true).await.map_err(Failure::from),
+        };
+        match answer {
+            // What the refused message left standing may be what is refused here.
+            Err(failure) if refused && failure.phase() == Phase::Mail => {
+                self.state = State::Broken;
+                Err(Failure::temporary(Phase::Mail, format!("after a refused message: {failure}")))
+            }
+            answer => answer,
+        }
+    }
+
     /// Sends the body after a 354 and says what became of the message. Lines end in CRLF.
     pub async fn body(&mut self, message: &[u8]) -> Verdict {
+        self.body_before(message, None).await
+    }
+
+    /// Sends the body as `body` does, and the `next` message's envelope with its end, which saves a round trip
+    /// (RFC 2920, 3.1). Where it went out, `is_ahead` says so afterwards.
+    pub async fn body_before(&mut self, message: &[u8], next: Option<Envelope<'_>>) -> Verdict {
         let not_begun =
             |detail: &str| Verdict::Temporary { phase: Phase::Data, reply: None, detail: detail.to_owned() };
         if std::mem::replace(&mut self.state, State::Broken) != State::Open {
@@ -107,9 +165,14 @@ impl Connection {
         self.wire.clear_out();
         stuff(message, &mut self.wire.out);
         let end = self.wire.out.len() - DOT.len();
+        let next =
+            next.filter(|_| self.session.offers.pipelining && self.reads_ahead.load(Ordering::Relaxed));
+        // What this server is known to be unable to take does not go ahead; `envelope` tells why.
+        let ahead = next
+            .is_some_and(|next| Group::write(&mut self.wire.out, &self.session.offers, false, next).is_ok());
         let sent = self.wire.send(0..self.wire.out.len(), self.timeouts.body).await;
         let verdict = match sent {
-            Ok(()) => self.last_word().await,
+            Ok(()) => self.last_word(ahead).await,
             // Unless the line end before the dot left us, the server cannot have seen the end.
             Err((written, error)) if written < end => Verdict::Temporary {
                 phase: Phase::Body,
@@ -145,26 +208,31 @@ impl Connection {
         if group.reset.is_some() {
             self.reset_answer().await?;
         }
-        let mail = self.answer(Phase::Mail).await?;
+        Ok(self.answers(false).await?)
+    }
+
+    /// All replies to an envelope whose commands went out together, `ahead` or not.
+    async fn answers(&mut self, ahead: bool) -> Result<(), No> {
+        let mail = self.answer(Phase::Mail, ahead).await?;
         // When the connection ends after a refusal, the refusal is what became of the message.
-        let rcpt = match self.answer(Phase::Rcpt).await {
-            Ok(answer) => answer,
-            Err(over) => return Err(mail.unwrap_or(over)),
+        let rcpt = match (self.answer(Phase::Rcpt, ahead).await, &mail) {
+            (Err(No::Clear(_)), Some(refusal)) => return Err(No::Clear(refusal.clone())),
+            (answer, _) => answer?,
         };
         let stands = rcpt.is_none();
         let refusal = mail.or(rcpt);
-        let data = match self.answer(Phase::Data).await {
-            Ok(answer) => answer,
-            Err(over) => return Err(refusal.unwrap_or(over)),
+        let data = match (self.answer(Phase::Data, ahead).await, &refusal) {
+            (Err(No::Clear(_)), Some(refusal)) => return Err(No::Clear(refusal.clone())),
+            (answer, _) => answer?,
         };
         let begun = data.is_none();
-        let Some(refusal) = refusal.or(data) else { return self.begin() };
+        let Some(refusal) = refusal.or(data) else { return self.begin().map_err(No::Clear) };
         if begun {
             self.lone_dot(stands).await;
         } else {
             self.settle();
         }
-        Err(refusal)
+        Err(No::Clear(refusal))
     }
 
     /// Command by command, for a server that does not offer PIPELINING.
@@ -177,7 +245,7 @@ impl Connection {
             [(Phase::Mail, &group.mail), (Phase::Rcpt, &group.rcpt), (Phase::Data, &group.data)]
         {
             self.say(phase, range).await?;
-            if let Some(refusal) = self.answer(phase).await? {
+            if let Some(refusal) = self.answer(phase, false).await? {
                 self.settle();
                 return Err(refusal);
             }
@@ -191,15 +259,33 @@ impl Connection {
     }
 
     /// `Ok(None)`: go on. `Ok(Some(_))`: refused, and the dialogue is in step. `Err`: the connection is over.
-    async fn answer(&mut self, phase: Phase) -> Result<Option<Failure>, Failure> {
-        let frame = self.wire.reply(self.timeouts.command).await.map_err(|error| error.at(phase))?;
+    async fn answer(&mut self, phase: Phase, ahead: bool) -> Result<Option<Failure>, No> {
+        let frame = match self.reply(self.timeouts.command, ahead).await {
+            Ok(frame) => frame,
+            Err(error @ WireError::Malformed(_)) => return Err(No::Garbled(error.at(phase))),
+            Err(error) => return Err(No::Clear(error.at(phase))),
+        };
         let expected = if phase == Phase::Data { frame.code == 354 } else { frame.class() == 2 };
         if expected {
             return Ok(None);
         }
         let refusal = Failure::refused(phase, self.wire.framer.reply(&frame));
-        // 2yz or 3yz in the wrong place means that we are not where we think we are.
-        if frame.code == 421 || frame.class() < 4 { Err(refusal) } else { Ok(Some(refusal)) }
+        match frame.class() {
+            // 2yz or 3yz in the wrong place means that we are not where we think we are.
+            ..4 => Err(No::Garbled(refusal)),
+            _ if frame.code == 421 => Err(No::Clear(refusal)),
+            _ => Ok(Some(refusal)),
+        }
+    }
+
+    /// The next reply. A server that falls silent with an envelope `ahead` may be one that forgets what comes behind the
+    /// end of a message: nothing is sent ahead any more.
+    async fn reply(&mut self, limit: Duration, ahead: bool) -> Result<Frame, WireError> {
+        let reply = self.wire.reply(limit).await;
+        if ahead && matches!(reply, Err(WireError::TimedOut)) {
+            self.reads_ahead.store(false, Ordering::Relaxed);
+        }
+        reply
     }
 
     /// The reply to an RSET that rode ahead. Its refusal is not about the message behind it, but the last
@@ -251,35 +337,47 @@ impl Connection {
         }
     }
 
-    /// The reply to the final dot. 2yz is acceptance; whatever is not clear is doubt.
-    async fn last_word(&mut self) -> Verdict {
+    /// The reply to the final dot. 2yz is acceptance; whatever is not clear is doubt. Behind it come the answers to the
+    /// envelope that went `ahead`, if one did.
+    async fn last_word(&mut self, ahead: bool) -> Verdict {
         let doubt = |detail: String| Verdict::Doubtful { detail };
-        let frame = match self.wire.reply(self.timeouts.body).await {
+        let frame = match self.reply(self.timeouts.body, ahead).await {
             Ok(frame) => frame,
             Err(WireError::TimedOut) => return doubt("no answer to the body in time".to_owned()),
             Err(error) => return doubt(format!("no answer to the body: {error}")),
         };
-        let reply = self.wire.framer.reply(&frame);
-        let leftover = self.wire.framer.leftover();
-        if !leftover.is_empty() && !leftover.starts_with(b"421") {
-            // Two answers to one question: the first may have been meant for something else.
-            return doubt(format!("the server answered the body twice, first {reply}"));
-        }
-        let alone = leftover.is_empty();
-        let phase = Phase::Body;
-        match frame.class() {
-            2 => {
-                self.state = if alone { State::Ready } else { State::Broken };
-                Verdict::Accepted(reply)
-            }
-            4 | 5 => {
-                self.state = if alone && frame.code != 421 { State::ResetDue } else { State::Broken };
-                if frame.class() == 5 && meaning(phase, &reply) != Meaning::Credentials {
-                    return Verdict::Permanent { phase, reply };
+        let (reply, refused) = (self.wire.framer.reply(&frame), frame.class() != 2);
+        let goes_on = match self.wire.framer.leftover() {
+            [] => frame.code != 421,
+            leftover if leftover.starts_with(b"421") => false,
+            _ => {
+                let answer = if ahead { self.answers(true).await } else { Ok(()) };
+                if !ahead || matches!(answer, Err(No::Garbled(_))) {
+                    // Two answers to one question: the first may have been meant for something else.
+                    self.state = State::Broken;
+                    return doubt(format!("the server answered the body twice, first {reply}"));
                 }
-                Verdict::Temporary { phase, reply: Some(reply), detail: String::new() }
+                self.answered = Some((answer.map_err(Failure::from), self.state));
+                true
             }
-            _ => doubt(format!("the server answered the body with {reply}")),
-        }
+        };
+        let state = match (goes_on, ahead) {
+            (false, _) => State::Broken,
+            (true, true) => State::Ahead { refused },
+            (true, false) if refused => State::ResetDue,
+            (true, false) => State::Ready,
+        };
+        let phase = Phase::Body;
+        let verdict = match frame.class() {
+            2 => Verdict::Accepted(reply),
+            5 if meaning(phase, &reply) != Meaning::Credentials => Verdict::Permanent { phase, reply },
+            4 | 5 => Verdict::Temporary { phase, reply: Some(reply), detail: String::new() },
+            _ => {
+                self.state = State::Broken;
+                return doubt(format!("the server answered the body with {reply}"));
+            }
+        };
+        self.state = state;
+        verdict
     }
 }

@@ -14,7 +14,7 @@ use shipby::clock::Clock;
 use shipby::dispatcher::Dispatcher;
 use shipby::domain::apply::Notify;
 use shipby::domain::reply::Verdict;
-use shipby::mail::{Connection, Relay};
+use shipby::mail::{Connection, Envelope, Relay};
 use shipby::store::{Durability, Store};
 use shipby::{parts, planner};
 use tempfile::TempDir;
@@ -168,7 +168,10 @@ async fn only_sending(port: u16, mail: &'static [u8]) -> Duration {
     let wall = Wall::now();
     let send_all = |mut connection: Connection| async move {
         for _ in 0..AT_ONCE / CONNECTIONS {
-            connection.envelope(Some("a@shop.example"), "kim@example.com", mail.len()).await.unwrap();
+            connection
+                .envelope(Envelope { from: Some("a@shop.example"), to: "kim@example.com", size: mail.len() })
+                .await
+                .unwrap();
             assert!(matches!(connection.body(mail).await, Verdict::Accepted(_)));
         }
         connection

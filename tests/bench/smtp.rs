@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use divan::{Bencher, counter::ItemsCount};
-use shipby::mail::{Catcher, Connection, Letter, Mailbox, Relay, RelaySettings, Security, Timeouts, compose};
+use shipby::mail::{
+    Catcher, Connection, Envelope, Letter, Mailbox, Relay, RelaySettings, Security, Timeouts, compose,
+};
 use tokio::runtime::Runtime;
 
 const EACH: usize = 500;
@@ -28,7 +30,10 @@ fn relay(catcher: &Catcher) -> Relay {
 
 async fn send_all(mut connection: Connection, message: &'static [u8]) -> Connection {
     for _ in 0..EACH {
-        connection.envelope(SENDER, "kim@example.com", message.len()).await.expect("taken");
+        connection
+            .envelope(Envelope { from: SENDER, to: "kim@example.com", size: message.len() })
+            .await
+            .expect("taken");
         assert!(matches!(connection.body(message).await, shipby::domain::reply::Verdict::Accepted(_)));
     }
     connection

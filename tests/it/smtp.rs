@@ -7,7 +7,7 @@ mod acceptance;
 mod dialogue;
 mod security;
 
-use shipby::mail::{Answer, Catcher, Connection, Relay, Script};
+use shipby::mail::{Answer, Catcher, Connection, Envelope, Relay, Script};
 
 use crate::support::smtp::relay;
 use shipby::domain::reply::{Phase, Verdict};
@@ -17,7 +17,7 @@ const FROM: Option<&str> = Some("bounce+token@shop.example");
 
 /// Envelope and body of one mail.
 async fn deliver(connection: &mut Connection, to: &str) -> Verdict {
-    match connection.envelope(FROM, to, MESSAGE.len()).await {
+    match connection.envelope(Envelope { from: FROM, to, size: MESSAGE.len() }).await {
         Ok(()) => connection.body(MESSAGE).await,
         Err(failure) => failure.into(),
     }

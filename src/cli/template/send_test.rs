@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::domain::customer::EmailAddress;
 use crate::domain::reply::Verdict;
-use crate::mail::{Connection, Failure, envelope_address};
+use crate::mail::{Connection, Envelope, Failure, envelope_address};
 use crate::parts;
 use crate::templates::Rendered;
 
@@ -86,7 +86,7 @@ async fn deliver(config: &Config, to: &str, bytes: &[u8]) -> anyhow::Result<(Exi
     let sender = envelope_address(config.shop.from.address.as_str());
     let offered = async {
         let mut connection = Connection::open(&relay).await?;
-        connection.envelope(sender.as_deref(), &to, bytes.len()).await?;
+        connection.envelope(Envelope { from: sender.as_deref(), to: &to, size: bytes.len() }).await?;
         Ok::<_, Failure>(connection)
     };
     let mut connection = match offered.await {

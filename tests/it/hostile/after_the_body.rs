@@ -73,7 +73,11 @@ async fn a_relay_that_thinks_long_over_one_mail_gets_it_once_and_the_others_go_o
     shop.facts([order_of("1", "slow@example.com")].into_iter().chain(others)).await;
     let mails = shop.mails();
     assert_eq!(mails.len(), 41);
-    assert_eq!(mails.last().unwrap().to, "slow@example.com");
+    let place = mails.iter().position(|mail| mail.to == "slow@example.com");
+    assert!(
+        place >= Some(39),
+        "behind it comes what was on its connection already, and nothing else: {place:?}"
+    );
     assert_eq!(stands(&shop, "1").await, came("accepted", 1, "never"));
 }
 

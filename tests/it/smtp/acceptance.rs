@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shipby::{
     domain::reply::{Enhanced, Phase, Verdict},
-    mail::{Answer, Connection},
+    mail::{Answer, Connection, Envelope},
 };
 
 use super::*;
@@ -174,7 +174,7 @@ async fn a_connection_lost_amid_a_large_body_is_not_in_doubt() {
     let server = Scripted::start([hello("250 here"), envelope(), vec![pause]].concat()).await;
     let mut connection = Connection::open(&relay(server.addr)).await.unwrap();
     let large = b"All work and no play makes a dull letter.\r\n".repeat(1 << 20);
-    connection.envelope(FROM, "kim@example.com", large.len()).await.unwrap();
+    connection.envelope(Envelope { from: FROM, to: "kim@example.com", size: large.len() }).await.unwrap();
     let verdict = connection.body(&large).await;
     assert_eq!(temporary_at(&verdict), Some(Phase::Body), "{verdict:?}");
     assert!(!connection.usable());
@@ -186,7 +186,10 @@ async fn a_250_that_came_with_the_354_is_not_acceptance() {
     let catcher = Catcher::start(Script::at(Phase::Data, answer)).await.unwrap();
     let mut connection = Connection::open(&relay(catcher.addr())).await.unwrap();
     // Refused already here, before a body is recorded as begun.
-    let failure = connection.envelope(FROM, "kim@example.com", MESSAGE.len()).await.unwrap_err();
+    let failure = connection
+        .envelope(Envelope { from: FROM, to: "kim@example.com", size: MESSAGE.len() })
+        .await
+        .unwrap_err();
     assert_eq!((failure.phase(), failure.reply()), (Phase::Data, None), "{failure}");
     assert!(!connection.usable());
     assert!(!is_accepted(&connection.body(MESSAGE).await));
@@ -197,7 +200,10 @@ async fn a_250_that_came_before_the_body_is_not_acceptance() {
     let early = [Step::Pause(Duration::from_millis(20)), say("250 2.0.0 ok"), Step::Silence];
     let server = Scripted::start([hello("250 here"), envelope(), early.to_vec()].concat()).await;
     let mut connection = Connection::open(&relay(server.addr)).await.unwrap();
-    let verdict = match connection.envelope(FROM, "kim@example.com", MESSAGE.len()).await {
+    let verdict = match connection
+        .envelope(Envelope { from: FROM, to: "kim@example.com", size: MESSAGE.len() })
+        .await
+    {
         Ok(()) => {
             tokio::time::sleep(Duration::from_millis(200)).await;
             connection.body(MESSAGE).await

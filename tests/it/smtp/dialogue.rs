@@ -1,10 +1,11 @@
 //! Several messages on one connection, and servers that offer less.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use shipby::{
     domain::reply::{Enhanced, Phase},
-    mail::{Answer, Connection, Failure, Script, catcher::Settings},
+    mail::{Answer, Connection, Envelope, Failure, Script, catcher::Settings},
 };
 
 use super::*;
@@ -16,7 +17,10 @@ async fn lines_that_begin_with_dots_arrive_byte_for_byte() {
     for pipelining in [true, false] {
         let catcher = Catcher::with(Settings { pipelining, ..Settings::default() }).await.unwrap();
         let mut connection = Connection::open(&relay(catcher.addr())).await.unwrap();
-        connection.envelope(None, "kim@example.com", message.len()).await.unwrap();
+        connection
+            .envelope(Envelope { from: None, to: "kim@example.com", size: message.len() })
+            .await
+            .unwrap();
         assert!(is_accepted(&connection.body(message).await));
         let mails = catcher.mails();
         assert_eq!((mails[0].from.as_str(), mails[0].to[0].as_str()), ("", "kim@example.com"));
@@ -167,7 +171,8 @@ async fn a_connection_closed_while_idle_is_noticed_before_a_message_is_risked() 
 async fn a_message_larger_than_announced_fails_without_a_dialogue() {
     let catcher = Catcher::with(Settings { size: 1000, ..Settings::default() }).await.unwrap();
     let mut connection = Connection::open(&relay(catcher.addr())).await.unwrap();
-    let failure = connection.envelope(FROM, "kim@example.com", 1001).await.unwrap_err();
+    let failure =
+        connection.envelope(Envelope { from: FROM, to: "kim@example.com", size: 1001 }).await.unwrap_err();
     let Failure::Permanent { reply, .. } = &failure else { panic!("{failure}") };
     assert_eq!(reply.enhanced, Some(Enhanced(5, 3, 4)));
     assert!(reply.text.starts_with("size:") && reply.text.ends_with("(not sent)"), "{reply}");
@@ -233,4 +238,120 @@ async fn leaving_takes_no_longer_than_a_couple_of_seconds() {
     let mut connection = Connection::open(&hasty(catcher.addr())).await.unwrap();
     assert!(is_doubtful(&deliver(&mut connection, "kim@example.com").await));
     tokio::time::timeout(Duration::from_secs(5), connection.quit()).await.unwrap();
+}
+
+/// Three messages, each but the first with its envelope ahead: what became of each, and the connection.
+async fn three_ahead(addr: SocketAddr) -> (Vec<Verdict>, Connection) {
+    let mut connection = Connection::open(&hasty(addr)).await.unwrap();
+    let envelope = |to| Envelope { from: FROM, to, size: MESSAGE.len() };
+    let to = ["first@example.com", "second@example.com", "third@example.com"];
+    let mut verdicts = Vec::new();
+    for (index, receiver) in to.into_iter().enumerate() {
+        let offered = match connection.is_ahead() {
+            true => connection.envelope_ahead().await,
+            false => connection.envelope(envelope(receiver)).await,
+        };
+        let next = to.get(index + 1).map(|next| envelope(next));
+        verdicts.push(match offered {
+            Ok(()) => connection.body_before(MESSAGE, next).await,
+            Err(failure) => failure.into(),
+        });
+    }
+    (verdicts, connection)
+}
+
+#[tokio::test]
+async fn an_envelope_goes_out_with_the_end_of_the_message_before_it() {
+    for pipelining in [true, false] {
+        let catcher = Catcher::with(Settings { pipelining, ..Settings::default() }).await.unwrap();
+        let (verdicts, connection) = three_ahead(catcher.addr()).await;
+        assert!(verdicts.iter().all(is_accepted) && connection.usable(), "{verdicts:?}");
+        let mails = catcher.mails();
+        let to: Vec<_> = mails.iter().map(|mail| mail.to[0].as_str()).collect();
+        assert_eq!(to, ["first@example.com", "second@example.com", "third@example.com"]);
+        assert!(mails.iter().all(|mail| mail.bytes == MESSAGE));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_body_is_not_one_of_the_envelope_behind_it_nor_the_other_way() {
+    let refused = |phase, to: &'static str, reply: &'static str| {
+        Script::new(move |dialogue| match dialogue.phase {
+            at if at == phase && dialogue.to == to => Answer::reply(reply),
+            _ => Answer::Usual,
+        })
+    };
+    let body = refused(Phase::Body, "second@example.com", "554 5.7.1 no");
+    let catcher = Catcher::start(body).await.unwrap();
+    let (verdicts, connection) = three_ahead(catcher.addr()).await;
+    assert!(is_accepted(&verdicts[0]) && is_accepted(&verdicts[2]) && connection.usable(), "{verdicts:?}");
+    assert_eq!((permanent_at(&verdicts[1]), catcher.count()), (Some(Phase::Body), 2));
+    let rcpt = refused(Phase::Rcpt, "second@example.com", "550 5.1.1 nobody");
+    let catcher = Catcher::start(rcpt).await.unwrap();
+    let (verdicts, connection) = three_ahead(catcher.addr()).await;
+    assert!(is_accepted(&verdicts[0]) && is_accepted(&verdicts[2]) && connection.usable(), "{verdicts:?}");
+    assert_eq!((permanent_at(&verdicts[1]), catcher.count()), (Some(Phase::Rcpt), 2));
+}
+
+/// A server that says so to the first body, with the second envelope behind it, and then no more.
+async fn after_the_first_body(answers: &str) -> (Vec<Verdict>, Connection) {
+    let envelope = [Step::Hear("MAIL"), Step::Hear("RCPT"), Step::Hear("DATA")];
+    let mut script = vec![say("220 here"), Step::Hear("EHLO"), say("250-here\r\n250 PIPELINING")];
+    script.extend(envelope.to_vec());
+    script.extend([say("250 ok\r\n250 ok\r\n354 go"), Step::Body]);
+    script.extend(envelope.to_vec());
+    script.extend([say(answers), Step::Silence]);
+    three_ahead(Scripted::start(script).await.addr).await
+}
+
+#[tokio::test]
+async fn two_answers_to_a_body_are_a_doubt_with_an_envelope_behind_it_too() {
+    let (verdicts, connection) = after_the_first_body("250 taken\r\n250 ok\r\n250 ok\r\n354 go").await;
+    assert!(is_accepted(&verdicts[0]) && !connection.usable(), "the second is begun, and never answered");
+    assert!(is_doubtful(&verdicts[1]), "{verdicts:?}");
+    for second in ["550 5.7.1 no, after all\r\n250 ok\r\n250 ok\r\n354 go", "hello?"] {
+        let (verdicts, connection) = after_the_first_body(&format!("250 taken\r\n{second}")).await;
+        assert!(is_doubtful(&verdicts[0]), "{second}: {verdicts:?}");
+        assert!(!connection.usable() && !connection.is_ahead());
+        assert_eq!(temporary_at(&verdicts[1]), Some(Phase::Connect), "it was not offered: {verdicts:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_refused_body_a_refused_mail_is_no_word_about_the_next_message() {
+    let nested = "554 5.7.1 no\r\n503 5.5.1 nested MAIL\r\n250 ok\r\n354 go";
+    let (verdicts, connection) = after_the_first_body(nested).await;
+    assert_eq!(permanent_at(&verdicts[0]), Some(Phase::Body));
+    let Verdict::Temporary { phase: Phase::Mail, reply: None, detail } = &verdicts[1] else {
+        panic!("{verdicts:?}")
+    };
+    assert!(detail.contains("nested MAIL") && !connection.usable(), "{detail}");
+}
+
+#[tokio::test]
+async fn a_farewell_behind_an_acceptance_is_about_neither_message() {
+    let (verdicts, connection) = after_the_first_body("250 taken\r\n421 4.7.0 enough for today").await;
+    assert!(is_accepted(&verdicts[0]) && !connection.usable() && !connection.is_ahead(), "{verdicts:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_what_comes_behind_a_body_is_sent_nothing_ahead_again() {
+    let forgets = |silent_at: Phase| {
+        Script::new(move |dialogue| match dialogue.phase {
+            at if at == silent_at && dialogue.mail == 2 => Answer::Silence,
+            _ => Answer::Usual,
+        })
+    };
+    let catcher = Catcher::start(forgets(Phase::Mail)).await.unwrap();
+    let relay = hasty(catcher.addr());
+    let envelope = Envelope { from: FROM, to: "kim@example.com", size: MESSAGE.len() };
+    let mut connection = Connection::open(&relay).await.unwrap();
+    connection.envelope(envelope).await.unwrap();
+    assert!(is_accepted(&connection.body_before(MESSAGE, Some(envelope)).await) && connection.is_ahead());
+    let failure = connection.envelope_ahead().await.unwrap_err();
+    assert_eq!((failure.phase(), failure.reply()), (Phase::Mail, None));
+    let mut connection = Connection::open(&relay).await.unwrap();
+    connection.envelope(envelope).await.unwrap();
+    assert!(is_accepted(&connection.body_before(MESSAGE, Some(envelope)).await));
+    assert!(!connection.is_ahead() && connection.usable());
 }
