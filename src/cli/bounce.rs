@@ -9,12 +9,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{self, Stop};
-use super::past::short;
 use super::words::plain;
 use super::{Answer, Call, Exit};
 use crate::bounces::{Outcome, take};
 use crate::clock::Clock;
 use crate::domain::bounce::Fate;
+use crate::domain::notice::short_id;
 use crate::mail::MAX_RETURNED;
 use crate::parts;
 
@@ -74,7 +74,7 @@ fn sentence(outcome: &Outcome) -> String {
                 Fate::Complaint => ", and the address gets no routine news from now on",
                 _ => ", and the address gets no mail from now on; ask the customer for another",
             };
-            format!("Notice {} of order {} {what}{address}.\n", short(notice), plain(order))
+            format!("Notice {} of order {} {what}{address}.\n", short_id(notice), plain(order))
         }
         Outcome::Ignored(why) => format!("Ignored: {}.\n", why.words()),
         Outcome::Later => "a mail of the same order is leaving this very moment; hand it in again".to_owned(),

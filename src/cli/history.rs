@@ -5,11 +5,12 @@ use serde_json::json;
 
 use super::coming::{coming, silence};
 use super::output::{self, Stop};
-use super::past::{Past, Told, short, tried_row};
+use super::past::{Past, Told, tried_row};
 use super::table::Table;
 use super::words::{AsOf, Local, count, mode_line, plain};
 use super::{Answer, Call, Exit};
 use crate::domain::customer::EmailAddress;
+use crate::domain::notice::short_id;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::store::Store;
@@ -57,7 +58,7 @@ pub(super) async fn run(call: &Call, history: &History) -> Answer {
     text.push_str(&next(&orders, local, &policy));
     let seen = told.iter().rev().find(|told| told.entry.subject.is_some());
     if let Some(id) = seen.and_then(|told| told.entry.notice.as_deref()) {
-        text.push_str(&format!("A mail as sent: shipby show {}\n", short(id)));
+        text.push_str(&format!("A mail as sent: shipby show {}\n", short_id(id)));
     }
     output::text(&text)?;
     Ok(Exit::Done)
@@ -72,7 +73,7 @@ fn rows(told: &[&Told], history: &History, local: Local) -> String {
         table.row([
             local.time(entry.instant()),
             entry.order_number.clone(),
-            entry.notice.as_deref().map_or("-", short).to_owned(),
+            entry.notice.as_deref().map_or("-", short_id).to_owned(),
             entry.kind.clone(),
             told.state(),
             entry.subject.clone().unwrap_or_else(|| "-".to_owned()),

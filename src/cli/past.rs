@@ -212,8 +212,3 @@ pub(super) fn tried_row(tried: &Attempt, mode: Option<&str>, local: Local) -> [S
 fn next(at: Option<Instant>, local: Local) -> String {
     at.filter(|at| *at > local.now).map_or_else(|| "now".to_owned(), |at| local.time(at))
 }
-
-/// As much of a notice's id as people need to name it.
-pub(super) fn short(id: &str) -> &str {
-    id.get(..8).unwrap_or(id)
-}

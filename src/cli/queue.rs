@@ -9,12 +9,11 @@ use super::batches;
 use super::change::{self, Asked};
 use super::filter;
 use super::output;
-use super::past::short;
 use super::pause;
 use super::table::Table;
 use super::words::{AsOf, Local, count, mode_line, reason, state};
 use super::{Answer, Call, Exit};
-use crate::domain::notice::NoticeState;
+use crate::domain::notice::{NoticeState, short_id};
 use crate::store::{Change, Found};
 
 #[derive(Debug, Subcommand)]
@@ -114,7 +113,7 @@ pub(super) fn row(found: &Found, local: Local, held_back: bool) -> [String; 7] {
     [
         local.time(entry.instant()),
         entry.order_number.clone(),
-        entry.notice.as_deref().map_or("-", short).to_owned(),
+        entry.notice.as_deref().map_or("-", short_id).to_owned(),
         entry.kind.clone(),
         state(&entry.state, entry.mode.as_deref()),
         found.email.clone(),

@@ -4,12 +4,12 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::output::{self, Stop};
-use super::past::short;
 use super::table::Table;
 use super::words::{Local, mode_line, plain};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::domain::customer::EmailAddress;
+use crate::domain::notice::short_id;
 use crate::domain::suppression::{Cause, Suppression};
 
 #[derive(Debug, Subcommand)]
@@ -72,7 +72,7 @@ async fn show(call: &Call, list: &List) -> Answer {
     let mut text = mode_line(&config);
     let mut table = Table::new();
     for one in &found {
-        let notice = one.notice.as_deref().map(|id| format!("; see shipby show {}", short(id)));
+        let notice = one.notice.as_deref().map(|id| format!("; see shipby show {}", short_id(id)));
         let why = format!("{}{}", one.words(), notice.unwrap_or_default());
         table.row([local.time(one.since), one.address.as_str().to_owned(), why]);
     }

@@ -7,6 +7,12 @@ use super::calendar::Instant;
 use super::customer::EmailAddress;
 use super::fact::words;
 
+/// As much of a notice's id as people need to name it: the half that its order shares with its neighbours (see
+/// `Store::notice_id`), and as much again.
+pub fn short_id(id: &str) -> &str {
+    id.get(..10).unwrap_or(id)
+}
+
 words! {
     /// What a notice is about, highest rank first: of several due at one time the first is mailed
     /// and takes in the others.

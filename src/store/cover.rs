@@ -67,8 +67,10 @@ impl Store {
         loop {
             let mut tx = self.begin().await?;
             let dirty: Vec<(String, i64, i64)> = sqlx::query_as(DIRTY).fetch_all(&mut *tx).await?;
+            let mut beside = self.readers.try_acquire();
             for (sku, first, last) in &dirty {
-                cover_sku(&mut tx, sku, instant(*first), instant(*last), now, policy).await?;
+                let changed = (instant(*first), instant(*last));
+                cover_sku(&mut tx, beside.as_deref_mut(), sku, changed, now, policy).await?;
             }
             tx.commit().await?;
             count += dirty.len();
@@ -79,18 +81,26 @@ impl Store {
     }
 }
 
+/// Walks one queue, whose first and last change are given. The way is read on another connection where one is free: it sees
+/// the lines as they were when our transaction began, and none is looked at twice.
 async fn cover_sku(
     conn: &mut SqliteConnection,
+    mut beside: Option<&mut SqliteConnection>,
     sku: &str,
-    first: Instant,
-    last: Instant,
+    (first, last): (Instant, Instant),
     now: Instant,
     policy: &Policy,
 ) -> Result<()> {
     let mut walk = Walk::open(conn, sku, first, policy).await?;
     let mut woken = Vec::new();
-    while let Some(changed) = walk.next(conn).await? {
-        save_covers(conn, &changed).await?;
+    let mut found = walk.next(conn).await?;
+    while let Some(changed) = found {
+        let (saved, next) = match &mut beside {
+            Some(beside) => tokio::join!(save_covers(conn, &changed), walk.next(beside)),
+            None => (save_covers(conn, &changed).await, walk.next(conn).await),
+        };
+        saved?;
+        found = next?;
         woken.extend(changed.chunk_by(|a, b| a.order == b.order).filter_map(Woken::by));
     }
     let guarded = woken.len() > policy.blast_limit;

@@ -6,7 +6,8 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::rows::{
-    HEARD_COLUMNS, LINE_COLUMNS, NEWS_COLUMNS, NOTICE_COLUMNS, ORDER_COLUMNS, OrderRow, json, to_json,
+    HEARD_COLUMNS, LINE_COLUMNS, LastCover, NEWS_COLUMNS, NOTICE_COLUMNS, ORDER_COLUMNS, OrderRow, json,
+    to_json,
 };
 use super::suppressions::SUPPRESSION_COLUMNS;
 use super::{Result, Store};
@@ -94,7 +95,9 @@ pub(super) async fn load_plain(conn: &mut SqliteConnection, wanted: &str) -> Res
 /// Reads what [`load_text`] loaded.
 pub(super) fn parse(found: &str) -> Result<Vec<Loaded>> {
     let rows: Vec<OrderRow> = json("orders", found)?;
-    rows.into_iter().map(|row| Ok(Loaded { revision: row.revision, order: row.into_order()? })).collect()
+    let mut cover = LastCover::default();
+    let loaded = |row: OrderRow| Ok(Loaded { revision: row.revision, order: row.into_order(&mut cover)? });
+    rows.into_iter().map(loaded).collect()
 }
 
 /// Does `work` on a thread of its own from now on, while the database is asked something else.

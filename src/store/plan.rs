@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// Schedules up to `most` due orders and saves what follows. Of many, a piece is scheduled on another thread while
-    /// SQLite saves the one before and loads the next.
+    /// SQLite saves the one before and loads the next, on another connection where one is free.
     pub async fn plan_due(&self, now: Instant, policy: &Policy, most: u32) -> Result<Planning> {
         let mut tx = self.begin().await?;
         let (numbers, counting) = due(&mut tx, now, most).await?;
@@ -104,12 +104,18 @@ impl Store {
         let desk = Arc::new((self.clone(), policy.clone()));
         let mut queued = Vec::new();
         let mut ready = Batch::default();
+        // It sees what was there when our transaction began, and no piece saves what another loads.
+        let mut beside = self.readers.try_acquire();
         let mut found = next_piece(conn, pieces).await?;
         while let Some(text) = found {
             let desk = desk.clone();
             let thinking = aside(move || Batch::of(&text, &desk.0, now, &desk.1));
-            queued.extend(ready.save(conn, now).await?);
-            found = next_piece(conn, pieces).await?;
+            let (saved, next) = match &mut beside {
+                Some(beside) => tokio::join!(ready.save(conn, now), next_piece(beside, pieces)),
+                None => (ready.save(conn, now).await, next_piece(conn, pieces).await),
+            };
+            queued.extend(saved?);
+            found = next?;
             ready = thinking.await?;
         }
         queued.extend(ready.save(conn, now).await?);

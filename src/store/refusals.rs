@@ -11,6 +11,7 @@ use super::suppressions::suppress;
 use super::{Result, instant, millis};
 use crate::domain::incident::Matter;
 use crate::domain::meaning::{Consequence, Meaning, Record, Refusal, WITHIN};
+use crate::domain::notice::short_id;
 use crate::domain::pause::{Pause, Scope, Setter};
 use crate::domain::suppression::{Cause, Suppression};
 
@@ -56,7 +57,7 @@ async fn hold_back(
     refusal: &Refusal,
 ) -> Result<()> {
     // Shown in the digest and in the service's status, where no customer's address may stand.
-    let notice = settlement.id.get(..8).unwrap_or(&settlement.id);
+    let notice = short_id(&settlement.id);
     let (why, codes) = (refusal.meaning.why_held(), &refusal.codes);
     let reason = format!("{why}: {codes}, see shipby show {notice}");
     let pause = Pause { scope, reason, by: Setter::Shipby, since: settlement.at, until: None };

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::suppressions::SuppressionRow;
 use super::{Result, StoreError, instant, millis};
+use crate::domain::calendar::date_of;
 use crate::domain::customer::{Customer, EmailAddress};
 use crate::domain::fact::{LineKind, Partial, Payment};
 use crate::domain::notice::{Content, Notice, NoticeKind, NoticeState, UnderWay};
 use crate::domain::order::{Heard, Hold, Line, News, Order, Settling};
+use crate::domain::supply::Cover;
 
 /// A row of `orders`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -121,7 +123,7 @@ fn bit<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 }
 
 pub(super) fn date(text: Option<&str>) -> Result<Option<NaiveDate>> {
-    text.map(|text| text.parse().map_err(|_| unknown("a date", text))).transpose()
+    text.map(|text| date_of(text).ok_or_else(|| unknown("a date", text))).transpose()
 }
 
 pub(super) fn email(text: String) -> Result<EmailAddress> {
@@ -146,6 +148,19 @@ fn json_or_default<T: DeserializeOwned + Default>(
     default: &str,
 ) -> Result<T> {
     if text == default { Ok(T::default()) } else { json(what, text) }
+}
+
+/// The cover that was read last: neighbours in a queue mostly share it, and it takes as long to read as all else of a line.
+#[derive(Default)]
+pub(super) struct LastCover(String, Cover);
+
+impl LastCover {
+    fn read(&mut self, text: &str) -> Result<Cover> {
+        if text != self.0 {
+            *self = Self(text.to_owned(), json_or_default("a cover", text, NO_COVER)?);
+        }
+        Ok(self.1.clone())
+    }
 }
 
 /// Any of our own values as JSON; they all can be written.
@@ -225,7 +240,7 @@ impl OrderRow {
         }
     }
 
-    pub fn into_order(mut self) -> Result<Order> {
+    pub fn into_order(mut self, cover: &mut LastCover) -> Result<Order> {
         let zone = |name: String| name.parse().map_err(|_| unknown("a time zone", &name));
         self.lines.sort_unstable_by_key(|line| line.position);
         self.news.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
@@ -246,7 +261,7 @@ impl OrderRow {
             authorized_at: self.authorized_at.map(instant),
             currency: self.currency,
             partial: self.partial.map(|w| word("partial", &w, Partial::from_word)).transpose()?,
-            lines: self.lines.into_iter().map(LineRow::into_line).collect::<Result<_>>()?,
+            lines: self.lines.into_iter().map(|line| line.into_line(cover)).collect::<Result<_>>()?,
             heard: self.heard.into_heard()?,
             news: self.news.into_iter().map(NewsRow::into_news).collect::<Result<_>>()?,
             under_way: self.under_way.map(NoticeRow::into_under_way).transpose()?,
@@ -291,11 +306,11 @@ impl LineRow {
         }
     }
 
-    pub fn into_line(self) -> Result<Line> {
+    fn into_line(self, cover: &mut LastCover) -> Result<Line> {
         Ok(Line {
             kind: word("the kind of a line", &self.kind, LineKind::from_word)?,
             promised: date(self.promised.as_deref())?,
-            cover: json_or_default("a cover", &self.cover, NO_COVER)?,
+            cover: cover.read(&self.cover)?,
             ever_covered: self.ever_covered,
             reason: json_or_default("a reason", &self.reason, "{}")?,
             place: None,

@@ -4,6 +4,7 @@
 //! with ORDERS (default 20,000), QUEUE (default 100,000) and IDLE (default 1,000,000). Everything runs on a real SQLite file with full
 //! synchronisation and, for sending, a real SMTP dialogue over loopback with a server that counts.
 
+use std::path::Path;
 use std::time::{Duration, Instant as Wall};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,6 +12,7 @@ use serde_json::json;
 use shipby::clock::Clock;
 use shipby::domain::apply::Notify;
 use shipby::domain::fact::Fact;
+use shipby::domain::policy::Policy;
 use shipby::intake::{self, Recording, record};
 use shipby::mail::Catcher;
 use shipby::store::{Durability, Entry, Store};
@@ -70,55 +72,56 @@ async fn plan_and_send(orders: usize, send: bool) {
     store.close().await;
 }
 
-/// One change of a supply, and one receipt, that very many orders wait for.
+/// One change of a supply, and one receipt, that very many orders wait for; each in a shop of its own, so that neither has
+/// the other's notices to take back.
 async fn one_queue(orders: usize) {
     let folder = tempfile::tempdir().unwrap();
     let mut policy = config(folder.path()).policy();
     policy.blast_limit = usize::MAX;
-    let path = folder.path().join("bench.db");
-    let store = Store::open(&path, Durability::Full).await.unwrap();
-    let supply = |eta: &str, at: DateTime<Utc>| {
-        let fact = json!({"fact": "supply", "at": at, "sku": "SKU-0", "supply": "PO-1", "eta": eta, "state": "in_transit"});
-        intake::fact(fact, at).unwrap()
-    };
-    let mut now = start();
-    record_one(&store, supply("2026-03-16", now), now).await;
-    for from in (0..orders).step_by(1_000) {
-        let facts: Vec<Fact> =
-            (from..orders.min(from + 1_000)).map(|number| order(number * 1_000, now)).collect();
-        record(
-            &store,
-            &facts,
-            Recording { at: now, source: "bench", notify: Notify::Future, dry_run: false },
-        )
-        .await
-        .unwrap();
-    }
-    planner::turn(&store, &policy, now).await.unwrap();
-    now += TimeDelta::days(1);
-    planner::turn(&store, &policy, now).await.unwrap();
+    let now = start() + TimeDelta::days(1);
 
+    let store = queue_of(orders, &folder.path().join("change.db"), &policy).await;
     let changed = supply("2026-03-27", now);
     let wall = Wall::now();
     let entry = Entry { fact: changed.clone(), body: intake::to_json(&changed).to_string() };
     let (_, impact) = store.impact(&entry, now, &policy).await.unwrap();
     figure("one supply change, dry run", impact.count(), wall.elapsed());
-
     let wall = Wall::now();
     record_one(&store, changed, now).await;
     planner::turn(&store, &policy, now).await.unwrap();
-    let settled = now + policy.settle;
-    let planned = planner::turn(&store, &policy, settled).await.unwrap().queued;
+    let planned = planner::turn(&store, &policy, now + policy.settle).await.unwrap().queued;
     figure("one supply change, all notices planned", planned, wall.elapsed());
+    store.close().await;
 
-    let receipt = json!({"fact": "receipt", "at": settled, "id": "R-1", "sku": "SKU-0", "quantity": orders});
-    let receipt = intake::fact(receipt, settled).unwrap();
+    let store = queue_of(orders, &folder.path().join("receipt.db"), &policy).await;
+    let receipt = json!({"fact": "receipt", "at": now, "id": "R-1", "sku": "SKU-0", "quantity": orders});
+    let receipt = intake::fact(receipt, now).unwrap();
     let wall = Wall::now();
-    record_one(&store, receipt, settled).await;
-    let planned = planner::turn(&store, &policy, settled).await.unwrap().queued;
+    record_one(&store, receipt, now).await;
+    let planned = planner::turn(&store, &policy, now).await.unwrap().queued;
     figure("one receipt, all notices planned", planned, wall.elapsed());
     println!("{:<44} {:>9} MB", "resident memory at its peak", peak_megabytes());
     store.close().await;
+}
+
+/// Orders that all wait for one supply, a day after they came in.
+async fn queue_of(orders: usize, path: &Path, policy: &Policy) -> Store {
+    let store = Store::open(path, Durability::Full).await.unwrap();
+    let now = start();
+    record_one(&store, supply("2026-03-16", now), now).await;
+    for from in (0..orders).step_by(1_000) {
+        let facts: Vec<Fact> = (from..orders.min(from + 1_000)).map(|number| order(number, 0, now)).collect();
+        let recording = Recording { at: now, source: "bench", notify: Notify::Future, dry_run: false };
+        record(&store, &facts, recording).await.unwrap();
+    }
+    planner::turn(&store, policy, now).await.unwrap();
+    planner::turn(&store, policy, now + TimeDelta::days(1)).await.unwrap();
+    store
+}
+
+fn supply(eta: &str, at: DateTime<Utc>) -> Fact {
+    let fact = json!({"fact": "supply", "at": at, "sku": "SKU-0", "supply": "PO-1", "eta": eta, "state": "in_transit"});
+    intake::fact(fact, at).unwrap()
 }
 
 async fn record_one(store: &Store, fact: Fact, at: DateTime<Utc>) {

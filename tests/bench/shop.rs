@@ -20,17 +20,18 @@ pub fn start() -> DateTime<Utc> {
     "2026-03-02T09:00:00Z".parse().unwrap()
 }
 
-pub fn order(number: usize, at: DateTime<Utc>) -> Fact {
+pub fn order(number: usize, sku: usize, at: DateTime<Utc>) -> Fact {
     let fact = json!({"fact": "order", "at": at, "order": format!("B{number:07}"), "placed_at": at,
         "customer": {"email": format!("customer{number}@example.com"), "name": "Ana"},
-        "lines": [{"id": "1", "sku": format!("SKU-{}", number % 1_000), "title": "Copper kettle", "quantity": 1,
+        "lines": [{"id": "1", "sku": format!("SKU-{sku}"), "title": "Copper kettle", "quantity": 1,
             "kind": "backorder", "promised": "2026-03-20"}]});
     intake::fact(fact, at).unwrap()
 }
 
 pub async fn fill(store: &Store, orders: usize, at: DateTime<Utc>, notify: Notify) {
     for from in (0..orders).step_by(1_000) {
-        let facts: Vec<Fact> = (from..orders.min(from + 1_000)).map(|number| order(number, at)).collect();
+        let facts: Vec<Fact> =
+            (from..orders.min(from + 1_000)).map(|number| order(number, number % 1_000, at)).collect();
         record(store, &facts, Recording { at, source: "bench", notify, dry_run: false }).await.unwrap();
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use shipby::bounces::maildir::{Maildir, Turn};
 use shipby::clock::Clock;
 use shipby::dispatcher::Transport;
+use shipby::domain::notice::short_id;
 use shipby::mail::{Catcher, MAX_RETURNED, Script};
 use shipby::parts;
 use shipby::store::{Durability, Owner, Store, Taking};
@@ -44,7 +45,7 @@ async fn a_bounce_from_the_pipe_is_taken_in_and_said_in_a_sentence() {
     let done = format!(
         "Notice {} of order 1042 came back: it counts as not heard, and the address gets no mail from now on; \
          ask the customer for another.\n",
-        &notice[..8]
+        short_id(&notice)
     );
     assert_eq!(house.run_on(&["bounce", &sender], &postfix), (0, done, String::new()));
     let known = (0, "Ignored: it was reported before.\n".to_owned(), String::new());

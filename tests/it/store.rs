@@ -1,9 +1,11 @@
 //! The database: what it refuses by itself, and every method used in a way that would fail if it did nothing.
 
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 use serde_json::json;
 use shipby::domain::apply::Notify as Tell;
-use shipby::domain::notice::Reason;
+use shipby::domain::notice::{Notice, Reason, short_id};
 use shipby::domain::order::Status;
 use shipby::domain::policy::Policy;
 use shipby::domain::reply::Phase;
@@ -464,6 +466,22 @@ async fn a_database_keeps_its_own_values_and_its_notices_their_ids() {
     assert_eq!(store.meta("key").await.unwrap().as_deref(), Some("value"));
     assert_eq!(store.meta("none").await.unwrap(), None);
     assert_eq!(store.notice_id("1", &notice), id);
+}
+
+#[tokio::test]
+async fn notices_of_neighbouring_orders_lie_together_and_no_two_share_an_id() {
+    let shop = planned(&["1"]).await;
+    let notice = take(&shop, b"news").await.remove(0).notice;
+    let store = shop.store();
+    let ids: Vec<_> = (0..2_000).map(|n| store.notice_id(&format!("#{}", 98_500 + n), &notice)).collect();
+    assert!(ids.is_sorted(), "across one digit more too");
+    let others = ["A-98500", "B-98500", "98500", "098500", "x", "y", "ÿ", ""];
+    let all: HashSet<_> =
+        others.into_iter().map(|order| store.notice_id(order, &notice)).chain(ids).collect();
+    assert_eq!(all.len(), 2_000 + others.len());
+    assert!(all.iter().all(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
+    let other = Notice { occasion: "another".to_owned(), ..notice.clone() };
+    assert_ne!(short_id(&store.notice_id("1", &other)), short_id(&store.notice_id("1", &notice)));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use shipby::domain::customer::EmailAddress;
-use shipby::domain::notice::NoticeKind;
+use shipby::domain::notice::{NoticeKind, short_id};
 use shipby::domain::pause::{Scope, Setter};
 use shipby::domain::reply::Phase;
 use shipby::domain::suppression::Cause;
@@ -135,7 +135,7 @@ async fn three_recipients_of_a_domain_refused_by_policy_within_the_hour_hold_the
     let notice = shop.kept("g5", "confirmation").await.entry.notice.unwrap();
     let expected =
         "its mail server refuses our mail to several customers by a rule: 550 5.7.1, see shipby show";
-    assert_eq!(why, format!("{expected} {}", &notice[..8]));
+    assert_eq!(why, format!("{expected} {}", short_id(&notice)));
 }
 
 #[tokio::test]
