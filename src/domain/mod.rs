@@ -1,7 +1,7 @@
 //! The rules: pure functions of facts, time and policy. No I/O, no clock, no async in here.
 //!
 //! In reading order: what comes in (`fact`), what it is about (`customer`, `order`, `supply`), what it does
-//! (`apply`, `supply::cover`), what we would say (`promise`), what we owe (`notice`), and what a mail
+//! (`apply`, `supply::Serving`), what we would say (`promise`), what we owe (`notice`), and what a mail
 //! server's answer means (`reply`, `meaning`), what comes back afterwards (`bounce`), and what ops must know (`risk`).
 
 mod again;

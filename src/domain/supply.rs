@@ -86,7 +86,7 @@ impl Cover {
     }
 }
 
-/// A supply as cover() sees it.
+/// A supply as [`Serving`] sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
     pub supply: String,
@@ -117,44 +117,53 @@ pub struct Arrival {
     pub supply: Option<String>,
 }
 
-/// Walks a SKU's queue, given as open units per waiting line in the order of placing, and says what each is served
-/// from. `shipped` counts all units of the SKU that have left from waiting lines; they are taken from the oldest arrivals.
+/// A SKU's queue on the way from its oldest waiting line to its youngest: each is served from what those before it left.
 ///
-/// One pass: O(queue + supplies).
-pub fn cover(queue: &[u32], arrivals: &[Arrival], shipped: i64, supplies: &[Incoming]) -> Vec<Cover> {
-    let mut stock = Stock::new(arrivals, shipped);
-    let mut coming = coming(supplies, arrivals);
-    let mut next = 0;
-    queue
-        .iter()
-        .map(|units| {
-            let mut missing = i64::from(*units);
-            let (taken, on) = stock.take(missing);
+/// Its memory does not grow with the queue, and a line costs the same however long that is.
+#[derive(Debug)]
+pub struct Serving {
+    stock: Stock,
+    /// Open supplies with the units still to come of each; None: nobody knows how many.
+    coming: Vec<(Incoming, Option<i64>)>,
+    /// The first of them that may have some left.
+    next: usize,
+}
+
+impl Serving {
+    /// Before the oldest line. `shipped` counts all units of the SKU that have left from waiting lines; they are taken from
+    /// the oldest arrivals.
+    pub fn new(arrivals: &[Arrival], shipped: i64, supplies: Vec<Incoming>) -> Self {
+        Self { stock: Stock::new(arrivals, shipped), coming: coming(supplies, arrivals), next: 0 }
+    }
+
+    /// What the next line, with so many open units, is served from.
+    pub fn serve(&mut self, units: u32) -> Cover {
+        let mut missing = i64::from(units);
+        let (taken, on) = self.stock.take(missing);
+        missing -= taken;
+        if missing == 0 {
+            return on.map_or(Cover::Nothing, |on| Cover::Received { on });
+        }
+        while let Some((supply, left)) = self.coming.get_mut(self.next) {
+            let taken = left.map_or(missing, |left| left.min(missing));
             missing -= taken;
+            *left = left.map(|left| left - taken);
             if missing == 0 {
-                return on.map_or(Cover::Nothing, |on| Cover::Received { on });
+                return Cover::Supply {
+                    supply: supply.supply.clone(),
+                    eta: supply.given_eta(),
+                    state: supply.state,
+                };
             }
-            while let Some((supply, left)) = coming.get_mut(next) {
-                let taken = left.map_or(missing, |left| left.min(missing));
-                missing -= taken;
-                *left = left.map(|left| left - taken);
-                if missing == 0 {
-                    return Cover::Supply {
-                        supply: supply.supply.clone(),
-                        eta: supply.given_eta(),
-                        state: supply.state,
-                    };
-                }
-                next += 1;
-            }
-            Cover::Nothing
-        })
-        .collect()
+            self.next += 1;
+        }
+        Cover::Nothing
+    }
 }
 
 /// The open supplies with the units still to come, earliest ETA first, unknown ones last.
-fn coming<'a>(supplies: &'a [Incoming], arrivals: &[Arrival]) -> Vec<(&'a Incoming, Option<i64>)> {
-    let mut open: Vec<_> = supplies.iter().filter(|s| s.is_open()).collect();
+fn coming(supplies: Vec<Incoming>, arrivals: &[Arrival]) -> Vec<(Incoming, Option<i64>)> {
+    let mut open: Vec<_> = supplies.into_iter().filter(Incoming::is_open).collect();
     open.sort_by_key(|s| {
         let eta = s.given_eta();
         (eta.is_none(), eta.map(|e| (e.to, e.from)), s.supply.clone())
@@ -169,10 +178,16 @@ fn coming<'a>(supplies: &'a [Incoming], arrivals: &[Arrival]) -> Vec<(&'a Incomi
         unnamed -= came;
         Some(due - came)
     };
-    open.into_iter().map(|supply| (supply, left(supply))).collect()
+    open.into_iter()
+        .map(|supply| {
+            let left = left(&supply);
+            (supply, left)
+        })
+        .collect()
 }
 
 /// Units in the house, oldest arrival first.
+#[derive(Debug)]
 struct Stock {
     arrivals: Vec<Arrival>,
     next: usize,
@@ -217,6 +232,12 @@ impl Stock {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// What each line of a queue is served from, by its open units.
+    fn cover(queue: &[u32], arrivals: &[Arrival], shipped: i64, supplies: &[Incoming]) -> Vec<Cover> {
+        let mut serving = Serving::new(arrivals, shipped, supplies.to_vec());
+        queue.iter().map(|units| serving.serve(*units)).collect()
+    }
 
     fn day(n: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2026, 3, n).unwrap()

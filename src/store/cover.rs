@@ -14,7 +14,7 @@ use super::{Result, Store, instant, millis};
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::fact::ChangeReason;
 use crate::domain::policy::Policy;
-use crate::domain::supply::{Arrival, Cover, cover};
+use crate::domain::supply::{Arrival, Cover, Serving};
 
 /// A line in its queue.
 #[derive(Deserialize)]
@@ -23,6 +23,7 @@ struct QueueRow {
     line: String,
     cover: String,
     placed_at: i64,
+    units: u32,
 }
 
 /// A line whose cover is another than before.
@@ -46,13 +47,12 @@ pub(super) struct Change {
     moved: bool,
 }
 
-/// A queue on the way to be walked once, some orders at a time. It holds what each line is served, and no line.
+/// A queue on the way to be walked once, some orders at a time.
 pub(super) struct Walk<'a> {
     sku: &'a str,
-    covers: Vec<Cover>,
-    /// Lines behind us, and where the next ones begin.
-    walked: usize,
-    after: (i64, String),
+    serving: Serving,
+    /// Where the next lines begin; None at the end.
+    after: Option<(i64, String)>,
     reason: Option<String>,
     cause: hold::Cause,
 }
@@ -92,7 +92,7 @@ async fn cover_sku(
     policy: &Policy,
 ) -> Result<()> {
     let mut walk = Walk::open(conn, sku, first, policy).await?;
-    let mut woken = Vec::new();
+    let (mut woken, mut count) = (Vec::new(), 0);
     let mut found = walk.next(conn).await?;
     while let Some(changed) = found {
         let (saved, next) = match &mut beside {
@@ -101,13 +101,18 @@ async fn cover_sku(
         };
         saved?;
         found = next?;
-        woken.extend(changed.chunk_by(|a, b| a.order == b.order).filter_map(Woken::by));
+        let orders: Vec<Woken> = changed.chunk_by(|a, b| a.order == b.order).filter_map(Woken::by).collect();
+        if !orders.is_empty() {
+            count += orders.len();
+            // As the text they are saved with, which is a third of their size: of a long queue there are very many.
+            woken.push(to_json(&orders));
+        }
     }
-    let guarded = woken.len() > policy.blast_limit;
+    let guarded = count > policy.blast_limit;
     let batch = if guarded { Some(hold::open(conn, sku, &walk.cause, now).await?) } else { None };
     let moment = Moment { first, last, now, batch, settle: policy.settle };
-    for chunk in woken.chunks(CHUNK) {
-        wake(conn, chunk, &moment).await?;
+    for orders in &woken {
+        wake(conn, orders, &moment).await?;
     }
     Ok(())
 }
@@ -147,15 +152,13 @@ impl<'a> Walk<'a> {
         since: Instant,
         policy: &Policy,
     ) -> Result<Self> {
-        const UNITS: &str = "select (select json_group_array(open_units) from (select open_units from lines
-                where sku = $1 and open_units > 0 and kind <> 'in_stock' order by placed_at, order_number, position)),
+        const QUEUE: &str =
+            "select exists (select 1 from lines where sku = $1 and open_units > 0 and kind <> 'in_stock'),
             (select coalesce(sum(shipped), 0) from lines where sku = $1 and shipped > 0 and kind <> 'in_stock')";
-        let (units, shipped): (String, i64) = sqlx::query_as(UNITS).bind(sku).fetch_one(&mut *conn).await?;
-        let units: Vec<u32> = json("a queue", &units)?;
-        let after = (i64::MIN, String::new());
-        if units.is_empty() {
-            let (covers, cause) = (Vec::new(), hold::Cause::default());
-            return Ok(Self { sku, covers, walked: 0, after, reason: None, cause });
+        let (waits, shipped): (bool, i64) = sqlx::query_as(QUEUE).bind(sku).fetch_one(&mut *conn).await?;
+        if !waits {
+            let (serving, cause) = (Serving::new(&[], 0, Vec::new()), hold::Cause::default());
+            return Ok(Self { sku, serving, after: None, reason: None, cause });
         }
         let receipts = receipts_of(conn, sku).await?;
         let supplies = supplies_of(conn, &BTreeSet::from([sku])).await?;
@@ -174,44 +177,45 @@ impl<'a> Walk<'a> {
             .collect();
         let incoming =
             supplies.into_iter().map(super::supply::SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
-        let covers = cover(&units, &arrivals, shipped, &incoming);
-        Ok(Self { sku, covers, walked: 0, after, reason, cause })
+        let serving = Serving::new(&arrivals, shipped, incoming);
+        Ok(Self { sku, serving, after: Some((i64::MIN, String::new())), reason, cause })
     }
 
     /// The lines of the next orders that are served otherwise than before, all lines of an order together. None at the
     /// end of the queue.
     pub async fn next(&mut self, conn: &mut SqliteConnection) -> Result<Option<Vec<Served>>> {
-        if self.walked == self.covers.len() {
-            return Ok(None);
-        }
-        let rows = self.rows(conn).await?;
+        let Some(after) = self.after.take() else { return Ok(None) };
+        let (rows, more) = self.rows(conn, after).await?;
         let Some(last) = rows.last() else { return Ok(None) };
-        self.after = (last.placed_at, last.order.clone());
-        let covers = self.covers.iter().skip(self.walked);
-        self.walked += rows.len();
-        Ok(Some(compare(rows, covers, self.reason.as_deref(), &mut self.cause)?))
+        self.after = more.then(|| (last.placed_at, last.order.clone()));
+        let serving = &mut self.serving;
+        Ok(Some(compare(rows, serving, self.reason.as_deref(), &mut self.cause)?))
     }
 
-    /// The lines of the next orders.
-    async fn rows(&self, conn: &mut SqliteConnection) -> Result<Vec<QueueRow>> {
+    /// The lines of the next orders, and whether there may be more behind them.
+    async fn rows(
+        &self,
+        conn: &mut SqliteConnection,
+        (placed_at, order): (i64, String),
+    ) -> Result<(Vec<QueueRow>, bool)> {
         // One value: every row that crosses over from SQLite costs time.
-        const ROWS: &str = "select json_group_array(json_array(order_number, id, cover, placed_at)) from
-            (select order_number, id, cover, placed_at from lines where sku = $1 and open_units > 0
+        const ROWS: &str = "select json_group_array(json_array(order_number, id, cover, placed_at, open_units)) from
+            (select order_number, id, cover, placed_at, open_units from lines where sku = $1 and open_units > 0
                 and kind <> 'in_stock' and (placed_at, order_number) > ($2, $3)
                 order by placed_at, order_number, position limit $4)";
         let mut most = CHUNK;
         loop {
-            let rows = sqlx::query_scalar(ROWS).bind(self.sku).bind(self.after.0).bind(&self.after.1);
+            let rows = sqlx::query_scalar(ROWS).bind(self.sku).bind(placed_at).bind(&order);
             let rows: String = rows.bind(most as i64).fetch_one(&mut *conn).await?;
             let mut rows: Vec<QueueRow> = json("a queue", &rows)?;
             if rows.len() < most {
-                return Ok(rows);
+                return Ok((rows, false));
             }
             // The last order may go on behind these.
             let whole = rows.chunk_by(|a, b| a.order == b.order).next_back().map_or(0, <[_]>::len);
             rows.truncate(rows.len() - whole);
             if !rows.is_empty() {
-                return Ok(rows);
+                return Ok((rows, true));
             }
             most *= 2;
         }
@@ -219,20 +223,21 @@ impl<'a> Walk<'a> {
 }
 
 /// The lines of a queue that are served otherwise than before.
-fn compare<'c>(
+fn compare(
     queue: Vec<QueueRow>,
-    covers: impl Iterator<Item = &'c Cover>,
+    serving: &mut Serving,
     reason: Option<&str>,
     cause: &mut hold::Cause,
 ) -> Result<Vec<Served>> {
     let mut changed = Vec::new();
     // Of the line before: what it had, what it has, and what that comes to.
-    let mut known: Option<(String, &Cover, Option<Arc<Change>>)> = None;
-    for (row, new) in queue.into_iter().zip(covers) {
+    let mut known: Option<(String, Cover, Option<Arc<Change>>)> = None;
+    for row in queue {
+        let new = serving.serve(row.units);
         let by = match &known {
             Some((had, has, by)) if *had == row.cover && *has == new => by.clone(),
             _ => {
-                let by = Change::between(&row.cover, new, reason)?.map(Arc::new);
+                let by = Change::between(&row.cover, &new, reason)?.map(Arc::new);
                 if let Some(by) = by.iter().find(|by| by.wake) {
                     cause.moves(by.was, new.date());
                 }
@@ -278,7 +283,7 @@ async fn save_covers(conn: &mut SqliteConnection, changed: &[Served]) -> Result<
     Ok(())
 }
 
-async fn wake(conn: &mut SqliteConnection, woken: &[Woken], moment: &Moment) -> Result<()> {
+async fn wake(conn: &mut SqliteConnection, woken: &str, moment: &Moment) -> Result<()> {
     // A date that moved is looked at when it has settled (`View::settled_at`), and at once only where more changed
     // than dates, or something is under way that may state another.
     const ORDERS: &str = "update orders set revision = revision + 1,
@@ -292,7 +297,7 @@ async fn wake(conn: &mut SqliteConnection, woken: &[Woken], moment: &Moment) -> 
         from (select value ->> 0 as number, value ->> 1 as moved, value ->> 2 as at_once from jsonb_each($1)) as new
         where orders.number = new.number";
     let Moment { first, last, now, batch, settle } = moment;
-    let orders = sqlx::query(ORDERS).bind(to_json(woken)).bind(millis(*now));
+    let orders = sqlx::query(ORDERS).bind(woken).bind(millis(*now));
     let orders = orders.bind(millis(*first)).bind(millis(*last)).bind(*batch).bind(millis(*last + *settle));
     orders.execute(conn).await?;
     Ok(())
