@@ -30,6 +30,8 @@ pub struct Moment {
     pub settled: usize,
     /// Changes that would mail too many at one time, held until somebody releases them.
     pub held: Vec<HeldBatch>,
+    /// The next instant at which something is due, without a new fact.
+    pub next: Option<Instant>,
 }
 
 impl Simulation {
@@ -43,8 +45,9 @@ impl Simulation {
     /// # Errors
     /// If the database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Instant>, StoreError> {
-        let (plan, send) = (self.store.next_plan().await?, self.dispatcher.next_due().await?);
-        Ok(plan.into_iter().chain(send).min())
+        let agenda = self.store.agenda(self.hand.now()).await?;
+        let send = self.dispatcher.when_it_may(agenda.send);
+        Ok(agenda.plan.into_iter().chain(send).min())
     }
 
     /// Goes to `at`, applies the facts of that instant, and does all that is due then.
@@ -59,16 +62,16 @@ impl Simulation {
             moment.recorded = record(&self.store, facts, how).await?;
         }
         let stop = CancellationToken::new();
-        let mut drained = false;
         loop {
-            let mut planned = planner::turn(&self.store, &self.policy, now).await?;
-            moment.held.append(&mut planned.held);
-            // What was settled may have made something else due; else what could go is gone.
-            if planned.orders == 0 && drained {
+            let planned = planner::turn(&self.store, &self.policy, now).await?;
+            moment.held.extend(planned.held);
+            let settled = self.dispatcher.drain(&stop).await?.settled;
+            moment.settled += settled;
+            // What was settled may have made something else due; what cannot be done now is not tried again.
+            moment.next = self.next_due().await?;
+            if moment.next.is_none_or(|next| next > now) || planned.orders + settled == 0 {
                 return Ok(moment);
             }
-            moment.settled += self.dispatcher.drain(&stop).await?.settled;
-            drained = true;
         }
     }
 }

@@ -145,20 +145,21 @@ async fn replay(
     let (mut refused, mut held) = (Vec::new(), Vec::new());
     let mut progress = Progress::new(spool.len());
     let mut done = 0;
+    let mut due = simulation.next_due().await?;
     loop {
         let next = facts.peek().and_then(|fact| fact.as_ref().ok()).map(|fact| fact.fact.at());
-        let due = simulation.next_due().await?;
         let Some(at) = due.into_iter().chain(next).min().filter(|at| *at <= end) else { break };
         let mut now: Vec<Spooled> = Vec::new();
         while let Some(fact) = facts.next_if(|fact| fact.as_ref().is_ok_and(|f| f.fact.at() <= at)) {
             now.push(fact?);
         }
         let of_this_moment: Vec<Fact> = now.iter().map(|fact| fact.fact.clone()).collect();
-        let mut moment = simulation.step(at, &of_this_moment).await?;
+        let moment = simulation.step(at, &of_this_moment).await?;
+        due = moment.next;
         // Nobody is there to release them, and what they would say is what is asked for.
-        for batch in std::mem::take(&mut moment.held) {
+        for batch in moment.held {
             simulation.store.release_batch(batch.id, at).await?;
-            simulation.step(at, &[]).await?;
+            due = simulation.step(at, &[]).await?.next;
             held.push(batch);
         }
         for (fact, recorded) in now.iter().zip(&moment.recorded) {

@@ -143,8 +143,12 @@ impl Dispatcher {
     /// # Errors
     /// If the database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Instant>, StoreError> {
-        let next = self.store.next_try(self.clock.now()).await?;
-        Ok(next.map(|next| self.relay.probe_at.map_or(next, |probe| probe.max(next))))
+        Ok(self.when_it_may(self.store.next_try(self.clock.now()).await?))
+    }
+
+    /// When what is due at `next` may be tried: not before the relay is probed.
+    pub fn when_it_may(&self, next: Option<Instant>) -> Option<Instant> {
+        next.map(|next| self.relay.probe_at.map_or(next, |probe| probe.max(next)))
     }
 
     /// Sends all that may go now; returns when every try is settled durably. After `stop` nothing more is taken,
@@ -192,17 +196,19 @@ impl Dispatcher {
         let mut report = Report::default();
         while !stop.is_cancelled() {
             let now = self.clock.now();
+            let most = self.ahead() as usize;
             let Some((parcels, mut taking)) = self.prepare(now).await? else { break };
+            let all = taking.notices.len() < most;
             let words = "kept; nothing left this machine (delivery.mode is capture)";
             taking.settled.extend(parcels.into_iter().map(|parcel| {
                 let words = Some(words.to_owned());
                 settlement(parcel.ready, Outcome::Accepted, now, None, words, &self.settings.policy)
             }));
             let taken = self.take(now, taking).await?;
-            if taken.is_empty() {
+            report.settled += taken.len();
+            if taken.is_empty() || all {
                 break;
             }
-            report.settled += taken.len();
         }
         Ok(report)
     }

@@ -22,8 +22,10 @@ impl Store {
     pub async fn expire(&self, now: Instant, policy: &Policy) -> Result<usize> {
         const EXPIRED: &str =
             concat!("select id from notices where ", may_expire!(), " and useful_until <= $1 limit 1000");
-        let may_be: Option<String> =
-            sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_optional(&self.readers).await?;
+        let may_be: Option<String> = sqlx::query_scalar(EXPIRED)
+            .bind(millis(now))
+            .fetch_optional(&mut *self.readers.acquire().await?)
+            .await?;
         if may_be.is_none() {
             return Ok(0);
         }
@@ -75,7 +77,7 @@ impl Store {
     /// What waits and is due, or may have been read already; what goes first stands first.
     pub async fn due(&self, now: Instant) -> Result<Vec<Due>> {
         let due = sqlx::query_as(DUE).bind(millis(now)).bind(-1);
-        Ok(due.fetch_all(&self.readers).await?)
+        Ok(due.fetch_all(&mut *self.readers.acquire().await?).await?)
     }
 
     /// Holds what [`Store::due`] says until a person releases it. Says how many.
@@ -100,7 +102,8 @@ impl Store {
     pub async fn last_known(&self) -> Result<Option<Instant>> {
         const LAST: &str = "select max(at) from (select max(recorded_at) as at from facts
             union all select max(started_at) from attempts union all select max(ended_at) from attempts)";
-        let last: Option<i64> = sqlx::query_scalar(LAST).fetch_one(&self.readers).await?;
+        let last: Option<i64> =
+            sqlx::query_scalar(LAST).fetch_one(&mut *self.readers.acquire().await?).await?;
         Ok(last.map(instant))
     }
 

@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 
 use super::load::parse;
 use super::plan::{NEWS_TOLD, Planned, SilentRow, save_decisions};
-use super::rows::{HeardRow, NoticeRow, stamp, to_json};
+use super::rows::{HeardRow, NoticeRow, some_json, stamp, to_json};
 use super::{Result, Store, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::notice::{Decision, NoticeKind};
@@ -143,12 +143,12 @@ impl Rows {
     fn written(self) -> Batch {
         let notices: Vec<_> = self.notices.iter().map(values).collect();
         Batch {
-            superseded: written(&self.superseded),
-            notices: written(&notices),
-            tried: written(&self.tried),
-            silent: written(&self.silent),
-            looks: written(&self.looks),
-            heard: written(&self.heard),
+            superseded: some_json(&self.superseded),
+            notices: some_json(&notices),
+            tried: some_json(&self.tried),
+            silent: some_json(&self.silent),
+            looks: some_json(&self.looks),
+            heard: some_json(&self.heard),
             planned: self.planned,
             decided: self.decided,
         }
@@ -172,10 +172,6 @@ fn values(row: &NoticeRow) -> impl Serialize + '_ {
         &row.replaces_status,
         row.urgency,
     )
-}
-
-fn written<T: Serialize>(rows: &[T]) -> Option<String> {
-    (!rows.is_empty()).then(|| to_json(rows))
 }
 
 impl Heard {

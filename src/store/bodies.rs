@@ -52,7 +52,7 @@ impl Store {
     pub async fn learn(&self, example: &[u8]) -> Result<()> {
         const KEEP: &str = "insert into patterns (id, bytes) values ($1, $2) on conflict do nothing";
         let pattern = Pattern::of(example)?;
-        sqlx::query(KEEP).bind(&pattern.id).bind(example).execute(&self.writer).await?;
+        sqlx::query(KEEP).bind(&pattern.id).bind(example).execute(&mut *self.writer.acquire().await?).await?;
         if let Ok(mut in_use) = self.pattern.write() {
             *in_use = Some(Arc::new(pattern));
         }

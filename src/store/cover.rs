@@ -1,6 +1,5 @@
 //! Queues covered anew: each dirty SKU is walked once, and only orders whose cover truly changed are woken.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{NaiveDate, TimeDelta};
@@ -9,12 +8,23 @@ use sqlx::SqliteConnection;
 
 use super::hold;
 use super::rows::{json, to_json};
-use super::supply::{receipts_of, supplies_of};
+use super::supply::{SupplyRow, supply_columns};
 use super::{Result, Store, instant, millis};
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::fact::ChangeReason;
 use crate::domain::policy::Policy;
 use crate::domain::supply::{Arrival, Cover, Serving};
+
+/// The next lines of a queue, $4 at most, of orders behind that placed at $2 and called $3. One value: every row that
+/// crosses over from SQLite costs time.
+macro_rules! lines_of_queue {
+    () => {
+        "select json_group_array(json_array(order_number, id, cover, placed_at, open_units)) from
+            (select order_number, id, cover, placed_at, open_units from lines where sku = $1 and open_units > 0
+                and kind <> 'in_stock' and (placed_at, order_number) > ($2, $3)
+                order by placed_at, order_number, position limit $4)"
+    };
+}
 
 /// A line in its queue.
 #[derive(Deserialize)]
@@ -53,6 +63,8 @@ pub(super) struct Walk<'a> {
     serving: Serving,
     /// Where the next lines begin; None at the end.
     after: Option<(i64, String)>,
+    /// The first lines, read with all that serves them.
+    first: Option<(Vec<QueueRow>, bool)>,
     reason: Option<String>,
     cause: hold::Cause,
 }
@@ -152,40 +164,50 @@ impl<'a> Walk<'a> {
         since: Instant,
         policy: &Policy,
     ) -> Result<Self> {
-        const QUEUE: &str =
-            "select exists (select 1 from lines where sku = $1 and open_units > 0 and kind <> 'in_stock'),
-            (select coalesce(sum(shipped), 0) from lines where sku = $1 and shipped > 0 and kind <> 'in_stock')";
-        let (waits, shipped): (bool, i64) = sqlx::query_as(QUEUE).bind(sku).fetch_one(&mut *conn).await?;
-        if !waits {
+        // One statement: the way to SQLite's thread and back costs more than most of what it finds.
+        const QUEUE: &str = concat!(
+            "select (",
+            lines_of_queue!(),
+            "), (select coalesce(sum(shipped), 0) from lines
+                    where sku = $1 and shipped > 0 and kind <> 'in_stock'),
+                (select json_group_array(json_array(at, quantity, supply)) from receipts where sku = $1),
+                (select json_group_array(json_array(",
+            supply_columns!(),
+            ")) from supplies where sku = $1)"
+        );
+        let begin = (i64::MIN, String::new());
+        let queue = sqlx::query_as(QUEUE).bind(sku).bind(begin.0).bind(&begin.1).bind(CHUNK as i64);
+        let queue: (String, i64, String, String) = queue.fetch_one(conn).await?;
+        let (lines, shipped, receipts, supplies) = queue;
+        let lines: Vec<QueueRow> = json("a queue", &lines)?;
+        if lines.is_empty() {
             let (serving, cause) = (Serving::new(&[], 0, Vec::new()), hold::Cause::default());
-            return Ok(Self { sku, serving, after: None, reason: None, cause });
+            return Ok(Self { sku, serving, after: None, first: None, reason: None, cause });
         }
-        let receipts = receipts_of(conn, sku).await?;
-        let supplies = supplies_of(conn, &BTreeSet::from([sku])).await?;
+        let supplies: Vec<SupplyRow> = json("supplies", &supplies)?;
         let newest = supplies.iter().max_by_key(|supply| supply.recorded_at);
         let newest = newest.filter(|supply| instant(supply.recorded_at) >= since);
         let reason = newest.map(|supply| supply.reason.clone());
         let reason = reason.filter(|said| *said != to_json(&ChangeReason::default()));
         let cause = hold::Cause::of(newest.map(|supply| supply.supply.as_str()));
+        let receipts: Vec<(i64, i64, Option<String>)> = json("receipts", &receipts)?;
         let arrivals: Vec<Arrival> = receipts
-            .iter()
-            .map(|r| Arrival {
-                on: day_of(instant(r.at), policy.zone),
-                quantity: r.quantity,
-                supply: r.supply.clone(),
-            })
+            .into_iter()
+            .map(|(at, quantity, supply)| Arrival { on: day_of(instant(at), policy.zone), quantity, supply })
             .collect();
-        let incoming =
-            supplies.into_iter().map(super::supply::SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
+        let incoming = supplies.into_iter().map(SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
         let serving = Serving::new(&arrivals, shipped, incoming);
-        Ok(Self { sku, serving, after: Some((i64::MIN, String::new())), reason, cause })
+        Ok(Self { sku, serving, after: Some(begin), first: whole_orders(lines, CHUNK), reason, cause })
     }
 
     /// The lines of the next orders that are served otherwise than before, all lines of an order together. None at the
     /// end of the queue.
     pub async fn next(&mut self, conn: &mut SqliteConnection) -> Result<Option<Vec<Served>>> {
         let Some(after) = self.after.take() else { return Ok(None) };
-        let (rows, more) = self.rows(conn, after).await?;
+        let (rows, more) = match self.first.take() {
+            Some(first) => first,
+            None => self.rows(conn, after).await?,
+        };
         let Some(last) = rows.last() else { return Ok(None) };
         self.after = more.then(|| (last.placed_at, last.order.clone()));
         let serving = &mut self.serving;
@@ -198,28 +220,27 @@ impl<'a> Walk<'a> {
         conn: &mut SqliteConnection,
         (placed_at, order): (i64, String),
     ) -> Result<(Vec<QueueRow>, bool)> {
-        // One value: every row that crosses over from SQLite costs time.
-        const ROWS: &str = "select json_group_array(json_array(order_number, id, cover, placed_at, open_units)) from
-            (select order_number, id, cover, placed_at, open_units from lines where sku = $1 and open_units > 0
-                and kind <> 'in_stock' and (placed_at, order_number) > ($2, $3)
-                order by placed_at, order_number, position limit $4)";
         let mut most = CHUNK;
         loop {
-            let rows = sqlx::query_scalar(ROWS).bind(self.sku).bind(placed_at).bind(&order);
+            let rows = sqlx::query_scalar(lines_of_queue!()).bind(self.sku).bind(placed_at).bind(&order);
             let rows: String = rows.bind(most as i64).fetch_one(&mut *conn).await?;
-            let mut rows: Vec<QueueRow> = json("a queue", &rows)?;
-            if rows.len() < most {
-                return Ok((rows, false));
-            }
-            // The last order may go on behind these.
-            let whole = rows.chunk_by(|a, b| a.order == b.order).next_back().map_or(0, <[_]>::len);
-            rows.truncate(rows.len() - whole);
-            if !rows.is_empty() {
-                return Ok((rows, true));
+            if let Some(rows) = whole_orders(json("a queue", &rows)?, most) {
+                return Ok(rows);
             }
             most *= 2;
         }
     }
+}
+
+/// Of lines that were read, `most` at most, those of orders that are complete, and whether there may be more behind them.
+/// None: not one is.
+fn whole_orders(mut rows: Vec<QueueRow>, most: usize) -> Option<(Vec<QueueRow>, bool)> {
+    if rows.len() < most {
+        return Some((rows, false));
+    }
+    let last = rows.chunk_by(|a, b| a.order == b.order).next_back().map_or(0, <[_]>::len);
+    rows.truncate(rows.len() - last);
+    (!rows.is_empty()).then_some((rows, true))
 }
 
 /// The lines of a queue that are served otherwise than before.

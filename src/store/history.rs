@@ -179,7 +179,10 @@ impl Store {
                 null, null from decisions where order_number = $1)
             order by at, notice is null, occasion"
         );
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(order).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_as(AssertSqlSafe(sql))
+            .bind(order)
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?)
     }
 
     /// The tries that were settled at an instant, and what was decided then otherwise, by order.
@@ -192,8 +195,10 @@ impl Store {
         const DECIDED: &str = "select at, order_number, null as notice, kind, occasion, outcome as state, null as mode,
                 null as subject, 0 as attempts, null as reply, reason, by_occasion, null as next_try_at, null as lines
             from decisions where at = $1 order by order_number, occasion";
-        let tries = sqlx::query_as(TRIES).bind(millis(at)).fetch_all(&self.readers).await?;
-        let decided = sqlx::query_as(DECIDED).bind(millis(at)).fetch_all(&self.readers).await?;
+        let tries =
+            sqlx::query_as(TRIES).bind(millis(at)).fetch_all(&mut *self.readers.acquire().await?).await?;
+        let decided =
+            sqlx::query_as(DECIDED).bind(millis(at)).fetch_all(&mut *self.readers.acquire().await?).await?;
         Ok((tries, decided))
     }
 
@@ -211,12 +216,15 @@ impl Store {
             let found: Vec<Entry> = sqlx::query_as(AssertSqlSafe(sql.clone()))
                 .bind(&after)
                 .bind(most)
-                .fetch_all(&self.readers)
+                .fetch_all(&mut *self.readers.acquire().await?)
                 .await?;
             const LAST: &str = "select max(number) from
                 (select number from orders where number > $1 order by number limit $2)";
-            let last: Option<String> =
-                sqlx::query_scalar(LAST).bind(&after).bind(most).fetch_one(&self.readers).await?;
+            let last: Option<String> = sqlx::query_scalar(LAST)
+                .bind(&after)
+                .bind(most)
+                .fetch_one(&mut *self.readers.acquire().await?)
+                .await?;
             match last {
                 // A page of orders that heard nothing is no end.
                 Some(last) if found.is_empty() => after = last,
@@ -237,7 +245,7 @@ impl Store {
     /// The numbers of all orders of an address, oldest first.
     pub async fn orders_of(&self, email: &str) -> Result<Vec<String>> {
         const OF: &str = "select number from orders where email = $1 order by placed_at, number";
-        Ok(sqlx::query_scalar(OF).bind(email).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_scalar(OF).bind(email).fetch_all(&mut *self.readers.acquire().await?).await?)
     }
 
     /// One notice by its id or the beginning of it, with its bytes and tries.
@@ -250,8 +258,10 @@ impl Store {
             where notice_id = $1 order by number";
         let sql =
             format!("select {ENTRY} from notices where id >= $1 and id < $1 || 'g' order by id limit 2");
-        let entries: Vec<Entry> =
-            sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_all(&self.readers).await?;
+        let entries: Vec<Entry> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(id)
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?;
         let mut kept = Vec::new();
         let mut reader = self.readers.acquire().await?;
         for entry in entries {
@@ -273,7 +283,10 @@ impl Store {
                 or (state = 'in_doubt' and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock'))
             order by coalesce(next_try_at, planned_at), order_number limit $1"
         );
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(most).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_as(AssertSqlSafe(sql))
+            .bind(most)
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?)
     }
 
     /// Orders by status, oldest first.
@@ -289,7 +302,12 @@ impl Store {
             from orders where ($1 is null or status = $1)
                 and ($2 is null or exists (select 1 from lines where order_number = number and sku = $2))
             order by placed_at, number limit $3";
-        Ok(sqlx::query_as(LIST).bind(status).bind(sku).bind(most).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_as(LIST)
+            .bind(status)
+            .bind(sku)
+            .bind(most)
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?)
     }
 
     /// The supplies of a SKU of which something can still come.
@@ -305,13 +323,14 @@ impl Store {
         let mut counts = Counts::default();
         let orders: Vec<(String, i64)> =
             sqlx::query_as("select status, count(*) from orders group by status")
-                .fetch_all(&self.readers)
+                .fetch_all(&mut *self.readers.acquire().await?)
                 .await?;
         counts.orders = orders.into_iter().collect();
         const NOTICES: &str = "select kind, state, count(*) from notices group by kind, state";
         const DECISIONS: &str = "select kind, reason, count(*) from decisions group by kind, reason";
         for (sql, into) in [(NOTICES, &mut counts.notices), (DECISIONS, &mut counts.decisions)] {
-            let rows: Vec<(String, String, i64)> = sqlx::query_as(sql).fetch_all(&self.readers).await?;
+            let rows: Vec<(String, String, i64)> =
+                sqlx::query_as(sql).fetch_all(&mut *self.readers.acquire().await?).await?;
             for (kind, state, count) in rows {
                 into.entry(kind).or_default().insert(state, count);
             }
@@ -334,8 +353,10 @@ impl Store {
                     where state = 'accepted' and settled_at between since and until),
             gaps as (select number, at - lag(at) over (partition by number order by at) as gap from heard)
             select number, gap / 1000 from gaps order by gap desc limit 1";
-        let row: Option<(String, Option<i64>)> =
-            sqlx::query_as(SILENCE).bind(millis(now)).fetch_optional(&self.readers).await?;
+        let row: Option<(String, Option<i64>)> = sqlx::query_as(SILENCE)
+            .bind(millis(now))
+            .fetch_optional(&mut *self.readers.acquire().await?)
+            .await?;
         Ok(row.and_then(|(order, seconds)| Some(Silence { order, seconds: seconds? })))
     }
 }

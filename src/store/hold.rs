@@ -74,14 +74,18 @@ impl Store {
         let sql = format!(
             "select * from (select {COLUMNS} from batches where state in ('counting', 'held')) where notices > 0 order by id"
         );
-        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *self.readers.acquire().await?).await?)
     }
 
     /// The numbers of orders in a batch, oldest order first, `most` at most.
     pub async fn held_orders(&self, batch: i64, most: u32) -> Result<Vec<String>> {
         const OLDEST: &str =
             "select number from orders where hold_batch = $1 order by placed_at, number limit $2";
-        Ok(sqlx::query_scalar(OLDEST).bind(batch).bind(most).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_scalar(OLDEST)
+            .bind(batch)
+            .bind(most)
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?)
     }
 
     /// Lets the mails of a batch go: its orders are planned anew. Says how many; None if no such batch waits.

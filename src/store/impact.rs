@@ -30,7 +30,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let mut book = Book::open(&mut tx, entries, now, Notify::All).await?;
         let recorded = book.enter(&entry.fact);
-        book.save(&mut tx).await?;
+        book.save(&mut tx, None).await?;
         let policy = Arc::new(policy.clone());
         for sku in book.skus() {
             let mut walk = Walk::open(&mut tx, sku, now, &policy).await?;
@@ -39,7 +39,7 @@ impl Store {
                 impact.absorb(play_all(&mut tx, changed, now, &policy).await?);
             }
         }
-        tx.rollback().await?;
+        // Not committed: all of it is taken back.
         Ok((recorded, impact))
     }
 }

@@ -38,7 +38,12 @@ impl Store {
     /// Notes that the mail server can be used. False if nobody said otherwise.
     pub async fn relay_works(&self, now: Instant) -> Result<bool> {
         const ENDS: &str = "update incidents set ended_at = $1 where what = 'relay' and ended_at is null";
-        Ok(sqlx::query(ENDS).bind(millis(now)).execute(&self.writer).await?.rows_affected() > 0)
+        Ok(sqlx::query(ENDS)
+            .bind(millis(now))
+            .execute(&mut *self.writer.acquire().await?)
+            .await?
+            .rows_affected()
+            > 0)
     }
 
     /// What ops have not been told of, oldest first. What a pause held back is over with it.
@@ -50,7 +55,7 @@ impl Store {
                 where p.scope = what and p.subject = incidents.subject and coalesce(p.until > $1, true))";
         const OLD: &str = "update incidents set told = 'all' where told <> 'all' and ended_at < $1";
         const OPEN: &str = "select exists (select 1 from incidents where told <> 'all')";
-        if !sqlx::query_scalar::<_, bool>(OPEN).fetch_one(&self.readers).await? {
+        if !sqlx::query_scalar::<_, bool>(OPEN).fetch_one(&mut *self.readers.acquire().await?).await? {
             return Ok(Vec::new());
         }
         let mut tx = self.begin().await?;

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use sqlx::{SqliteConnection, SqliteExecutor};
+use sqlx::SqliteConnection;
 
 use super::rows::to_json;
 use super::settle::{Settlement, settle};
@@ -49,18 +49,18 @@ impl Store {
         let rows: Vec<Row> = accepted.chain(begin).collect();
         if outcomes.settled.is_empty() {
             // One statement is a transaction by itself, and a third of the way there and back.
-            return write_down(&self.writer, owner, &rows).await;
+            return write_down(&mut *self.writer.acquire().await?, owner, &rows).await;
         }
         let mut tx = self.begin().await?;
         settle(&mut tx, owner, &outcomes.settled).await?;
-        let begun = if rows.is_empty() { Vec::new() } else { write_down(&mut *tx, owner, &rows).await? };
+        let begun = if rows.is_empty() { Vec::new() } else { write_down(&mut tx, owner, &rows).await? };
         tx.commit().await?;
         Ok(begun)
     }
 }
 
 /// Says which bodies may leave.
-async fn write_down(db: impl SqliteExecutor<'_>, owner: &str, rows: &[Row<'_>]) -> Result<Vec<String>> {
+async fn write_down(conn: &mut SqliteConnection, owner: &str, rows: &[Row<'_>]) -> Result<Vec<String>> {
     // The plus keeps SQLite from walking all that the owner has in hand.
     const WRITE_DOWN: &str = "insert into ledger (notice_id, what, at, reply)
         select new.id, case when new.revision is null then 'accepted' else 'begun' end, new.at, new.reply
@@ -71,7 +71,7 @@ async fn write_down(db: impl SqliteExecutor<'_>, owner: &str, rows: &[Row<'_>]) 
                 and o.revision = coalesce(new.revision, o.revision))
         returning notice_id, what = 'begun'";
     let written: Vec<(String, bool)> =
-        sqlx::query_as(WRITE_DOWN).bind(to_json(rows)).bind(owner).fetch_all(db).await?;
+        sqlx::query_as(WRITE_DOWN).bind(to_json(rows)).bind(owner).fetch_all(conn).await?;
     Ok(written.into_iter().filter_map(|(id, begun)| begun.then_some(id)).collect())
 }
 

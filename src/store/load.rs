@@ -41,13 +41,17 @@ impl Store {
     pub async fn open_orders(&self, after: &str, most: u32) -> Result<Vec<String>> {
         const PAGE: &str = "select number from orders where number > $1 and status in ('waiting', 'open')
             order by number limit $2";
-        Ok(sqlx::query_scalar(PAGE).bind(after).bind(most).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_scalar(PAGE)
+            .bind(after)
+            .bind(most)
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?)
     }
 }
 
-/// The orders of a list with lines, untold news, the notice under way and names that are used up: one statement and
-/// one value, for every row and column that crosses over from SQLite costs time.
-static WHOLE: LazyLock<String> = LazyLock::new(|| {
+/// What hangs on an order besides its lines: untold news, the notice under way, names that are used up, and whether its
+/// address gets mail.
+static HANGING: LazyLock<String> = LazyLock::new(|| {
     let news = format!(
         "select json_group_array(json_array({NEWS_COLUMNS})) from news where order_number = orders.number and not told"
     );
@@ -60,21 +64,38 @@ static WHOLE: LazyLock<String> = LazyLock::new(|| {
         and next_try_at is null and state <> 'sending'";
     let suppressed =
         format!("select json_array({SUPPRESSION_COLUMNS}) from suppressions where address = orders.email");
-    orders(&format!(", ({news}), ({under_way}), ({superseded}), ({suppressed})"))
+    format!(", ({news}), ({under_way}), ({superseded}), ({suppressed})")
 });
 
-/// The orders of a list with their lines only.
-static PLAIN: LazyLock<String> = LazyLock::new(|| orders(""));
-
-fn orders(hanging: &str) -> String {
+/// A row of `orders` as one value, with its lines and what else hangs on it: every row and column that crosses over from
+/// SQLite costs time.
+fn order(hanging: &str) -> String {
     let lines = format!(
         "select json_group_array(json_array({LINE_COLUMNS})) from lines where order_number = orders.number"
     );
-    format!(
-        "select json_group_array(json_array({ORDER_COLUMNS}, json_array({HEARD_COLUMNS}), ({lines}){hanging}))
-        from orders where number in (select value from json_each($1))"
-    )
+    format!("json_array({ORDER_COLUMNS}, json_array({HEARD_COLUMNS}), ({lines}){hanging})")
 }
+
+/// The orders whose numbers `numbers` selects, whole, as one value: a part of other statements.
+pub(super) fn whole_orders(numbers: &str) -> String {
+    format!("select json_group_array({}) from orders where number in ({numbers})", order(&HANGING))
+}
+
+/// The one order whose number is `number`, whole, as one value: a part of other statements.
+pub(super) fn whole_order(number: &str) -> String {
+    format!("select {} from orders where orders.number = {number}", order(&HANGING))
+}
+
+/// The orders of a list.
+static WHOLE: LazyLock<String> = LazyLock::new(|| whole_orders("select value from json_each($1)"));
+
+/// The orders of a list with their lines only.
+static PLAIN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "select json_group_array({}) from orders where number in (select value from json_each($1))",
+        order("")
+    )
+});
 
 /// Loads orders with all that the rules may know.
 pub(super) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Result<Vec<Loaded>> {

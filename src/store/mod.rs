@@ -26,6 +26,7 @@ mod aftermath;
 mod batch;
 mod bodies;
 mod bounces;
+mod connections;
 mod cover;
 mod facts;
 mod history;
@@ -57,11 +58,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use sqlx::{Sqlite, Transaction};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
 
 pub use aftermath::Due;
 pub use bounces::{Applied, KeptReport};
@@ -73,11 +71,13 @@ pub use ledger::Outcomes;
 pub use lock::Lock;
 pub use ops_mails::{OpsMail, digest_id};
 pub use outbox::{Owner, Ready, Staged, Taking};
-pub use plan::{Planned, Planning, Work};
+pub use plan::{Agenda, Planned, Planning, Work};
 pub use questions::{AddressChange, Found, Needed, NoticeFilter, Word};
 pub use queue::{Change, Chosen};
 pub use settle::Settlement;
 pub use template_sets::KeptSet;
+
+use connections::{Connections, Transaction};
 
 use crate::domain::notice::Notice;
 
@@ -142,22 +142,23 @@ fn primary(error: &sqlx::Error) -> Option<i32> {
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Connections that read.
-const READERS: u32 = 4;
+const READERS: usize = 4;
 
 /// How careful the disk is asked to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// What was committed survives power loss.
     Full,
-    /// For a simulation's throw-away database.
+    /// For what is thrown away, as of a simulation: nothing is kept before [`Store::close`], and nothing that fails is
+    /// taken back.
     None,
 }
 
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Connections,
+    readers: Connections,
     path: PathBuf,
     instance: String,
     bounce_key: String,
@@ -197,35 +198,33 @@ impl Store {
                 base.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
             }
             Durability::None => base
-                .journal_mode(SqliteJournalMode::Memory)
+                .journal_mode(SqliteJournalMode::Off)
                 .synchronous(SqliteSynchronous::Off)
                 .locking_mode(SqliteLockingMode::Exclusive)
                 .pragma("cache_size", "-65536"),
         };
-        let pool =
-            || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
-        let writer = pool()
-            .max_connections(1)
-            .acquire_timeout(Duration::from_secs(60))
-            // A statement's journal in a file of its own costs as much as the statement, and is one that can be missing: no
-            // descriptor, no room in /var/tmp.
-            .connect_with(base.clone().create_if_missing(true).pragma("temp_store", "MEMORY"))
-            .await
-            .map_err(opening)?;
-        schema::bring_up_to_date(&writer, path, owner).await?;
-        let readers = match durability {
-            Durability::Full => pool()
-                .max_connections(READERS)
-                // A daemon that can open nothing more goes on with what it has.
-                .min_connections(if owner.is_some() { READERS } else { 0 })
-                .connect_with(base.pragma("query_only", "ON"))
-                .await
-                .map_err(opening)?,
+        // A statement's journal in a file of its own costs as much as the statement, and is one that can be missing: no
+        // descriptor, no room in /var/tmp.
+        let writing = base.clone().create_if_missing(true).pragma("temp_store", "MEMORY");
+        let writer = Connections::new(writing.clone(), 1);
+        let mut conn = writer.acquire().await.map_err(opening)?;
+        schema::bring_up_to_date(&mut conn, path, owner).await?;
+        let instance = secret(&mut conn, "instance").await.map_err(opening)?;
+        let bounce_key = secret(&mut conn, "bounce_key").await.map_err(opening)?;
+        drop(conn);
+        let (writer, readers) = match durability {
+            Durability::Full => (writer, Connections::new(base.pragma("query_only", "ON"), READERS)),
             // Nobody else is there: one connection sees its own pages without asking the file again.
-            Durability::None => writer.clone(),
+            Durability::None => {
+                writer.close().await?;
+                let only = Connections::in_one_transaction(writing);
+                (only.clone(), only)
+            }
         };
-        let instance = secret(&writer, "instance").await.map_err(opening)?;
-        let bounce_key = secret(&writer, "bounce_key").await.map_err(opening)?;
+        if owner.is_some() {
+            // A daemon that can open nothing more goes on with what it has.
+            readers.open_all().await.map_err(opening)?;
+        }
         Ok(Self {
             writer,
             readers,
@@ -252,7 +251,7 @@ impl Store {
     /// Copies the whole database, as it stands, into a file that does not exist yet.
     pub async fn copy_to(&self, path: &Path) -> Result<()> {
         let path = path.display().to_string();
-        sqlx::query("vacuum into $1").bind(path).execute(&self.writer).await?;
+        sqlx::query("vacuum into $1").bind(path).execute(&mut *self.writer.acquire().await?).await?;
         Ok(())
     }
 
@@ -263,8 +262,11 @@ impl Store {
 
     /// Closes the readers before the writer, so that no write-ahead log is left behind.
     pub async fn close(self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        for connections in [&self.readers, &self.writer] {
+            if let Err(error) = connections.close().await {
+                tracing::warn!(error = plain(&error), "the database was not closed well");
+            }
+        }
     }
 
     /// Fixes the number that makes notice ids of this database its own (for reproducible runs).
@@ -302,27 +304,18 @@ impl Store {
     pub async fn meta(&self, key: &str) -> Result<Option<String>> {
         Ok(sqlx::query_scalar("select value from meta where key = $1")
             .bind(key)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.readers.acquire().await?)
             .await?)
     }
 
     /// Sets a value of the database's own.
     pub async fn set_meta(&self, key: &str, value: &str) -> Result<()> {
-        sqlx::query(SET_META).bind(key).bind(value).execute(&self.writer).await?;
+        sqlx::query(SET_META).bind(key).bind(value).execute(&mut *self.writer.acquire().await?).await?;
         Ok(())
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        // A deferred transaction that turns to writing fails at once when another process writes.
-        const BEGIN: &str = "BEGIN IMMEDIATE";
-        match self.writer.begin_with(BEGIN).await {
-            // On a full disk SQLite itself rolls back; the driver then believes for good that a transaction is open.
-            Err(sqlx::Error::InvalidSavePointStatement) => {
-                self.writer.acquire().await?.close().await?;
-                Ok(self.writer.begin_with(BEGIN).await?)
-            }
-            begun => Ok(begun?),
-        }
+    async fn begin(&self) -> Result<Transaction> {
+        Ok(self.writer.begin().await?)
     }
 }
 
@@ -330,11 +323,11 @@ const SET_META: &str = "insert into meta (key, value) values ($1, $2)
     on conflict (key) do update set value = excluded.value";
 
 /// A number of this database's own that nobody can guess; made once. `instance` makes its notice ids its own.
-async fn secret(writer: &SqlitePool, name: &str) -> Result<String, sqlx::Error> {
+async fn secret(writer: &mut SqliteConnection, name: &str) -> Result<String, sqlx::Error> {
     const MAKE: &str = "insert into meta (key, value) values ($1, lower(hex(randomblob(16))))
         on conflict (key) do nothing";
     // Also where it is made already: a file that may only be read is to be told of now.
-    sqlx::query(MAKE).bind(name).execute(writer).await?;
+    sqlx::query(MAKE).bind(name).execute(&mut *writer).await?;
     sqlx::query_scalar("select value from meta where key = $1").bind(name).fetch_one(writer).await
 }
 

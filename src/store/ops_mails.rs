@@ -40,8 +40,10 @@ impl Store {
     pub async fn last_digest(&self, day: NaiveDate) -> Result<Option<OpsMail>> {
         const LAST: &str = "select id, day, at, subject, body, mode, state, attempts, next_try_at, reply
             from ops_mails where day <= $1 order by day desc limit 1";
-        let row: Option<OpsMailRow> =
-            sqlx::query_as(LAST).bind(day.to_string()).fetch_optional(&self.readers).await?;
+        let row: Option<OpsMailRow> = sqlx::query_as(LAST)
+            .bind(day.to_string())
+            .fetch_optional(&mut *self.readers.acquire().await?)
+            .await?;
         row.map(OpsMailRow::into_mail).transpose()
     }
 
@@ -53,7 +55,7 @@ impl Store {
                 and (day is null or day = (select max(day) from ops_mails where day <= $2))
             order by day is not null, at, id limit 1";
         let next = sqlx::query_as(NEXT).bind(millis(now)).bind(today.to_string());
-        let row: Option<OpsMailRow> = next.fetch_optional(&self.readers).await?;
+        let row: Option<OpsMailRow> = next.fetch_optional(&mut *self.readers.acquire().await?).await?;
         row.map(OpsMailRow::into_mail).transpose()
     }
 
@@ -82,7 +84,7 @@ impl Store {
     pub async fn begin_ops_mail(&self, id: &str) -> Result<()> {
         const BEGIN: &str = "update ops_mails set state = 'sending', next_try_at = null
             where id = $1 and next_try_at is not null";
-        sqlx::query(BEGIN).bind(id).execute(&self.writer).await?;
+        sqlx::query(BEGIN).bind(id).execute(&mut *self.writer.acquire().await?).await?;
         Ok(())
     }
 
@@ -100,7 +102,7 @@ impl Store {
                 settled_at = case when $3 is null then $5 end
             where id = $1 and settled_at is null";
         let settle = sqlx::query(SETTLE).bind(id).bind(state.as_str()).bind(next_try.map(millis));
-        settle.bind(reply).bind(millis(at)).bind(mode).execute(&self.writer).await?;
+        settle.bind(reply).bind(millis(at)).bind(mode).execute(&mut *self.writer.acquire().await?).await?;
         Ok(())
     }
 

@@ -5,11 +5,12 @@
 //! leaves; whoever takes or settles names itself.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
 use super::bodies::unpack;
-use super::load::load;
+use super::load::{parse, whole_order};
 use super::pauses::paused;
 use super::rows::{json, to_json};
 use super::settle::{Settlement, settle};
@@ -84,25 +85,31 @@ impl Store {
     /// Notices whose time has come, whose order's plan is up to date and that no pause holds back; what goes at once
     /// comes first. It only reads: they are in nobody's hands until [`Store::take`].
     pub async fn ready(&self, now: Instant, most: u32) -> Result<Vec<Ready>> {
-        const READY: &str = concat!(
-            "select n.id, n.order_number, n.doubtful as again, n.attempts + 1 as attempt,
-                (select meaning from attempts a where a.notice_id = n.id and a.number = n.attempts) as last,
-                (select json_group_array(id) from (select id from notices e
-                    where e.order_number = n.order_number and e.state = 'accepted' order by settled_at)) as earlier
-                from notices n
-                join orders o on o.number = n.order_number where n.next_try_at between $3 and $1 and ",
-            plan_is_current!(),
-            " and not ",
-            paused!(),
-            " order by n.urgency, n.next_try_at, n.planned_at, n.order_number limit $2"
-        );
+        static READY: LazyLock<String> = LazyLock::new(|| {
+            let ready = concat!(
+                "from notices n join orders o on o.number = n.order_number
+                where n.next_try_at between $3 and $1 and ",
+                plan_is_current!(),
+                " and not ",
+                paused!(),
+                " order by n.urgency, n.next_try_at, n.planned_at, n.order_number limit $2"
+            );
+            format!(
+                "select n.id, n.doubtful as again, n.attempts + 1 as attempt,
+                    (select meaning from attempts a where a.notice_id = n.id and a.number = n.attempts) as last,
+                    (select json_group_array(id) from (select id from notices e where e.order_number = n.order_number
+                        and e.state = 'accepted' order by settled_at)) as earlier,
+                    ({}) as whole {ready}",
+                whole_order("n.order_number")
+            )
+        });
         let look = self.look(now).await?;
         if look.next.is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
         // No transaction: whatever changes between these reads is found when they are taken.
         let mut conn = self.readers.acquire().await?;
-        let found: Vec<ReadyRow> = sqlx::query_as(READY)
+        let found: Vec<ReadyRow> = sqlx::query_as(READY.as_str())
             .bind(millis(now))
             .bind(most)
             .bind(millis(look.from))
@@ -111,11 +118,10 @@ impl Store {
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        let numbers: Vec<String> = found.iter().map(|row| row.order_number.clone()).collect();
-        let mut loaded: HashMap<String, _> =
-            load(&mut conn, &numbers).await?.into_iter().map(|l| (l.order.number.clone(), l)).collect();
+        let whole: Vec<&str> = found.iter().map(|row| row.whole.as_str()).collect();
+        let mut loaded = parse(&format!("[{}]", whole.join(",")))?;
         let mut with_place: Vec<&mut Order> = loaded
-            .values_mut()
+            .iter_mut()
             .map(|loaded| &mut loaded.order)
             .filter(|order| {
                 order.under_way.as_ref().is_some_and(|u| u.notice.kind == NoticeKind::WeeklyStatus)
@@ -127,8 +133,7 @@ impl Store {
         let mut messages =
             if retries.is_empty() { HashMap::new() } else { messages(&mut conn, &to_json(&retries)).await? };
         let mut ready = Vec::with_capacity(found.len());
-        for ReadyRow { id, order_number, again, attempt, last, earlier } in found {
-            let Some(found) = loaded.remove(&order_number) else { continue };
+        for (ReadyRow { id, again, attempt, last, earlier, .. }, found) in found.into_iter().zip(loaded) {
             let under_way = found.order.under_way.clone().filter(|under_way| under_way.id == id);
             let Some(UnderWay { notice, .. }) = under_way else { continue };
             ready.push(Ready {
@@ -211,7 +216,10 @@ impl Store {
             from (select value ->> 0 as id, value ->> 1 as at from jsonb_each($1)) as new
             where notices.id = new.id and notices.next_try_at is not null";
         if !until.is_empty() {
-            sqlx::query(PUT_OFF).bind(to_json(&times(until))).execute(&self.writer).await?;
+            sqlx::query(PUT_OFF)
+                .bind(to_json(&times(until)))
+                .execute(&mut *self.writer.acquire().await?)
+                .await?;
         }
         Ok(())
     }
@@ -262,7 +270,7 @@ impl Store {
     pub async fn forget_bodies(&self, before: Instant) -> Result<u64> {
         const OLD: &str = "delete from messages where notice_id in
             (select id from notices where settled_at < $1 and next_try_at is null)";
-        let done = sqlx::query(OLD).bind(millis(before)).execute(&self.writer).await?;
+        let done = sqlx::query(OLD).bind(millis(before)).execute(&mut *self.writer.acquire().await?).await?;
         Ok(done.rows_affected())
     }
 }
@@ -270,11 +278,12 @@ impl Store {
 #[derive(sqlx::FromRow)]
 struct ReadyRow {
     id: String,
-    order_number: String,
     again: bool,
     attempt: u32,
     last: Option<String>,
     earlier: String,
+    /// Its order.
+    whole: String,
 }
 
 fn times(of: &[(String, Instant)]) -> Vec<(&str, i64)> {

@@ -34,6 +34,18 @@ macro_rules! paused {
 }
 pub(super) use paused;
 
+/// When something in the outbox is to be tried next, and whether there are pauses, in SQL: two columns. One look into the
+/// index for each urgency, however much waits.
+macro_rules! next_in_outbox {
+    () => {
+        "(select min(at) from (
+            select min(next_try_at) as at from notices where urgency = 1 and next_try_at is not null
+            union all select min(next_try_at) from notices where urgency = 2 and next_try_at is not null)),
+        exists (select 1 from pauses)"
+    };
+}
+pub(super) use next_in_outbox;
+
 /// What was seen to be paused is looked at again after so long: its order may have come to wait for something else.
 /// What is younger is looked at each time, for a planner's turn may still be adding to it.
 const AGAIN: TimeDelta = TimeDelta::minutes(1);
@@ -109,7 +121,7 @@ pub(super) async fn all_pauses<'c>(conn: impl sqlx::SqliteExecutor<'c>) -> Resul
 impl Store {
     /// The pauses in force at `now`: that of all mail first, then by scope and subject.
     pub async fn pauses(&self, now: Instant) -> Result<Vec<Pause>> {
-        let mut pauses = all_pauses(&self.readers).await?;
+        let mut pauses = all_pauses(&mut *self.readers.acquire().await?).await?;
         pauses.retain(|pause| pause.in_force(now));
         Ok(pauses)
     }
@@ -140,8 +152,11 @@ impl Store {
         const RESUME: &str = "delete from pauses where scope = $1 and subject = $2
             returning scope, subject, reason, set_by, since, until";
         let (word, subject) = scope.parts();
-        let ended: Option<PauseRow> =
-            sqlx::query_as(RESUME).bind(word).bind(subject).fetch_optional(&self.writer).await?;
+        let ended: Option<PauseRow> = sqlx::query_as(RESUME)
+            .bind(word)
+            .bind(subject)
+            .fetch_optional(&mut *self.writer.acquire().await?)
+            .await?;
         Ok(ended.map(PauseRow::into_pause).transpose()?.filter(|pause| pause.in_force(now)))
     }
 
@@ -149,15 +164,17 @@ impl Store {
     pub async fn knows_sku(&self, sku: &str) -> Result<bool> {
         const KNOWN: &str = "select exists (select 1 from supplies where sku = $1)
             or exists (select 1 from lines where sku = $1)";
-        Ok(sqlx::query_scalar(KNOWN).bind(sku).fetch_one(&self.readers).await?)
+        Ok(sqlx::query_scalar(KNOWN).bind(sku).fetch_one(&mut *self.readers.acquire().await?).await?)
     }
 
     /// The orders whose notice under way is held back at `now`.
     pub async fn held_back(&self, now: Instant) -> Result<HashSet<String>> {
         const HELD_BACK: &str =
             concat!("select n.order_number from notices n where n.next_try_at is not null and ", paused!());
-        let held: Vec<String> =
-            sqlx::query_scalar(HELD_BACK).bind(millis(now)).fetch_all(&self.readers).await?;
+        let held: Vec<String> = sqlx::query_scalar(HELD_BACK)
+            .bind(millis(now))
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?;
         Ok(held.into_iter().collect())
     }
 
@@ -169,11 +186,13 @@ impl Store {
 
     /// Where in the outbox the next notice stands that is not held back.
     pub(super) async fn look(&self, now: Instant) -> Result<Look> {
-        // One look into the index for each urgency, however much waits.
-        const NEXT: &str = "select min(at), exists (select 1 from pauses) from (
-            select min(next_try_at) as at from notices where urgency = 1 and next_try_at is not null
-            union all select min(next_try_at) from notices where urgency = 2 and next_try_at is not null)";
-        let (next, paused): (Option<i64>, bool) = sqlx::query_as(NEXT).fetch_one(&self.readers).await?;
+        const NEXT: &str = concat!("select ", next_in_outbox!());
+        let (next, paused) = sqlx::query_as(NEXT).fetch_one(&mut *self.readers.acquire().await?).await?;
+        self.look_at(next, paused, now).await
+    }
+
+    /// The same with what [`next_in_outbox`] found.
+    pub(super) async fn look_at(&self, next: Option<i64>, paused: bool, now: Instant) -> Result<Look> {
         let next = next.map(instant);
         if !paused || next.is_none() {
             return Ok(Look { next, from: Instant::UNIX_EPOCH });
@@ -201,7 +220,7 @@ impl Store {
         if !pauses.iter().any(|pause| pause.scope == Scope::All) {
             for urgency in [1, 2] {
                 let open = sqlx::query_scalar(OPEN).bind(millis(now)).bind(millis(before)).bind(urgency);
-                let open: Option<i64> = open.fetch_optional(&self.readers).await?;
+                let open: Option<i64> = open.fetch_optional(&mut *self.readers.acquire().await?).await?;
                 next = next.into_iter().chain(open.map(instant)).min();
             }
         }
@@ -231,9 +250,19 @@ mod tests {
         let notice = "insert into notices (id, order_number, kind, occasion, state, email, includes, lines, news,
             planned_at, useful_until, urgency, next_try_at)
             values ($1, $1, 'confirmation', 'confirmation', 'queued', 'a@b.example', '[]', '[]', '[]', $2, $2, 1, $2)";
-        sqlx::query(order).bind(number).execute(&store.writer).await.unwrap();
-        sqlx::query(line).bind(number).bind(sku).execute(&store.writer).await.unwrap();
-        sqlx::query(notice).bind(number).bind(millis(since)).execute(&store.writer).await.unwrap();
+        sqlx::query(order).bind(number).execute(&mut *store.writer.acquire().await.unwrap()).await.unwrap();
+        sqlx::query(line)
+            .bind(number)
+            .bind(sku)
+            .execute(&mut *store.writer.acquire().await.unwrap())
+            .await
+            .unwrap();
+        sqlx::query(notice)
+            .bind(number)
+            .bind(millis(since))
+            .execute(&mut *store.writer.acquire().await.unwrap())
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
@@ -263,7 +292,7 @@ mod tests {
         assert_eq!(look(110).await, (Some(105), 50));
         // One of them is not paused any more without any word of it.
         let change = "update lines set sku = 'PAN' where order_number = '1'";
-        sqlx::query(change).execute(&store.writer).await.unwrap();
+        sqlx::query(change).execute(&mut *store.writer.acquire().await.unwrap()).await.unwrap();
         assert_eq!(look(159).await, (Some(105), 99), "it was not looked at");
         assert_eq!(look(160).await, (Some(0), 0));
         store.pause(&Pause { scope: Scope::Sku("PAN".to_owned()), ..pause }).await.unwrap();

@@ -3,14 +3,15 @@
 //! Each method works on facts nobody else can change meanwhile: load, decide, save are one transaction.
 
 use std::slice::Chunks;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::batch::Batch;
 use super::hold::{HeldBatch, close_counted};
-use super::load::{aside, load_text};
+use super::load::{aside, load_text, whole_orders};
+use super::pauses::next_in_outbox;
 use super::rows::{json, to_json};
 use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
@@ -26,6 +27,15 @@ pub struct Planned {
     pub order: String,
     pub id: String,
     pub kind: NoticeKind,
+}
+
+/// When there is something to do next; None: nothing without a new fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agenda {
+    /// For a planner: at once for a dirty SKU, else when the first order is due or the first notice loses its use.
+    pub plan: Option<Instant>,
+    /// For a dispatcher.
+    pub send: Option<Instant>,
 }
 
 /// What there is to do for a planner.
@@ -50,17 +60,20 @@ pub struct Planning {
 }
 
 impl Store {
-    /// When the planner has to work next: at once for a dirty SKU, else when the first order is due.
-    pub async fn next_plan(&self) -> Result<Option<Instant>> {
+    /// When there is something to do next, asked at `now`.
+    pub async fn agenda(&self, now: Instant) -> Result<Agenda> {
         const NEXT: &str = concat!(
-            "select min(at) from (select min(plan_at) as at from orders where plan_at is not null
+            "select (select min(at) from (select min(plan_at) as at from orders where plan_at is not null
             union all select min(first_at) from dirty_skus
             union all select min(useful_until) from notices where ",
             may_expire!(),
-            ")"
+            ")), ",
+            next_in_outbox!()
         );
-        let next: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&self.readers).await?;
-        Ok(next.map(instant))
+        let next = sqlx::query_as(NEXT).fetch_one(&mut *self.readers.acquire().await?).await?;
+        let (plan, next, paused): (Option<i64>, Option<i64>, bool) = next;
+        let send = self.look_at(next, paused, now).await?.next;
+        Ok(Agenda { plan: plan.map(instant), send })
     }
 
     /// What a planner has to do now, in one question.
@@ -71,27 +84,24 @@ impl Store {
             " and useful_until <= $1) as expire, exists (select 1 from dirty_skus) as cover,
                 exists (select 1 from orders where plan_at <= $1) as plan"
         );
-        Ok(sqlx::query_as(WORK).bind(millis(now)).fetch_one(&self.readers).await?)
+        Ok(sqlx::query_as(WORK).bind(millis(now)).fetch_one(&mut *self.readers.acquire().await?).await?)
     }
 
     /// Schedules up to `most` due orders and saves what follows. Of many, a piece is scheduled on another thread while
     /// SQLite saves the one before and loads the next, on another connection where one is free.
     pub async fn plan_due(&self, now: Instant, policy: &Policy, most: u32) -> Result<Planning> {
         let mut tx = self.begin().await?;
-        let (numbers, counting) = due(&mut tx, now, most).await?;
-        if numbers.is_empty() {
+        let due = due(&mut tx, now, most).await?;
+        if due.numbers.is_empty() {
             return Ok(Planning::default());
         }
-        let mut pieces = numbers.chunks(PIECE);
-        let queued = if pieces.len() == 1 {
-            let text = load_text(&mut tx, &numbers).await?;
-            Batch::of(&text, self, now, policy)?.save(&mut tx, now).await?
-        } else {
-            self.plan_pieces(&mut tx, &mut pieces, now, policy).await?
+        let queued = match due.orders {
+            Some(orders) => Batch::of(&orders, self, now, policy)?.save(&mut tx, now).await?,
+            None => self.plan_pieces(&mut tx, &mut due.numbers.chunks(PIECE), now, policy).await?,
         };
-        let held = if counting { close_counted(&mut tx, now, policy).await? } else { Vec::new() };
+        let held = if due.counting { close_counted(&mut tx, now, policy).await? } else { Vec::new() };
         tx.commit().await?;
-        Ok(Planning { orders: numbers.len(), queued, held })
+        Ok(Planning { orders: due.numbers.len(), queued, held })
     }
 
     async fn plan_pieces(
@@ -158,7 +168,7 @@ impl Store {
             .bind(cursor)
             .bind(millis(now))
             .bind(most)
-            .fetch_all(&self.writer)
+            .fetch_all(&mut *self.writer.acquire().await?)
             .await?;
         Ok(woken.into_iter().max())
     }
@@ -181,18 +191,34 @@ pub(super) struct DecisionRow<'a> {
     pub by: Option<&'a str>,
 }
 
-/// The numbers of up to `most` orders that are due, and whether the blast guard is counting.
-async fn due(conn: &mut SqliteConnection, now: Instant, most: u32) -> Result<(Vec<String>, bool)> {
+/// Orders that are due.
+struct Due {
+    numbers: Vec<String>,
+    /// The orders whole, where they make no more than a piece.
+    orders: Option<String>,
+    /// The blast guard is counting.
+    counting: bool,
+}
+
+/// Up to `most` orders that are due.
+async fn due(conn: &mut SqliteConnection, now: Instant, most: u32) -> Result<Due> {
     // A fact may have come in since the queues were walked: its orders wait for the next walk. There nearly never is
     // one, and then no order is asked for its lines.
-    const DUE: &str =
-        "select json_group_array(number), exists (select 1 from batches where state = 'counting')
-        from (select number from orders o where plan_at <= $1
-            and (not exists (select 1 from dirty_skus) or not exists (select 1 from dirty_skus d
-                join lines l on l.sku = d.sku where l.order_number = o.number))
-            order by plan_at, number limit $2)";
-    let due: (String, bool) = sqlx::query_as(DUE).bind(millis(now)).bind(most).fetch_one(conn).await?;
-    Ok((json("the numbers of orders", &due.0)?, due.1))
+    static DUE: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "with due as materialized (select number from orders o where plan_at <= $1
+                and (not exists (select 1 from dirty_skus) or not exists (select 1 from dirty_skus d
+                    join lines l on l.sku = d.sku where l.order_number = o.number))
+                order by plan_at, number limit $2)
+            select (select json_group_array(number) from due),
+                case when (select count(*) from due) <= {PIECE} then ({}) end,
+                exists (select 1 from batches where state = 'counting')",
+            whole_orders("select number from due")
+        )
+    });
+    let due = sqlx::query_as(DUE.as_str()).bind(millis(now)).bind(most);
+    let (numbers, orders, counting): (String, _, _) = due.fetch_one(conn).await?;
+    Ok(Due { numbers: json("the numbers of orders", &numbers)?, orders, counting })
 }
 
 /// The next orders of a list, loaded; None at the end.

@@ -83,7 +83,7 @@ impl Store {
             where number in (select number from orders where lower(email) = lower($1)
                 union select order_number from notices where lower(email) = lower($1))
             order by placed_at, number";
-        Ok(sqlx::query_scalar(ABOUT).bind(email).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_scalar(ABOUT).bind(email).fetch_all(&mut *self.readers.acquire().await?).await?)
     }
 
     /// The tries of all notices of an order, by notice, in their order.
@@ -93,7 +93,8 @@ impl Store {
                 a.code, a.enhanced, a.meaning
             from attempts a join notices n on n.id = a.notice_id
             where n.order_number = $1 order by a.notice_id, a.number";
-        let rows: Vec<TryRow> = sqlx::query_as(TRIES).bind(order).fetch_all(&self.readers).await?;
+        let rows: Vec<TryRow> =
+            sqlx::query_as(TRIES).bind(order).fetch_all(&mut *self.readers.acquire().await?).await?;
         let mut tries: HashMap<String, Vec<Attempt>> = HashMap::new();
         for row in rows {
             tries.entry(row.notice_id).or_default().push(row.attempt);
@@ -106,7 +107,7 @@ impl Store {
         const NEXT: &str = "select order_number, next_try_at from notices
             where next_try_at is not null and order_number in (select value from json_each($1))";
         let rows: Vec<(String, i64)> =
-            sqlx::query_as(NEXT).bind(to_json(orders)).fetch_all(&self.readers).await?;
+            sqlx::query_as(NEXT).bind(to_json(orders)).fetch_all(&mut *self.readers.acquire().await?).await?;
         Ok(rows.into_iter().map(|(order, at)| (order, instant(at))).collect())
     }
 
@@ -115,7 +116,7 @@ impl Store {
         const STATED: &str = "select recorded_at, source, body ->> '$.customer.email' from facts
             where order_number = $1 and kind = 'order' and refused is null order by seq";
         let stated: Vec<(i64, String, Option<String>)> =
-            sqlx::query_as(STATED).bind(order).fetch_all(&self.readers).await?;
+            sqlx::query_as(STATED).bind(order).fetch_all(&mut *self.readers.acquire().await?).await?;
         let changes = stated.windows(2).filter_map(|pair| match pair {
             [(.., from), (at, source, to)] if from != to => {
                 let (from, to, source) = (from.clone(), to.clone(), source.clone());
@@ -134,7 +135,7 @@ impl Store {
                 and sku in (select value from json_each($1))
             order by seq desc limit 1";
         let word = sqlx::query_as(WORD).bind(to_json(skus)).bind(millis(at));
-        Ok(word.fetch_optional(&self.readers).await?)
+        Ok(word.fetch_optional(&mut *self.readers.acquire().await?).await?)
     }
 
     /// What each waiting line of an order still needs: the queue up to it, less what is in the house.
@@ -148,7 +149,7 @@ impl Store {
                         where s.sku = l.sku and s.shipped > 0 and s.kind <> 'in_stock'))) as units
             from lines l where l.order_number = $1 and l.open_units > 0 and l.kind <> 'in_stock'
             order by l.position";
-        Ok(sqlx::query_as(NEEDED).bind(order).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_as(NEEDED).bind(order).fetch_all(&mut *self.readers.acquire().await?).await?)
     }
 
     /// The notices of a filter, what is tried next first, `most` at most. Without a state: what is not settled, or is for
@@ -162,7 +163,7 @@ impl Store {
             order by coalesce(next_try_at, planned_at), order_number, occasion limit $1"
         );
         let found = sqlx::query_as(AssertSqlSafe(sql)).bind(most);
-        Ok(bind_filter!(found, filter).fetch_all(&self.readers).await?)
+        Ok(bind_filter!(found, filter).fetch_all(&mut *self.readers.acquire().await?).await?)
     }
 }
 

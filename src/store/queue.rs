@@ -109,8 +109,10 @@ impl Store {
             change.is_about()
         );
         let asked = sqlx::query_as(AssertSqlSafe(sql)).bind(millis(now));
-        let found: Vec<Candidate> =
-            bind_filter!(asked, filter).bind(change.revives()).fetch_all(&self.readers).await?;
+        let found: Vec<Candidate> = bind_filter!(asked, filter)
+            .bind(change.revives())
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?;
         let mut chosen = Chosen::default();
         for Candidate { id, is_news, left, older } in found {
             let left = left.or(older.then(|| "another one of the same order comes first".to_owned()));
@@ -130,7 +132,10 @@ impl Store {
             "select {ENTRY}, email, count(*) over () as total from notices
             where id in (select value from json_each($1)) order by settled_at, id"
         );
-        Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(to_json(ids)).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_as(AssertSqlSafe(sql))
+            .bind(to_json(ids))
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?)
     }
 
     /// Changes notices that were chosen, as far as that is still possible. Says how many. Each thousand is done for good

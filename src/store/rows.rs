@@ -118,7 +118,7 @@ pub(super) const LINE_COLUMNS: &str = "order_number, id, position, sku, placed_a
 pub(super) const NEWS_COLUMNS: &str = "order_number, kind, id, at, recorded_at, body";
 
 /// SQLite's booleans are 0 and 1.
-fn bit<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+pub(super) fn bit<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     Ok(u8::deserialize(from)? != 0)
 }
 
@@ -166,6 +166,11 @@ impl LastCover {
 /// Any of our own values as JSON; they all can be written.
 pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+/// The same of rows; None where there are none.
+pub(super) fn some_json<T: Serialize>(rows: &[T]) -> Option<String> {
+    (!rows.is_empty()).then(|| to_json(rows))
 }
 
 pub(super) fn unknown(what: &'static str, value: &str) -> StoreError {

@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, SqliteConnection};
 
 use super::{Lock, MIGRATIONS, Result, StoreError, plain};
@@ -30,12 +29,15 @@ pub(super) async fn found(conn: &mut SqliteConnection) -> Result<Option<i64>, sq
 /// # Errors
 /// [`StoreError::Newer`]; [`StoreError::Older`] where a daemon works on an older one; [`StoreError::Open`] where a step
 /// fails, and then nothing has changed.
-pub(super) async fn bring_up_to_date(writer: &SqlitePool, path: &Path, owner: Option<&Lock>) -> Result<()> {
+pub(super) async fn bring_up_to_date(
+    conn: &mut SqliteConnection,
+    path: &Path,
+    owner: Option<&Lock>,
+) -> Result<()> {
     let known = known();
     let opening = |error: sqlx::Error| StoreError::Open { path: path.to_owned(), message: plain(&error) };
-    let mut conn = writer.acquire().await.map_err(opening)?;
-    match found(&mut conn).await.map_err(opening)? {
-        None => apply(&mut conn, path).await,
+    match found(conn).await.map_err(opening)? {
+        None => apply(conn, path).await,
         Some(found) if found > known => Err(StoreError::Newer { path: path.to_owned(), found, known }),
         Some(found) if found == known => Ok(()),
         Some(found) => {
@@ -46,10 +48,10 @@ pub(super) async fn bring_up_to_date(writer: &SqlitePool, path: &Path, owner: Op
                     other => other,
                 })?),
             };
-            let kept = keep_copy(&mut conn, path, found).await?;
+            let kept = keep_copy(conn, path, found).await?;
             tracing::info!(found, known, copy = %kept.display(),
                 "the database is brought up to date; the copy is as it was");
-            apply(&mut conn, path).await
+            apply(conn, path).await
         }
     }
 }

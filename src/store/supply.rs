@@ -2,17 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
-use super::rows::{date, json, to_json, word};
+use super::rows::{bit, date, json, to_json, word};
 use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::fact::{ChangeReason, ReceiptFact, SupplyFact};
 use crate::domain::supply::{Eta, Incoming, SupplyState};
 
+/// The columns of `supplies` that make a [`SupplyRow`].
+macro_rules! supply_columns {
+    () => {
+        "sku, supply, at, recorded_at, quantity, eta_from, eta_to, state, supplier, confirmed, reason"
+    };
+}
+pub(super) use supply_columns;
+
 /// A row of `supplies`.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct SupplyRow {
     pub sku: String,
     pub supply: String,
@@ -23,6 +31,7 @@ pub(super) struct SupplyRow {
     pub eta_to: Option<String>,
     pub state: String,
     pub supplier: Option<String>,
+    #[serde(deserialize_with = "bit")]
     pub confirmed: bool,
     pub reason: String,
 }
@@ -80,7 +89,7 @@ impl SupplyRow {
 }
 
 /// A row of `receipts`.
-#[derive(Debug, sqlx::FromRow, Serialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct ReceiptRow {
     pub id: String,
     pub sku: String,
@@ -114,66 +123,22 @@ impl Store {
     pub async fn waiting_for(&self, sku: &str) -> Result<(u32, u64)> {
         const WAITING: &str = "select count(distinct order_number), coalesce(sum(open_units), 0) from lines
             where sku = $1 and open_units > 0 and kind <> 'in_stock'";
-        let (orders, units): (u32, i64) = sqlx::query_as(WAITING).bind(sku).fetch_one(&self.readers).await?;
+        let (orders, units): (u32, i64) =
+            sqlx::query_as(WAITING).bind(sku).fetch_one(&mut *self.readers.acquire().await?).await?;
         Ok((orders, u64::try_from(units).unwrap_or(0)))
     }
 }
 
+/// All that is known of some SKUs' supplies.
 pub(super) async fn supplies_of(
     conn: &mut SqliteConnection,
     skus: &BTreeSet<&str>,
 ) -> Result<Vec<SupplyRow>> {
-    const SUPPLIES: &str = "select sku, supply, at, recorded_at, quantity, eta_from, eta_to, state, supplier,
-        confirmed, reason from supplies where sku in (select value from json_each($1))";
-    Ok(sqlx::query_as(SUPPLIES).bind(to_json(skus)).fetch_all(conn).await?)
-}
-
-pub(super) async fn receipts_of(conn: &mut SqliteConnection, sku: &str) -> Result<Vec<ReceiptRow>> {
-    const RECEIPTS: &str = "select id, sku, supply, quantity, at from receipts where sku = $1";
-    Ok(sqlx::query_as(RECEIPTS).bind(sku).fetch_all(conn).await?)
-}
-
-pub(super) async fn save_supplies(conn: &mut SqliteConnection, rows: &[&SupplyRow]) -> Result<()> {
-    const SAVE: &str = "insert into supplies (sku, supply, at, recorded_at, quantity, eta_from, eta_to, state,
-            supplier, confirmed, reason)
-        select value ->> 'sku', value ->> 'supply', value ->> 'at', value ->> 'recorded_at', value ->> 'quantity',
-            value ->> 'eta_from', value ->> 'eta_to', value ->> 'state', value ->> 'supplier', value ->> 'confirmed',
-            value ->> 'reason'
-        from jsonb_each($1) where true
-        on conflict (sku, supply) do update set at = excluded.at, recorded_at = excluded.recorded_at,
-            quantity = excluded.quantity, eta_from = excluded.eta_from, eta_to = excluded.eta_to,
-            state = excluded.state, supplier = excluded.supplier, confirmed = excluded.confirmed,
-            reason = excluded.reason";
-    if !rows.is_empty() {
-        sqlx::query(SAVE).bind(to_json(rows)).execute(conn).await?;
-    }
-    Ok(())
-}
-
-pub(super) async fn save_receipts(conn: &mut SqliteConnection, rows: &[ReceiptRow]) -> Result<()> {
-    const SAVE: &str = "insert into receipts (id, sku, supply, quantity, at)
-        select value ->> 'id', value ->> 'sku', value ->> 'supply', value ->> 'quantity', value ->> 'at'
-        from jsonb_each($1) where true on conflict do nothing";
-    if !rows.is_empty() {
-        sqlx::query(SAVE).bind(to_json(rows)).execute(conn).await?;
-    }
-    Ok(())
-}
-
-/// Nothing of these SKUs is planned or taken before their queues are walked again.
-pub(super) async fn mark_dirty(
-    conn: &mut SqliteConnection,
-    skus: &BTreeSet<String>,
-    at: Instant,
-) -> Result<()> {
-    const MARK: &str = "insert into dirty_skus (sku, first_at, last_at)
-        select value, $2, $2 from json_each($1) where true
-        on conflict (sku) do update set last_at = excluded.last_at";
-    const COUNT: &str = "insert into queues (sku, revision) select value, 1 from json_each($1) where true
-        on conflict (sku) do update set revision = revision + 1";
-    if !skus.is_empty() {
-        sqlx::query(MARK).bind(to_json(skus)).bind(millis(at)).execute(&mut *conn).await?;
-        sqlx::query(COUNT).bind(to_json(skus)).execute(conn).await?;
-    }
-    Ok(())
+    const SUPPLIES: &str = concat!(
+        "select json_group_array(json_array(",
+        supply_columns!(),
+        ")) from supplies where sku in (select value from json_each($1))"
+    );
+    let rows: String = sqlx::query_scalar(SUPPLIES).bind(to_json(skus)).fetch_one(conn).await?;
+    json("supplies", &rows)
 }

@@ -84,8 +84,10 @@ impl Store {
     pub async fn suppressions(&self, address: Option<&EmailAddress>) -> Result<Vec<Suppression>> {
         const LIST: &str = "select address, cause, reason, since, notice_id from suppressions
             where $1 is null or address = $1 order by since desc, address";
-        let rows: Vec<SuppressionRow> =
-            sqlx::query_as(LIST).bind(address.map(EmailAddress::as_str)).fetch_all(&self.readers).await?;
+        let rows: Vec<SuppressionRow> = sqlx::query_as(LIST)
+            .bind(address.map(EmailAddress::as_str))
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?;
         rows.into_iter().map(SuppressionRow::into_suppression).collect()
     }
 }

@@ -49,7 +49,8 @@ impl Store {
     /// The last set that passed, if one was ever kept.
     pub async fn last_template_set(&self) -> Result<Option<KeptSet>> {
         const LAST: &str = "select hash, kept_at, files from template_sets order by kept_at desc limit 1";
-        let row: Option<(String, i64, Vec<u8>)> = sqlx::query_as(LAST).fetch_optional(&self.readers).await?;
+        let row: Option<(String, i64, Vec<u8>)> =
+            sqlx::query_as(LAST).fetch_optional(&mut *self.readers.acquire().await?).await?;
         let Some((hash, kept_at, files)) = row else { return Ok(None) };
         let broken = || StoreError::Value { what: "template_sets.files", value: hash.clone() };
         let text = String::from_utf8(decompress(&files, None)?).map_err(|_| broken())?;

@@ -34,7 +34,7 @@ impl Store {
     pub async fn concerning(&self, told: NaiveDate, since: Instant) -> Result<Vec<String>> {
         // Sorted here: asked to, SQLite would walk all lines in their order.
         let found = sqlx::query_scalar(CONCERNING).bind(told.to_string()).bind(millis(since));
-        let mut found: Vec<String> = found.fetch_all(&self.readers).await?;
+        let mut found: Vec<String> = found.fetch_all(&mut *self.readers.acquire().await?).await?;
         found.sort_unstable();
         found.dedup();
         Ok(found)
@@ -49,7 +49,7 @@ impl Store {
         let rows: Vec<(String, String, String, i64)> = sqlx::query_as(TROUBLES)
             .bind(to_json(orders))
             .bind(millis(since))
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.readers.acquire().await?)
             .await?;
         let mut troubles: HashMap<String, Vec<Trouble>> = HashMap::new();
         for (order, kind, state, at) in rows {
@@ -63,11 +63,14 @@ impl Store {
     /// How many open orders' cards were authorized before `before`, and `most` of them: what can ship first, then the
     /// longest ago.
     pub async fn authorized_before(&self, before: Instant, most: u32) -> Result<(usize, Vec<String>)> {
-        let count: i64 = sqlx::query_scalar(AUTHORIZED).bind(millis(before)).fetch_one(&self.readers).await?;
+        let count: i64 = sqlx::query_scalar(AUTHORIZED)
+            .bind(millis(before))
+            .fetch_one(&mut *self.readers.acquire().await?)
+            .await?;
         let first = sqlx::query_scalar(AUTHORIZED_FIRST)
             .bind(millis(before))
             .bind(most)
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.readers.acquire().await?)
             .await?;
         Ok((usize::try_from(count).unwrap_or(0), first))
     }
@@ -89,7 +92,8 @@ mod tests {
             (AUTHORIZED_FIRST, "orders_authorized"),
         ] {
             let plan = sqlx::query(AssertSqlSafe(format!("explain query plan {sql}")));
-            let plan = plan.bind("1").bind(1).fetch_all(&store.readers).await.unwrap();
+            let plan =
+                plan.bind("1").bind(1).fetch_all(&mut *store.readers.acquire().await.unwrap()).await.unwrap();
             let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
             let walks = |step: &&String| step.starts_with("SCAN") && !step.contains("INDEX");
             assert_eq!(steps.iter().find(walks), None, "{steps:#?}");

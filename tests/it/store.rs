@@ -157,10 +157,10 @@ async fn planning_covers_schedules_and_says_when_it_is_needed_next() {
     let shop = TestApp::start(START).await;
     let store = shop.store();
     let (policy, now) = (&shop.sim.policy, shop.now());
-    assert_eq!(store.next_plan().await.unwrap(), None);
+    assert_eq!(store.agenda(now).await.unwrap().plan, None);
     shop.only_record(supply("2026-03-16"), Tell::All).await;
     shop.only_record(order("1"), Tell::All).await;
-    assert_eq!(store.next_plan().await.unwrap(), Some(now));
+    assert_eq!(store.agenda(now).await.unwrap().plan, Some(now));
     assert_eq!(store.plan_due(now, policy, 10).await.unwrap().orders, 0, "nothing of a dirty SKU is planned");
     assert_eq!(store.cover_dirty(now, policy).await.unwrap(), 1);
     assert_eq!(store.cover_dirty(now, policy).await.unwrap(), 0);
@@ -175,7 +175,7 @@ async fn planning_covers_schedules_and_says_when_it_is_needed_next() {
     assert_eq!(store.plan_due(now, policy, 10).await.unwrap().orders, 0);
     assert_eq!(store.next_try(now).await.unwrap(), Some(now));
     // Its date came with the supply, and may still move.
-    assert_eq!(store.next_plan().await.unwrap(), Some(now + TimeDelta::minutes(15)));
+    assert_eq!(store.agenda(now).await.unwrap().plan, Some(now + TimeDelta::minutes(15)));
 }
 
 #[tokio::test]
@@ -367,7 +367,7 @@ async fn what_was_tried_in_vain_for_five_days_is_settled_and_the_order_goes_on()
     assert_eq!(store.expire(later, policy).await.unwrap(), 1);
     let entry = &shop.timeline("1").await[0];
     assert_eq!((entry.state.as_str(), entry.reason.as_deref()), ("skipped", Some("expired")));
-    assert_eq!(store.next_plan().await.unwrap(), Some(later));
+    assert_eq!(store.agenda(later).await.unwrap().plan, Some(later));
 }
 
 #[tokio::test]
