@@ -8,8 +8,9 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::load::parse;
-use super::plan::{NEWS_TOLD, Planned, SilentRow, save_decisions};
+use super::plan::{NEWS_TOLD, Planned, SAVE_DECISIONS, SilentRow, decision_rows};
 use super::rows::{HeardRow, NoticeRow, some_json, stamp, to_json};
+use super::statements::Statements;
 use super::{Result, Store, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::notice::{Decision, NoticeKind};
@@ -22,7 +23,7 @@ use crate::domain::schedule::{Schedule, schedule};
 #[derive(Default)]
 pub(super) struct Batch {
     planned: Vec<Planned>,
-    decided: Vec<(String, Decision)>,
+    decided: Option<String>,
     superseded: Option<String>,
     notices: Option<String>,
     tried: Option<String>,
@@ -81,28 +82,22 @@ impl Batch {
 
     /// Saves it within the caller's transaction; says what is in the outbox now.
     pub async fn save(self, conn: &mut SqliteConnection, now: Instant) -> Result<Vec<Planned>> {
-        if let Some(superseded) = self.superseded {
-            sqlx::query(SUPERSEDE).bind(superseded).bind(millis(now)).execute(&mut *conn).await?;
-        }
+        let mut all = Statements::default();
+        all.add(SUPERSEDE, self.superseded);
+        all.add(INSERT_NOTICES, self.notices);
         let mut planned = self.planned;
-        if let Some(notices) = self.notices {
-            let inserted = sqlx::query(INSERT_NOTICES).bind(notices).execute(&mut *conn).await?;
-            if inserted.rows_affected() != planned.len() as u64 {
-                drop_used_up(conn, &mut planned, now).await?;
-            }
+        if !planned.is_empty() {
+            all.count();
         }
-        let rest = [
-            (SAVE_TRIED, self.tried),
-            (NEWS_TOLD, self.silent),
-            (SAVE_LOOKS, self.looks),
-            (SAVE_HEARD, self.heard),
-        ];
-        for (save, rows) in rest {
-            if let Some(rows) = rows {
-                sqlx::query(save).bind(rows).execute(&mut *conn).await?;
-            }
+        all.add(SAVE_TRIED, self.tried);
+        all.add(NEWS_TOLD, self.silent);
+        all.add(SAVE_LOOKS, self.looks);
+        all.add(SAVE_HEARD, self.heard);
+        all.add(SAVE_DECISIONS, self.decided);
+        let inserted: i64 = all.run(conn, now).await?.into_iter().sum();
+        if usize::try_from(inserted).ok() != Some(planned.len()) {
+            drop_used_up(conn, &mut planned, now).await?;
         }
-        save_decisions(conn, &self.decided, now).await?;
         Ok(planned)
     }
 }
@@ -150,7 +145,7 @@ impl Rows {
             looks: some_json(&self.looks),
             heard: some_json(&self.heard),
             planned: self.planned,
-            decided: self.decided,
+            decided: decision_rows(&self.decided),
         }
     }
 }

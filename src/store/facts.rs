@@ -3,13 +3,13 @@
 //! Orders are loaded, changed by the domain in memory and written back; the same fact again changes nothing.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::LazyLock;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::load::load_plain;
 use super::rows::{LineRow, NewsRow, OrderRow, some_json, to_json};
+use super::statements::Statements;
 use super::supply::{ReceiptRow, SupplyRow, supplies_of};
 use super::{Result, Store, millis};
 use crate::domain::apply::{Applied, Notify, Refusal, place};
@@ -36,12 +36,13 @@ pub enum Recorded {
 
 /// A row of `facts`.
 #[derive(Debug, Serialize)]
-struct FactRow<'a> {
+pub(super) struct FactRow<'a> {
     kind: &'static str,
     id: Option<&'a str>,
     order_number: Option<&'a str>,
     sku: Option<&'a str>,
     at: i64,
+    source: &'a str,
     refused: Option<String>,
     body: &'a str,
 }
@@ -60,7 +61,7 @@ impl Store {
         let mut book = Book::open(&mut tx, entries, at, notify).await?;
         let recorded: Vec<Recorded> = entries.iter().map(|entry| book.enter(&entry.fact)).collect();
         if !dry_run {
-            book.save(&mut tx, Some((source, to_json(&fact_rows(entries, &recorded))))).await?;
+            book.save(&mut tx, &fact_rows(entries, &recorded, source)).await?;
             tx.commit().await?;
         }
         Ok(recorded)
@@ -225,8 +226,8 @@ impl Book {
         }
     }
 
-    /// Saves it all, and `facts` (where they come from, and their rows) with it.
-    pub async fn save(&self, conn: &mut SqliteConnection, facts: Option<(&str, String)>) -> Result<()> {
+    /// Saves it all, and what is kept of the facts with it.
+    pub async fn save(&self, conn: &mut SqliteConnection, facts: &[FactRow<'_>]) -> Result<()> {
         let orders: Vec<&Order> =
             self.touched.orders.iter().filter_map(|number| self.orders.get(number)).collect();
         let rows: Vec<OrderRow> = orders.iter().map(|order| OrderRow::from_order(order)).collect();
@@ -243,14 +244,18 @@ impl Book {
         let supplies: Vec<&SupplyRow> =
             self.touched_supplies.iter().filter_map(|key| self.supplies.get(key)).collect();
         let skus: Vec<&String> = self.touched.skus.iter().collect();
-        let (source, facts) = facts.unzip();
-        let save = sqlx::query(SAVE.as_str()).bind(millis(self.at)).bind(some_json(&rows));
-        let save = save.bind(some_json(&lines)).bind(some_json(&news)).bind(some_json(&supplies));
-        let save = save.bind(some_json(&self.receipts)).bind(some_json(&skus)).bind(facts).bind(source);
-        save.execute(&mut *conn).await?;
-        if !self.touched.readdressed.is_empty() {
-            sqlx::query(UNTELL).bind(to_json(&self.touched.readdressed)).execute(conn).await?;
-        }
+        let readdressed: Vec<&String> = self.touched.readdressed.iter().collect();
+        let mut all = Statements::default();
+        all.add(SAVE_ORDERS, some_json(&rows));
+        all.add(SAVE_LINES, some_json(&lines));
+        all.add(SAVE_NEWS, some_json(&news));
+        all.add(UNTELL, some_json(&readdressed));
+        all.add(SAVE_SUPPLIES, some_json(&supplies));
+        all.add(SAVE_RECEIPTS, some_json(&self.receipts));
+        all.add(MARK_DIRTY, some_json(&skus));
+        all.add(COUNT_CHANGES, some_json(&skus));
+        all.add(SAVE_FACTS, some_json(facts));
+        all.run(conn, self.at).await?;
         Ok(())
     }
 }
@@ -297,7 +302,7 @@ fn sku_of(fact: &Fact) -> Option<&str> {
 }
 
 /// What is kept of facts: all that changed something or was refused.
-fn fact_rows<'a>(entries: &'a [Entry], recorded: &[Recorded]) -> Vec<FactRow<'a>> {
+fn fact_rows<'a>(entries: &'a [Entry], recorded: &[Recorded], source: &'a str) -> Vec<FactRow<'a>> {
     // A label changes nothing and is kept all the same, once: it holds the tracking code.
     let labels = |fact: &Fact| matches!(fact, Fact::Shipment(f) if !f.handed_over);
     entries
@@ -310,19 +315,12 @@ fn fact_rows<'a>(entries: &'a [Entry], recorded: &[Recorded]) -> Vec<FactRow<'a>
             order_number: order_of(&entry.fact),
             sku: sku_of(&entry.fact),
             at: millis(entry.fact.at()),
+            source,
             refused: if let Recorded::Refused(refusal) = recorded { Some(refusal.to_string()) } else { None },
             body: &entry.body,
         })
         .collect()
 }
-
-/// All that recording saves, in one go: the way to SQLite's thread and back costs more than most of it. What is null
-/// saves nothing. $1: now; $2: orders; $3: lines; $4: news; $5: supplies; $6: receipts; $7: SKUs; $8: facts; $9: where
-/// they come from.
-static SAVE: LazyLock<String> = LazyLock::new(|| {
-    [SAVE_ORDERS, SAVE_LINES, SAVE_NEWS, SAVE_SUPPLIES, SAVE_RECEIPTS, MARK_DIRTY, COUNT_CHANGES, SAVE_FACTS]
-        .join(";")
-});
 
 /// Of what the order remembers of its notices only that is written which a fact may change.
 const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_at, silent_before, email, name, locale,
@@ -331,8 +329,8 @@ const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_a
     select value ->> 'number', value ->> 'at', value ->> 'placed_at', value ->> 'recorded_at', value ->> 'silent_before',
         value ->> 'email', value ->> 'name', value ->> 'locale', value ->> 'timezone', value ->> 'country',
         value ->> 'channel', value ->> 'payment', value ->> 'authorized_at', value ->> 'currency',
-        value ->> 'partial', value ->> 'status', $1, value ->> '$.heard.confirmed', value ->> '$.heard.status_failures'
-    from jsonb_each($2) where true
+        value ->> 'partial', value ->> 'status', $2, value ->> '$.heard.confirmed', value ->> '$.heard.status_failures'
+    from jsonb_each($1) where true
     on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
         name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,
         channel = excluded.channel, payment = excluded.payment, authorized_at = excluded.authorized_at,
@@ -346,7 +344,7 @@ const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, pl
         value ->> 'title', value ->> 'quantity', value ->> 'cancelled', value ->> 'shipped', value ->> 'open_units',
         value ->> 'unit_price', value ->> 'kind', value ->> 'promised', value ->> 'cover', value ->> 'ever_covered',
         value ->> 'reason', value ->> 'told', value ->> 'tried', value ->> 'overdue_for', value ->> 'announced'
-    from jsonb_each($3) where true
+    from jsonb_each($1) where true
     on conflict (order_number, id) do update set position = excluded.position, sku = excluded.sku,
         placed_at = excluded.placed_at, title = excluded.title, quantity = excluded.quantity,
         cancelled = excluded.cancelled, shipped = excluded.shipped, open_units = excluded.open_units,
@@ -367,14 +365,14 @@ pub(super) const UNTELL: &str = "update news set told = false
 const SAVE_NEWS: &str = "insert into news (order_number, kind, id, at, recorded_at, body)
     select value ->> 'order_number', value ->> 'kind', value ->> 'id', value ->> 'at', value ->> 'recorded_at',
         value ->> 'body'
-    from jsonb_each($4) where true on conflict do nothing";
+    from jsonb_each($1) where true on conflict do nothing";
 
 const SAVE_SUPPLIES: &str = "insert into supplies (sku, supply, at, recorded_at, quantity, eta_from, eta_to, state,
         supplier, confirmed, reason)
     select value ->> 'sku', value ->> 'supply', value ->> 'at', value ->> 'recorded_at', value ->> 'quantity',
         value ->> 'eta_from', value ->> 'eta_to', value ->> 'state', value ->> 'supplier', value ->> 'confirmed',
         value ->> 'reason'
-    from jsonb_each($5) where true
+    from jsonb_each($1) where true
     on conflict (sku, supply) do update set at = excluded.at, recorded_at = excluded.recorded_at,
         quantity = excluded.quantity, eta_from = excluded.eta_from, eta_to = excluded.eta_to,
         state = excluded.state, supplier = excluded.supplier, confirmed = excluded.confirmed,
@@ -382,20 +380,20 @@ const SAVE_SUPPLIES: &str = "insert into supplies (sku, supply, at, recorded_at,
 
 const SAVE_RECEIPTS: &str = "insert into receipts (id, sku, supply, quantity, at)
     select value ->> 'id', value ->> 'sku', value ->> 'supply', value ->> 'quantity', value ->> 'at'
-    from jsonb_each($6) where true on conflict do nothing";
+    from jsonb_each($1) where true on conflict do nothing";
 
 /// Nothing of these SKUs is planned or taken before their queues are walked again.
 const MARK_DIRTY: &str = "insert into dirty_skus (sku, first_at, last_at)
-    select value, $1, $1 from json_each($7) where true
+    select value, $2, $2 from json_each($1) where true
     on conflict (sku) do update set last_at = excluded.last_at";
 
 /// Places in them are to be worked out again.
-const COUNT_CHANGES: &str = "insert into queues (sku, revision) select value, 1 from json_each($7) where true
+const COUNT_CHANGES: &str = "insert into queues (sku, revision) select value, 1 from json_each($1) where true
     on conflict (sku) do update set revision = revision + 1";
 
 const SAVE_FACTS: &str = "insert into facts (kind, id, order_number, sku, at, recorded_at, source, refused, body)
-    select value ->> 'kind', value ->> 'id', value ->> 'order_number', value ->> 'sku', value ->> 'at', $1, $9,
-        value ->> 'refused', value ->> 'body' from jsonb_each($8) where true
+    select value ->> 'kind', value ->> 'id', value ->> 'order_number', value ->> 'sku', value ->> 'at', $2, value ->> 'source',
+        value ->> 'refused', value ->> 'body' from jsonb_each($1) where true
     on conflict (kind, id) where id is not null and refused is null do nothing";
 
 /// Counts of a batch, for people.

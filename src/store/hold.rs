@@ -8,8 +8,9 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::load::load;
-use super::plan::save_decisions;
-use super::rows::to_json;
+use super::plan::{SAVE_DECISIONS, decision_rows};
+use super::rows::{some_json, to_json};
+use super::statements::Statements;
 use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::notice::Decision;
@@ -228,7 +229,10 @@ async fn save_dropped<'a>(
             })
         })
         .collect();
-    sqlx::query(ORDERS).bind(to_json(&rows)).bind(millis(now)).execute(&mut *conn).await?;
-    sqlx::query(LINES).bind(to_json(&lines)).execute(&mut *conn).await?;
-    save_decisions(conn, decided, now).await
+    let mut all = Statements::default();
+    all.add(ORDERS, some_json(&rows));
+    all.add(LINES, some_json(&lines));
+    all.add(SAVE_DECISIONS, decision_rows(decided));
+    all.run(conn, now).await?;
+    Ok(())
 }

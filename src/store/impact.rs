@@ -30,7 +30,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let mut book = Book::open(&mut tx, entries, now, Notify::All).await?;
         let recorded = book.enter(&entry.fact);
-        book.save(&mut tx, None).await?;
+        book.save(&mut tx, &[]).await?;
         let policy = Arc::new(policy.clone());
         for sku in book.skus() {
             let mut walk = Walk::open(&mut tx, sku, now, &policy).await?;

@@ -48,6 +48,7 @@ mod refusals;
 mod rows;
 mod schema;
 mod settle;
+mod statements;
 mod supply;
 mod suppressions;
 mod template_sets;

@@ -12,7 +12,7 @@ use super::batch::Batch;
 use super::hold::{HeldBatch, close_counted};
 use super::load::{aside, load_text, whole_orders};
 use super::pauses::next_in_outbox;
-use super::rows::{json, to_json};
+use super::rows::{json, some_json};
 use super::{Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::notice::{Decision, NoticeKind, NoticeState};
@@ -182,7 +182,7 @@ pub(super) struct SilentRow {
 }
 
 #[derive(Serialize)]
-pub(super) struct DecisionRow<'a> {
+struct DecisionRow<'a> {
     pub order: &'a str,
     pub occasion: &'a str,
     pub kind: NoticeKind,
@@ -229,19 +229,8 @@ async fn next_piece(conn: &mut SqliteConnection, pieces: &mut Chunks<'_, String>
     }
 }
 
-/// Keeps what was decided otherwise; the first decision about an occasion stands.
-pub(super) async fn save_decisions(
-    conn: &mut SqliteConnection,
-    decided: &[(String, Decision)],
-    now: Instant,
-) -> Result<()> {
-    const SAVE: &str = "insert into decisions (order_number, occasion, kind, outcome, reason, by_occasion, at)
-        select value ->> 'order', value ->> 'occasion', value ->> 'kind', value ->> 'outcome', value ->> 'reason',
-            value ->> 'by', $2
-        from jsonb_each($1) where true on conflict do nothing";
-    if decided.is_empty() {
-        return Ok(());
-    }
+/// What was decided otherwise, as [`SAVE_DECISIONS`] reads it; None: nothing.
+pub(super) fn decision_rows(decided: &[(String, Decision)]) -> Option<String> {
     let rows: Vec<DecisionRow> = decided
         .iter()
         .map(|(order, decision)| DecisionRow {
@@ -253,9 +242,15 @@ pub(super) async fn save_decisions(
             by: decision.by.as_deref(),
         })
         .collect();
-    sqlx::query(SAVE).bind(to_json(&rows)).bind(millis(now)).execute(conn).await?;
-    Ok(())
+    some_json(&rows)
 }
+
+/// The first decision about an occasion stands.
+pub(super) const SAVE_DECISIONS: &str =
+    "insert into decisions (order_number, occasion, kind, outcome, reason, by_occasion, at)
+    select value ->> 'order', value ->> 'occasion', value ->> 'kind', value ->> 'outcome', value ->> 'reason',
+        value ->> 'by', $2
+    from jsonb_each($1) where true on conflict do nothing";
 
 /// These are not owed to the customer any more.
 pub(super) const NEWS_TOLD: &str = "update news set told = true

@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::plan::{NEWS_TOLD, SilentRow, save_decisions};
-use super::rows::{stamp, to_json};
+use super::plan::{NEWS_TOLD, SAVE_DECISIONS, SilentRow, decision_rows};
+use super::rows::{some_json, stamp, to_json};
+use super::statements::Statements;
 use super::{Result, millis, refusals};
 use crate::domain::calendar::Instant;
 use crate::domain::customer::EmailAddress;
@@ -101,15 +102,16 @@ pub(super) async fn settle(conn: &mut SqliteConnection, owner: &str, settled: &[
             })
         })
         .collect();
-    if !told.is_empty() {
-        sqlx::query(NEWS_TOLD).bind(to_json(&told)).execute(&mut *conn).await?;
-    }
     let decided: Vec<(String, Decision)> = settled
         .iter()
         .flat_map(|s| s.settled.decided.iter().map(|decision| (s.order.number.clone(), decision.clone())))
         .collect();
     let at = settled.first().map(|s| s.at).unwrap_or_default();
-    save_decisions(conn, &decided, at).await
+    let mut all = Statements::default();
+    all.add(NEWS_TOLD, some_json(&told));
+    all.add(SAVE_DECISIONS, decision_rows(&decided));
+    all.run(conn, at).await?;
+    Ok(())
 }
 
 fn settled_row(s: &Settlement) -> SettledRow<'_> {

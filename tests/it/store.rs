@@ -39,8 +39,12 @@ async fn plan(shop: &TestApp) -> usize {
 }
 
 /// Takes all that is ready; `bytes` are what a first try would send.
+/// Takes what is ready; says what is in our hands then.
 async fn take(shop: &TestApp, bytes: &[u8]) -> Vec<Ready> {
-    let ready = shop.store().ready(shop.now(), 100).await.unwrap();
+    take_ready(shop, shop.store().ready(shop.now(), 100).await.unwrap(), bytes).await
+}
+
+async fn take_ready(shop: &TestApp, ready: Vec<Ready>, bytes: &[u8]) -> Vec<Ready> {
     let stage = |ready: &Ready| Staged {
         id: ready.id.clone(),
         subject: "news".to_owned(),
@@ -228,6 +232,18 @@ async fn what_is_staged_is_kept_and_comes_with_the_next_try() {
         (kept.entry.subject.as_deref(), kept.bytes, kept.attempts.len()),
         (Some("news"), Some(bytes), 2)
     );
+}
+
+#[tokio::test]
+async fn of_what_is_not_taken_no_bytes_are_kept() {
+    let shop = planned(&["1"]).await;
+    let ready = shop.store().ready(shop.now(), 100).await.unwrap();
+    shop.only_record(order("2"), Tell::All).await;
+    assert!(take_ready(&shop, ready, b"of before").await.is_empty());
+    plan(&shop).await;
+    let taken = take(&shop, b"of after").await;
+    let kept = shop.store().kept(&taken[0].id).await.unwrap().remove(0);
+    assert_eq!(kept.bytes.as_deref(), Some(b"of after".as_slice()));
 }
 
 #[tokio::test]
