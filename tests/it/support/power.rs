@@ -79,8 +79,9 @@ pub fn events(trace: &Path) -> Vec<Event> {
         if call.contains("sync resumed>") {
             events.extend(syncing.remove(process).map(|file| Event::Sync { file }));
         } else if let Some((name, arguments)) = call.split_once('(') {
-            let is_over = !arguments.ends_with("<unfinished ...>");
-            let event = event(process, name, arguments);
+            let begun = arguments.strip_suffix("<unfinished ...>");
+            let is_over = begun.is_none();
+            let event = event(process, name, begun.unwrap_or(arguments));
             match event {
                 // Nothing is known to be on the disk before the call returns.
                 Some(Event::Sync { file }) if !is_over => drop(syncing.insert(process.to_owned(), file)),
