@@ -71,14 +71,18 @@ impl Connections {
             Some(conn) => conn,
             None => self.0.connect().await?,
         };
-        Ok(Lent { conn: Some((conn, turn)), home: self.0.clone(), in_transaction: false })
+        Ok(self.lend(conn, turn))
     }
 
     /// One that was made already, if it is free now.
     pub fn try_acquire(&self) -> Option<Lent> {
         let turn = self.0.turns.clone().try_acquire_owned().ok()?;
         let conn = self.0.pop()?;
-        Some(Lent { conn: Some((conn, turn)), home: self.0.clone(), in_transaction: false })
+        Some(self.lend(conn, turn))
+    }
+
+    fn lend(&self, conn: SqliteConnection, turn: OwnedSemaphorePermit) -> Lent {
+        Lent { conn: Some((conn, turn)), home: self.0.clone(), in_transaction: false }
     }
 
     /// A transaction that writes from its beginning: one that turns to writing later fails at once when another process

@@ -197,7 +197,7 @@ impl<'a> Walk<'a> {
             .collect();
         let incoming = supplies.into_iter().map(SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
         let serving = Serving::new(&arrivals, shipped, incoming);
-        Ok(Self { sku, serving, after: Some(begin), first: whole_orders(lines, CHUNK), reason, cause })
+        Ok(Self { sku, serving, after: Some(begin), first: complete_orders(lines, CHUNK), reason, cause })
     }
 
     /// The lines of the next orders that are served otherwise than before, all lines of an order together. None at the
@@ -224,7 +224,7 @@ impl<'a> Walk<'a> {
         loop {
             let rows = sqlx::query_scalar(lines_of_queue!()).bind(self.sku).bind(placed_at).bind(&order);
             let rows: String = rows.bind(most as i64).fetch_one(&mut *conn).await?;
-            if let Some(rows) = whole_orders(json("a queue", &rows)?, most) {
+            if let Some(rows) = complete_orders(json("a queue", &rows)?, most) {
                 return Ok(rows);
             }
             most *= 2;
@@ -234,7 +234,7 @@ impl<'a> Walk<'a> {
 
 /// Of lines that were read, `most` at most, those of orders that are complete, and whether there may be more behind them.
 /// None: not one is.
-fn whole_orders(mut rows: Vec<QueueRow>, most: usize) -> Option<(Vec<QueueRow>, bool)> {
+fn complete_orders(mut rows: Vec<QueueRow>, most: usize) -> Option<(Vec<QueueRow>, bool)> {
     if rows.len() < most {
         return Some((rows, false));
     }

@@ -76,9 +76,13 @@ fn order(hanging: &str) -> String {
     format!("json_array({ORDER_COLUMNS}, json_array({HEARD_COLUMNS}), ({lines}){hanging})")
 }
 
+fn orders(order: &str, numbers: &str) -> String {
+    format!("select json_group_array({order}) from orders where number in ({numbers})")
+}
+
 /// The orders whose numbers `numbers` selects, whole, as one value: a part of other statements.
 pub(super) fn whole_orders(numbers: &str) -> String {
-    format!("select json_group_array({}) from orders where number in ({numbers})", order(&HANGING))
+    orders(&order(&HANGING), numbers)
 }
 
 /// The one order whose number is `number`, whole, as one value: a part of other statements.
@@ -87,15 +91,12 @@ pub(super) fn whole_order(number: &str) -> String {
 }
 
 /// The orders of a list.
-static WHOLE: LazyLock<String> = LazyLock::new(|| whole_orders("select value from json_each($1)"));
+static WHOLE: LazyLock<String> = LazyLock::new(|| whole_orders(LISTED));
 
 /// The orders of a list with their lines only.
-static PLAIN: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "select json_group_array({}) from orders where number in (select value from json_each($1))",
-        order("")
-    )
-});
+static PLAIN: LazyLock<String> = LazyLock::new(|| orders(&order(""), LISTED));
+
+const LISTED: &str = "select value from json_each($1)";
 
 /// Loads orders with all that the rules may know.
 pub(super) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Result<Vec<Loaded>> {

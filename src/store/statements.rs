@@ -1,4 +1,4 @@
-//! Statements over rows that go to SQLite in one go: each way to its thread and back costs as much as a statement.
+//! Statements over rows that go to SQLite in one go: each way to its thread and back costs time of its own.
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
