@@ -147,18 +147,42 @@ pub fn dispatcher_with(
         config::Mode::Capture => Transport::Capture,
         _ => Transport::Smtp(Arc::new(relay(config)?)),
     };
-    let settings = Settings {
+    let desk = desk_with(config, templates, verp(config, &store)?)?;
+    let mode = config.delivery.mode.clone();
+    let settings = Settings { rate: config.delivery.rate, ..settings(config, owner, mode) };
+    Ok(Dispatcher::new(store, clock, transport, desk, settings))
+}
+
+/// The dispatcher of a simulation, which knows no rate: its clock stands still while it sends.
+///
+/// # Errors
+/// If one of its parts cannot be made.
+pub fn simulated(
+    config: &Config,
+    store: Store,
+    clock: Clock,
+    owner: &str,
+    transport: Transport,
+) -> Result<Dispatcher, PartsError> {
+    let mode = match transport {
+        Transport::Capture | Transport::Rehearsal => config::Mode::Capture,
+        Transport::Smtp(_) => config::Mode::Live,
+    };
+    let settings = settings(config, owner.to_owned(), mode);
+    Ok(Dispatcher::new(store, clock, transport, desk(config)?, settings))
+}
+
+fn settings(config: &Config, owner: String, mode: config::Mode) -> Settings {
+    Settings {
         owner,
-        mode: config.delivery.mode.clone(),
+        mode,
         allowed: config.delivery.allowed.clone(),
         concurrency: config.delivery.concurrency,
-        rate: config.delivery.rate,
+        rate: None,
         breaker: config.delivery.breaker,
         policy: config.policy(),
         built: clock::built(),
-    };
-    let desk = desk_with(config, templates, verp(config, &store)?)?;
-    Ok(Dispatcher::new(store, clock, transport, desk, settings))
+    }
 }
 
 /// Who brings ops the daily digest, where they want it, and alerts; None where the configuration names nobody.

@@ -4,7 +4,7 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Simulated};
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::{Dispatcher, Report};
 use crate::domain::apply::Notify;
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Fact;
@@ -32,6 +32,8 @@ pub struct Moment {
     pub held: Vec<HeldBatch>,
     /// The next instant at which something is due, without a new fact.
     pub next: Option<Instant>,
+    /// A mail of this rehearsal cannot be written: nothing of it is to be believed.
+    pub unwritten: bool,
 }
 
 impl Simulation {
@@ -65,8 +67,9 @@ impl Simulation {
         loop {
             let planned = planner::turn(&self.store, &self.policy, now).await?;
             moment.held.extend(planned.held);
-            let settled = self.dispatcher.drain(&stop).await?.settled;
+            let Report { settled, unwritten, .. } = self.dispatcher.drain(&stop).await?;
             moment.settled += settled;
+            moment.unwritten |= unwritten;
             // What was settled may have made something else due; what cannot be done now is not tried again.
             moment.next = self.next_due().await?;
             if moment.next.is_none_or(|next| next > now) || planned.orders + settled == 0 {

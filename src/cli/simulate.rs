@@ -9,14 +9,16 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use chrono::{NaiveDate, TimeDelta};
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::{Answer, Call, Exit};
-use crate::clock::{self, Clock};
-use crate::config::{Config, Mode};
-use crate::dispatcher::{Dispatcher, Settings, Transport};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::dispatcher::Transport;
 use crate::domain::calendar::{Instant, plus_days, start_of};
 use crate::domain::fact::Fact;
 use crate::intake::{Format, Spool, Spooled};
+use crate::mail::Relay;
 use crate::parts;
 use crate::simulation::Simulation;
 use crate::store::{Counts, Durability, HeldBatch, Recorded, Silence, Store};
@@ -51,6 +53,16 @@ struct Outcome {
     held: Vec<HeldBatch>,
 }
 
+/// A simulation that has come to its end.
+struct Played {
+    simulation: Simulation,
+    outcome: Outcome,
+    /// A mail cannot be written, and that was known too late: nothing of it is to be believed.
+    unwritten: bool,
+    /// Where its database is.
+    _place: TempDir,
+}
+
 pub(super) async fn run(call: &Call, args: Args) -> Answer {
     let config = call.config()?;
     let spool = match read(&args.file)? {
@@ -60,11 +72,18 @@ pub(super) async fn run(call: &Call, args: Args) -> Answer {
             bail!("nothing was simulated; mend these rows first");
         }
     };
-    let place = tempfile::tempdir().context("no temporary folder for the simulation's database")?;
-    let mut simulation = start(&config, &spool, place.path(), args.smtp.as_deref()).await?;
     let until =
         args.until.map(|day| start_of(plus_days(day, 1), config.policy().zone) - TimeDelta::milliseconds(1));
-    let outcome = replay(&mut simulation, &spool, until).await?;
+    let transport = match &args.smtp {
+        None => Transport::Rehearsal,
+        Some(server) => Transport::Smtp(Arc::new(local(server)?)),
+    };
+    let mut played = play(&config, &spool, until, transport).await?;
+    if played.unwritten {
+        // What is held for that changes what follows: only who writes each mail when it is due knows how it goes on.
+        played = play(&config, &spool, until, Transport::Capture).await?;
+    }
+    let Played { mut simulation, outcome, .. } = played;
     simulation.dispatcher.close().await;
     if let Some(file) = &args.decisions {
         write_decisions(&simulation.store, file).await.with_context(|| format!("{}", file.display()))?;
@@ -103,50 +122,32 @@ fn read(file: &Path) -> anyhow::Result<Result<Spool, Vec<String>>> {
     Ok(if refusals.is_empty() { Ok(spool) } else { Err(refusals) })
 }
 
-async fn start(
-    config: &Config,
-    spool: &Spool,
-    place: &Path,
-    smtp: Option<&str>,
-) -> anyhow::Result<Simulation> {
-    let mut store = Store::open(&place.join("simulation.db"), Durability::None).await?;
-    store.set_instance("simulation").await?;
-    let first = spool.first_instant().unwrap_or_default();
-    let (clock, hand) = Clock::simulated(first);
-    let (transport, mode) = match smtp {
-        None => (Transport::Capture, Mode::Capture),
-        Some(server) => {
-            let (host, port) = server.rsplit_once(':').context("--smtp wants HOST:PORT")?;
-            let port = port.parse().context("--smtp wants HOST:PORT, the port a number")?;
-            (Transport::Smtp(Arc::new(parts::local_relay(host, port)?)), Mode::Live)
-        }
-    };
-    let settings = Settings {
-        owner: "simulation".to_owned(),
-        mode,
-        allowed: config.delivery.allowed.clone(),
-        concurrency: config.delivery.concurrency,
-        rate: None,
-        breaker: config.delivery.breaker,
-        policy: config.policy(),
-        built: clock::built(),
-    };
-    let dispatcher = Dispatcher::new(store.clone(), clock, transport, parts::desk(config)?, settings);
-    Ok(Simulation { store, dispatcher, policy: config.policy(), hand })
+fn local(server: &str) -> anyhow::Result<Relay> {
+    let (host, port) = server.rsplit_once(':').context("--smtp wants HOST:PORT")?;
+    let port = port.parse().context("--smtp wants HOST:PORT, the port a number")?;
+    Ok(parts::local_relay(host, port)?)
 }
 
-async fn replay(
-    simulation: &mut Simulation,
+/// The facts replayed on a database of their own.
+async fn play(
+    config: &Config,
     spool: &Spool,
     until: Option<Instant>,
-) -> anyhow::Result<Outcome> {
+    transport: Transport,
+) -> anyhow::Result<Played> {
+    let place = tempfile::tempdir().context("no temporary folder for the simulation's database")?;
+    let mut store = Store::open(&place.path().join("simulation.db"), Durability::None).await?;
+    store.set_instance("simulation").await?;
+    let (clock, hand) = Clock::simulated(spool.first_instant().unwrap_or_default());
+    let dispatcher = parts::simulated(config, store.clone(), clock, "simulation", transport)?;
+    let mut simulation = Simulation { store, dispatcher, policy: config.policy(), hand };
     let end = until.or(spool.last_instant()).unwrap_or_default();
     let mut facts = spool.facts_in_order().peekable();
     let (mut refused, mut held) = (Vec::new(), Vec::new());
     let mut progress = Progress::new(spool.len());
-    let mut done = 0;
+    let (mut done, mut unwritten) = (0, false);
     let mut due = simulation.next_due().await?;
-    loop {
+    while !unwritten {
         let next = facts.peek().and_then(|fact| fact.as_ref().ok()).map(|fact| fact.fact.at());
         let Some(at) = due.into_iter().chain(next).min().filter(|at| *at <= end) else { break };
         let mut now: Vec<Spooled> = Vec::new();
@@ -156,6 +157,7 @@ async fn replay(
         let of_this_moment: Vec<Fact> = now.iter().map(|fact| fact.fact.clone()).collect();
         let moment = simulation.step(at, &of_this_moment).await?;
         due = moment.next;
+        unwritten = moment.unwritten;
         // Nobody is there to release them, and what they would say is what is asked for.
         for batch in moment.held {
             simulation.store.release_batch(batch.id, at).await?;
@@ -173,11 +175,13 @@ async fn replay(
     if let Some(Err(error)) = facts.next() {
         return Err(error.into());
     }
+    unwritten |= !simulation.dispatcher.finish().await?;
     simulation.hand.set(end);
     progress.clear();
     let counts = simulation.store.counts().await?;
     let silence = simulation.store.longest_silence(end).await?;
-    Ok(Outcome { facts: done, refused, end, counts, silence, held })
+    let outcome = Outcome { facts: done, refused, end, counts, silence, held };
+    Ok(Played { simulation, outcome, unwritten, _place: place })
 }
 
 async fn write_decisions(store: &Store, file: &Path) -> anyhow::Result<()> {

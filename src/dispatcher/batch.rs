@@ -7,7 +7,7 @@ use crate::domain::calendar::Instant;
 use crate::domain::notice::Reason;
 use crate::domain::settle::Outcome;
 use crate::domain::suppression::Suppression;
-use crate::store::{Ready, Staged, StoreError, Taking};
+use crate::store::{Ready, StoreError, Taking};
 
 /// Mails that are worth a thread of their own to write.
 const FOR_A_WRITER: usize = 32;
@@ -21,6 +21,8 @@ enum Draft {
     /// The bytes of an earlier try.
     Kept(Vec<u8>),
     New(Result<Written, LetterError>),
+    /// What is written beside.
+    Later,
 }
 
 impl Dispatcher {
@@ -58,7 +60,8 @@ impl Dispatcher {
             _ if !self.settings.allowed.allows(&ready.notice.content.email) => Draft::NotAllowed,
             _ if !ready.order.gets(ready.notice.kind) => Draft::Suppressed,
             Some(bytes) => Draft::Kept(bytes),
-            None => Draft::New(self.desk.write(ready, &self.settings, now)),
+            None if self.beside.is_some() => Draft::Later,
+            None => Draft::New(self.desk.write(ready, &self.settings, &self.store, now)),
         };
         let writers = self.processors.min(ready.len().div_ceil(FOR_A_WRITER));
         if writers < 2 {
@@ -90,11 +93,11 @@ impl Dispatcher {
                 taking.settled.push(settlement(ready, Outcome::Suppressed, now, None, words, policy));
             }
             Draft::Kept(bytes) => parcels.push(self.parcel(ready, bytes)),
-            Draft::New(Ok(Written { subject, template_hash, bytes })) => {
-                let id = ready.id.clone();
-                taking.staged.push(Staged { id, subject, template_hash, bytes: bytes.clone() });
+            Draft::New(Ok(Written { bytes, staged })) => {
+                taking.staged.push(staged);
                 parcels.push(self.parcel(ready, bytes));
             }
+            Draft::Later => parcels.push(self.parcel(ready, Vec::new())),
             Draft::New(Err(error)) => {
                 tracing::error!(order = ready.order.number, notice = ready.id, kind = %ready.notice.kind, %error,
                     "this notice cannot be written and is held");

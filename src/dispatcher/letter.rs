@@ -11,7 +11,7 @@ use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::settle::Outcome;
 use crate::mail::{ComposeError, Letter, Mailbox, Verp, compose, envelope_address};
-use crate::store::Ready;
+use crate::store::{Ready, Staged, Store};
 use crate::templates::{Current, Rendered, Shop, TemplateError, context};
 
 use super::Settings;
@@ -29,10 +29,10 @@ pub enum LetterError {
 
 /// A notice as it was written.
 pub(super) struct Written {
-    pub subject: String,
-    /// Of the template set it was written with.
-    pub template_hash: String,
+    /// What goes out.
     pub bytes: Vec<u8>,
+    /// What is kept of it.
+    pub staged: Staged,
 }
 
 /// Everything a mail is written with.
@@ -83,19 +83,26 @@ impl Desk {
         self.templates.get().examples(&self.shop).into_iter().filter_map(compose).flatten().collect()
     }
 
-    /// A notice as it goes out.
+    /// A notice as it goes out, and as `store` keeps it.
     pub(super) fn write(
         &self,
         ready: &Ready,
         settings: &Settings,
+        store: &Store,
         now: Instant,
     ) -> Result<Written, LetterError> {
         // A panic here must cost one notice, not the daemon.
-        catch_unwind(AssertUnwindSafe(|| self.compose(ready, settings, now)))
+        catch_unwind(AssertUnwindSafe(|| self.compose(ready, settings, store, now)))
             .unwrap_or(Err(LetterError::Panic))
     }
 
-    fn compose(&self, ready: &Ready, settings: &Settings, now: Instant) -> Result<Written, LetterError> {
+    fn compose(
+        &self,
+        ready: &Ready,
+        settings: &Settings,
+        store: &Store,
+        now: Instant,
+    ) -> Result<Written, LetterError> {
         let (order, notice) = (&ready.order, &ready.notice);
         let next = next_news(order, notice, &settings.policy, now);
         let templates = self.templates.get();
@@ -125,7 +132,9 @@ impl Desk {
             order: &ready.order.number,
             kind: ready.notice.kind.as_str(),
         })?;
-        Ok(Written { subject, template_hash: templates.hash().to_owned(), bytes })
+        let (id, template_hash) = (ready.id.clone(), templates.hash().to_owned());
+        let staged = Staged { id, subject, template_hash, body: store.pack(&bytes) };
+        Ok(Written { bytes, staged })
     }
 }
 

@@ -4,6 +4,7 @@
 //! body only when the outcome of its last message is durable; a try that came to nothing clear is in doubt.
 
 mod batch;
+mod beside;
 mod ledger;
 mod letter;
 mod line;
@@ -29,6 +30,7 @@ use crate::domain::settle::Outcome;
 use crate::mail::{Connection, Envelope, Failure, Relay};
 use crate::store::{Owner, Ready, Settlement, Store, StoreError, Taking};
 
+use beside::Beside;
 use ledger::Ledger;
 pub use letter::{Desk, LetterError, next_news};
 use relapse::{Down, Relapse};
@@ -41,6 +43,9 @@ use width::Width;
 pub enum Transport {
     /// Nowhere: they are kept, and that is all.
     Capture,
+    /// Nowhere, and each counts as kept before it is written, which another thread does meanwhile: for what nobody relies
+    /// on before its end. [`Dispatcher::finish`] says whether all could be written.
+    Rehearsal,
     Smtp(Arc<Relay>),
 }
 
@@ -70,6 +75,8 @@ pub struct Report {
     pub relay_down: Option<String>,
     /// The clock cannot be right; nothing was tried.
     pub clock_wrong: bool,
+    /// What counted as kept cannot be written: of this rehearsal nothing is to be believed.
+    pub unwritten: bool,
 }
 
 /// Sends what the outbox holds. One per database; connections are kept from run to run.
@@ -84,6 +91,8 @@ pub struct Dispatcher {
     width: Arc<Width>,
     streaks: Arc<Streaks>,
     relay: Relapse,
+    /// Writes the mails of a rehearsal.
+    beside: Option<Beside>,
     /// To ask for their number costs more than a mail may.
     processors: usize,
     /// The store knows what our mails look like.
@@ -121,6 +130,8 @@ impl Dispatcher {
         let width = Arc::new(Width::new(settings.concurrency));
         let (desk, settings) = (Arc::new(desk), Arc::new(settings));
         let relay = Relapse::default();
+        let beside = matches!(transport, Transport::Rehearsal)
+            .then(|| Beside::start(desk.clone(), settings.clone(), store.clone()));
         Self {
             store,
             clock,
@@ -132,6 +143,7 @@ impl Dispatcher {
             width,
             streaks: Arc::default(),
             relay,
+            beside,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             introduced: false,
             unsure: false,
@@ -173,7 +185,7 @@ impl Dispatcher {
             self.introduced = true;
         }
         let done = match self.transport.clone() {
-            Transport::Capture => self.capture(stop).await,
+            Transport::Capture | Transport::Rehearsal => self.capture(stop).await,
             Transport::Smtp(_) if self.next_due().await?.is_none_or(|next| next > now) => {
                 Ok(Report::default())
             }
@@ -192,6 +204,17 @@ impl Dispatcher {
         }
     }
 
+    /// Waits until all mails of a rehearsal are written and kept. Says whether all could be.
+    ///
+    /// # Errors
+    /// If they cannot be stored.
+    pub async fn finish(&mut self) -> Result<bool, StoreError> {
+        match &mut self.beside {
+            Some(beside) => beside.finish().await,
+            None => Ok(true),
+        }
+    }
+
     async fn capture(&mut self, stop: &CancellationToken) -> Result<Report, StoreError> {
         let mut report = Report::default();
         while !stop.is_cancelled() {
@@ -199,6 +222,10 @@ impl Dispatcher {
             let most = self.ahead() as usize;
             let Some((parcels, mut taking)) = self.prepare(now).await? else { break };
             let all = taking.notices.len() < most;
+            let to_write: Vec<Ready> = match self.beside {
+                Some(_) => parcels.iter().map(|parcel| parcel.ready.clone()).collect(),
+                None => Vec::new(),
+            };
             let words = "kept; nothing left this machine (delivery.mode is capture)";
             taking.settled.extend(parcels.into_iter().map(|parcel| {
                 let words = Some(words.to_owned());
@@ -206,6 +233,10 @@ impl Dispatcher {
             }));
             let taken = self.take(now, taking).await?;
             report.settled += taken.len();
+            if let Some(beside) = &mut self.beside {
+                let to_write = to_write.into_iter().filter(|ready| taken.contains(&ready.id));
+                report.unwritten |= !beside.write(to_write, now).await?;
+            }
             if taken.is_empty() || all {
                 break;
             }

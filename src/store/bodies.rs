@@ -33,10 +33,11 @@ impl std::fmt::Debug for Pattern {
 }
 
 /// A mail as it lies in the database.
-pub(super) struct Packed {
-    pub bytes: Vec<u8>,
+#[derive(Debug)]
+pub struct Packed {
+    pub(super) bytes: Vec<u8>,
     /// The pattern it was compressed after.
-    pub pattern: Option<String>,
+    pub(super) pattern: Option<String>,
 }
 
 /// A kept mail as it comes from the database.
@@ -59,11 +60,12 @@ impl Store {
         Ok(())
     }
 
-    /// Compresses mails.
-    pub(super) fn pack<'a>(&self, mails: impl Iterator<Item = &'a [u8]>) -> Vec<Packed> {
+    /// Compresses a mail.
+    #[must_use]
+    pub fn pack(&self, mail: &[u8]) -> Packed {
         match self.pattern.read().ok().and_then(|in_use| in_use.clone()) {
-            Some(pattern) => pattern.pack(mails),
-            None => mails.map(|bytes| Packed { bytes: compress(bytes), pattern: None }).collect(),
+            Some(pattern) => pattern.pack(mail),
+            None => Packed { bytes: compress(mail), pattern: None },
         }
     }
 }
@@ -75,15 +77,14 @@ impl Pattern {
         Ok(Self { id, compressor: Mutex::new(compressor) })
     }
 
-    /// Compresses mails after it. Memory is all that it can run out of; then the bytes are kept as they are.
-    fn pack<'a>(&self, mails: impl Iterator<Item = &'a [u8]>) -> Vec<Packed> {
+    /// Compresses a mail after it. Memory is all that it can run out of; then the bytes are kept as they are.
+    fn pack(&self, mail: &[u8]) -> Packed {
         // Each mail begins anew, whatever became of the one before.
         let mut compressor = self.compressor.lock().unwrap_or_else(PoisonError::into_inner);
-        let pack = |bytes: &[u8]| match compressor.compress(bytes) {
+        match compressor.compress(mail) {
             Ok(packed) => Packed { bytes: packed, pattern: Some(self.id.clone()) },
-            Err(_) => Packed { bytes: bytes.to_vec(), pattern: None },
-        };
-        mails.map(pack).collect()
+            Err(_) => Packed { bytes: mail.to_vec(), pattern: None },
+        }
     }
 }
 
@@ -144,13 +145,11 @@ mod tests {
         let pattern = Pattern::of(&mail(0)).unwrap();
         let decoder = DecoderDictionary::copy(&mail(0));
         let batch = |from: usize| {
-            let mails: Vec<_> = (from..from + 50).map(mail).collect();
-            let packed = pattern.pack(mails.iter().map(Vec::as_slice));
-            assert_eq!(packed.len(), mails.len());
-            for (packed, mail) in packed.iter().zip(&mails) {
+            for mail in (from..from + 50).map(mail) {
+                let packed = pattern.pack(&mail);
                 assert_eq!(packed.pattern.as_ref(), Some(&pattern.id));
-                assert_eq!(decompress(&packed.bytes, Some(&decoder)).unwrap(), *mail);
-                assert!(4 * packed.bytes.len() < compress(mail).len(), "{}", packed.bytes.len());
+                assert_eq!(decompress(&packed.bytes, Some(&decoder)).unwrap(), mail);
+                assert!(4 * packed.bytes.len() < compress(&mail).len(), "{}", packed.bytes.len());
             }
         };
         std::thread::scope(|scope| {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
-use super::bodies::unpack;
+use super::bodies::{Packed, unpack};
 use super::load::{parse, whole_order};
 use super::pauses::paused;
 use super::rows::{json, to_json};
@@ -66,7 +66,7 @@ pub struct Staged {
     pub subject: String,
     /// The hash of the template set it was made with.
     pub template_hash: String,
-    pub bytes: Vec<u8>,
+    pub body: Packed,
 }
 
 /// No fact about the order `o` waits to be planned at $1, in SQL.
@@ -191,22 +191,23 @@ impl Store {
         let taken: HashSet<String> = take.fetch_all(&mut *tx).await?.into_iter().collect();
         taking.staged.retain(|mail| taken.contains(&mail.id));
         taking.settled.retain(|settlement| taken.contains(&settlement.id));
-        self.keep(&mut tx, &taking.staged).await?;
+        keep(&mut tx, &taking.staged).await?;
         settle(&mut tx, owner.name, &taking.settled).await?;
         tx.commit().await?;
         Ok(taken)
     }
 
-    async fn keep(&self, conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
-        if staged.is_empty() {
-            return Ok(());
-        }
-        let bodies = self.pack(staged.iter().map(|mail| mail.bytes.as_slice()));
-        let mut insert = sqlx::QueryBuilder::new("insert into messages (notice_id, bytes, pattern) ");
-        insert.push_values(staged.iter().zip(bodies), |mut row, (mail, body)| {
-            row.push_bind(mail.id.clone()).push_bind(body.bytes).push_bind(body.pattern);
-        });
-        insert.push(" on conflict do nothing").build().execute(conn).await?;
+    /// Keeps mails that were written after their notices were taken: of a rehearsal only, where nothing is sent and
+    /// nothing outlives it.
+    pub async fn keep_written(&self, mails: &[Staged]) -> Result<()> {
+        const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = new.hash
+            from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from jsonb_each($1)) as new
+            where notices.id = new.id";
+        let rows: Vec<_> = mails.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
+        let mut tx = self.begin().await?;
+        sqlx::query(SUBJECTS).bind(to_json(&rows)).execute(&mut *tx).await?;
+        keep(&mut tx, mails).await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -273,6 +274,18 @@ impl Store {
         let done = sqlx::query(OLD).bind(millis(before)).execute(&mut *self.writer.acquire().await?).await?;
         Ok(done.rows_affected())
     }
+}
+
+async fn keep(conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
+    if staged.is_empty() {
+        return Ok(());
+    }
+    let mut insert = sqlx::QueryBuilder::new("insert into messages (notice_id, bytes, pattern) ");
+    insert.push_values(staged, |mut row, mail| {
+        row.push_bind(&mail.id).push_bind(&mail.body.bytes).push_bind(&mail.body.pattern);
+    });
+    insert.push(" on conflict do nothing").build().execute(conn).await?;
+    Ok(())
 }
 
 #[derive(sqlx::FromRow)]

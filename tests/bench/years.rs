@@ -7,6 +7,7 @@ use std::time::Instant as Wall;
 
 use shipby::clock::Clock;
 use shipby::config::Config;
+use shipby::dispatcher::Transport;
 use shipby::parts;
 use shipby::simulation::Simulation;
 use shipby::store::{Durability, Store};
@@ -29,7 +30,7 @@ async fn measure(orders: u64) {
     let facts = years::facts(orders, SEED);
     let store = Store::open(&folder.path().join("years.db"), Durability::None).await.unwrap();
     let (clock, hand) = Clock::simulated(facts[0].at());
-    let dispatcher = parts::dispatcher(&config, store.clone(), clock, "years".to_owned()).unwrap();
+    let dispatcher = parts::simulated(&config, store.clone(), clock, "years", Transport::Rehearsal).unwrap();
     let mut simulation = Simulation { store, dispatcher, policy: config.policy(), hand };
 
     let wall = Wall::now();
@@ -49,6 +50,7 @@ async fn measure(orders: u64) {
         due = moment.next;
         moments += 1;
     }
+    assert!(simulation.dispatcher.finish().await.unwrap());
     let took = wall.elapsed();
     println!("{} facts, {moments} moments, {mails} mails in {took:.2?}", facts.len());
     println!(

@@ -3,6 +3,7 @@
 mod check;
 pub mod house;
 mod queue;
+mod simulate;
 mod template;
 
 use std::sync::Arc;

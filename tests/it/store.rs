@@ -49,7 +49,7 @@ async fn take_ready(shop: &TestApp, ready: Vec<Ready>, bytes: &[u8]) -> Vec<Read
         id: ready.id.clone(),
         subject: "news".to_owned(),
         template_hash: "hash".to_owned(),
-        bytes: bytes.to_vec(),
+        body: shop.store().pack(bytes),
     };
     let taking = Taking {
         notices: ready.iter().map(|ready| (ready.id.clone(), ready.revision)).collect(),

@@ -12,9 +12,9 @@ use anyhow::Context;
 use chrono::{NaiveDate, TimeDelta};
 
 use super::{Answer, Exit};
-use crate::clock::{self, Clock};
-use crate::config::{Config, Mode};
-use crate::dispatcher::{Dispatcher, Settings, Transport};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::dispatcher::Transport;
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::notice::NoticeKind;
 use crate::domain::order::Status;
@@ -104,19 +104,8 @@ async fn simulation(config: &Config, catcher: &Catcher) -> anyhow::Result<Simula
     let (clock, hand) = Clock::simulated(start);
     let address = catcher.addr();
     let relay = parts::local_relay(&address.ip().to_string(), address.port())?;
-    let settings = Settings {
-        owner: "demo".to_owned(),
-        mode: Mode::Live,
-        allowed: config.delivery.allowed.clone(),
-        // One line only, so that the story is the same every time.
-        concurrency: 1,
-        rate: None,
-        breaker: config.delivery.breaker,
-        policy: config.policy(),
-        built: clock::built(),
-    };
-    let desk = parts::desk(config)?;
-    let dispatcher = Dispatcher::new(store.clone(), clock, Transport::Smtp(Arc::new(relay)), desk, settings);
+    let transport = Transport::Smtp(Arc::new(relay));
+    let dispatcher = parts::simulated(config, store.clone(), clock, "demo", transport)?;
     Ok(Simulation { store, dispatcher, policy: config.policy(), hand })
 }
 

@@ -21,6 +21,10 @@ timezone = "Europe/Berlin"
 cancel_url = "https://shop.example/orders/{order}/cancel"
 status_url = "https://shop.example/orders/{order}"
 
+[delivery]
+# One connection, so that the story is the same every time.
+concurrency = 1
+
 [database]
 url = "shipby.db"
 "#;
