@@ -13,7 +13,7 @@ use super::bodies::{Packed, unpack};
 use super::load::{parse, whole_order};
 use super::pauses::paused;
 use super::rows::{json, to_json};
-use super::settle::{Settlement, settle};
+use super::settle::{Ended, Settlement, remember};
 use super::{Result, Store, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::meaning::Meaning;
@@ -156,43 +156,54 @@ impl Store {
     pub async fn take(&self, owner: Owner<'_>, now: Instant, mut taking: Taking) -> Result<HashSet<String>> {
         // What was taken and has no attempt yet was taken just now.
         const TAKE: &str = concat!(
-            "update notices as n set state = 'sending', owner = $2, next_try_at = null, attempts = attempts + 1,
-                mode = $3, subject = coalesce(new.subject, n.subject),
-                template_hash = coalesce(new.template_hash, n.template_hash)
+            "update notices as n set state = coalesce(new.state, 'sending'),
+                owner = case when new.state is null then $2 end, next_try_at = new.next_try,
+                attempts = attempts + 1, mode = $3, subject = coalesce(new.subject, n.subject),
+                template_hash = coalesce(new.template_hash, n.template_hash),
+                reply = case when new.state is null then n.reply else new.reply end,
+                reason = case when new.state is null then n.reason else new.reason end, settled_at = new.over_at
             from (select value ->> 0 as id, value ->> 1 as revision, value ->> 2 as subject,
-                value ->> 3 as template_hash from jsonb_each($4)) as new, orders o
+                value ->> 3 as template_hash, value ->> '$[4].state' as state, value ->> '$[4].next_try' as next_try,
+                value ->> '$[4].reply' as reply, value ->> '$[4].reason' as reason, value ->> '$[4].over_at' as over_at
+                from jsonb_each($4)) as new, orders o
             where n.id = new.id and +n.next_try_at <= $1 and o.number = n.order_number
                 and o.revision = new.revision and ",
             plan_is_current!(),
             " and not ",
             paused!(),
             " returning id;
-            insert into attempts (notice_id, number, started_at)
-                select n.id, n.attempts, $1 from json_each($5) as new join notices n on n.id = new.value
-                where n.state = 'sending' and +n.owner = $2 on conflict do nothing"
+            insert into attempts (notice_id, number, started_at, ended_at, outcome, phase, reply)
+                select n.id, n.attempts, $1, new.at, new.state, new.phase, new.reply
+                from (select value ->> 0 as id, value ->> '$[4].at' as at, value ->> '$[4].state' as state,
+                    value ->> '$[4].phase' as phase, value ->> '$[4].reply' as reply from jsonb_each($4)) as new
+                join notices n on n.id = new.id
+                where n.attempts > 0 and n.state = coalesce(new.state, 'sending')
+                    and n.owner is case when new.state is null then $2 end
+                on conflict do nothing"
         );
         if taking.notices.is_empty() {
             return Ok(HashSet::new());
         }
         let written: HashMap<&str, &Staged> =
             taking.staged.iter().map(|mail| (mail.id.as_str(), mail)).collect();
+        let over: HashMap<&str, Ended> = taking.settled.iter().map(|s| (s.id.as_str(), s.ended())).collect();
         let rows: Vec<_> = taking
             .notices
             .iter()
             .map(|(id, revision)| {
                 let mail = written.get(id.as_str());
-                (id, revision, mail.map(|mail| &mail.subject), mail.map(|mail| &mail.template_hash))
+                let (subject, hash) = (mail.map(|mail| &mail.subject), mail.map(|mail| &mail.template_hash));
+                (id, revision, subject, hash, over.get(id.as_str()))
             })
             .collect();
-        let ids: Vec<&str> = taking.notices.iter().map(|(id, _)| id.as_str()).collect();
         let mut tx = self.begin().await?;
         let take = sqlx::query_scalar(TAKE).bind(millis(now)).bind(owner.name).bind(owner.mode);
-        let take = take.bind(to_json(&rows)).bind(to_json(&ids));
-        let taken: HashSet<String> = take.fetch_all(&mut *tx).await?.into_iter().collect();
+        let taken: HashSet<String> =
+            take.bind(to_json(&rows)).fetch_all(&mut *tx).await?.into_iter().collect();
         taking.staged.retain(|mail| taken.contains(&mail.id));
-        taking.settled.retain(|settlement| taken.contains(&settlement.id));
         keep(&mut tx, &taking.staged).await?;
-        settle(&mut tx, owner.name, &taking.settled).await?;
+        let over: Vec<&Settlement> = taking.settled.iter().filter(|s| taken.contains(&s.id)).collect();
+        remember(&mut tx, &over).await?;
         tx.commit().await?;
         Ok(taken)
     }

@@ -36,19 +36,27 @@ pub struct Settlement {
     pub look: (i64, Option<Instant>),
 }
 
+/// How a try ended, as the statements that end it read it.
 #[derive(Serialize)]
-struct SettledRow<'a> {
+pub(super) struct Ended<'a> {
     id: &'a str,
-    order: &'a str,
     state: NoticeState,
     next_try: Option<i64>,
     reason: Option<&'static str>,
     reply: Option<&'a str>,
     at: i64,
-    /// It is over: nothing more happens to it by itself.
-    over: bool,
+    /// When it was over, if nothing more happens to it by itself.
+    over_at: Option<i64>,
     attempt: u32,
     phase: Option<&'static str>,
+}
+
+/// What an order remembers of it.
+#[derive(Serialize)]
+struct OrderRow<'a> {
+    order: &'a str,
+    at: i64,
+    over: bool,
     planned_at: i64,
     revision: i64,
     look_at: Option<i64>,
@@ -62,7 +70,6 @@ struct SettledRow<'a> {
 
 #[derive(Serialize)]
 struct LineRow<'a> {
-    id: &'a str,
     order: &'a str,
     line: &'a str,
     told: Option<String>,
@@ -71,62 +78,71 @@ struct LineRow<'a> {
     announced: bool,
 }
 
-/// Saves outcomes, whatever their number, with a few statements in one go; wakes the orders. What is not in the
+/// Saves outcomes, whatever their number, with a few statements in two goes; wakes the orders. What is not in the
 /// owner's hands any more changes nothing.
 pub(super) async fn settle(conn: &mut SqliteConnection, owner: &str, settled: &[Settlement]) -> Result<()> {
     if settled.is_empty() {
         return Ok(());
     }
-    let rows: Vec<SettledRow> = settled.iter().map(settled_row).collect();
-    let over = |s: &&Settlement| s.settled.next_try.is_none();
-    let lines: Vec<LineRow> = settled.iter().filter(over).flat_map(line_rows).collect();
-    let settle = sqlx::query_scalar(SETTLE).bind(to_json(&rows)).bind(owner).bind(to_json(&lines));
-    let taken: HashSet<String> = settle.fetch_all(&mut *conn).await?.into_iter().collect();
+    let rows: Vec<Ended> = settled.iter().map(Settlement::ended).collect();
+    let end = sqlx::query_scalar(END).bind(to_json(&rows)).bind(owner);
+    let ended: HashSet<String> = end.fetch_all(&mut *conn).await?.into_iter().collect();
     let (settled, lost): (Vec<&Settlement>, Vec<&Settlement>) =
-        settled.iter().partition(|s| taken.contains(&s.id));
+        settled.iter().partition(|s| ended.contains(&s.id));
     for s in lost {
         tracing::error!(order = s.order.number, notice = s.id, state = %s.settled.state,
             "an outcome came too late: the notice is not in our hands any more");
     }
-    refusals::follow(conn, &settled).await?;
-    let told: Vec<SilentRow> = settled
-        .iter()
-        .copied()
-        .filter(over)
-        .flat_map(|s| {
-            let kept = |key: &&NewsKey| !s.order.news.iter().any(|n| n.key() == **key);
-            s.notice.content.news.iter().filter(kept).map(|key| SilentRow {
-                order: s.order.number.clone(),
-                kind: key.kind,
-                id: key.id.clone(),
-            })
-        })
-        .collect();
+    remember(conn, &settled).await
+}
+
+/// Saves all that follows from tries that have ended: what orders and their lines remember, and what was refused.
+pub(super) async fn remember(conn: &mut SqliteConnection, settled: &[&Settlement]) -> Result<()> {
+    let Some(first) = settled.first() else { return Ok(()) };
+    refusals::follow(conn, settled).await?;
+    let over = || settled.iter().copied().filter(|s| s.is_over());
+    let orders: Vec<OrderRow> = settled.iter().copied().map(order_row).collect();
+    let lines: Vec<LineRow> = over().flat_map(line_rows).collect();
+    let told: Vec<SilentRow> = over().flat_map(told_rows).collect();
     let decided: Vec<(String, Decision)> = settled
         .iter()
         .flat_map(|s| s.settled.decided.iter().map(|decision| (s.order.number.clone(), decision.clone())))
         .collect();
-    let at = settled.first().map(|s| s.at).unwrap_or_default();
     let mut all = Statements::default();
+    all.add(ORDERS, some_json(&orders));
+    all.add(LINES, some_json(&lines));
     all.add(NEWS_TOLD, some_json(&told));
     all.add(SAVE_DECISIONS, decision_rows(&decided));
-    all.run(conn, at).await?;
+    all.run(conn, first.at).await?;
     Ok(())
 }
 
-fn settled_row(s: &Settlement) -> SettledRow<'_> {
+impl Settlement {
+    fn is_over(&self) -> bool {
+        self.settled.next_try.is_none()
+    }
+
+    pub(super) fn ended(&self) -> Ended<'_> {
+        Ended {
+            id: &self.id,
+            state: self.settled.state,
+            next_try: stamp(self.settled.next_try),
+            reason: self.settled.reason.map(|reason| reason.as_str()),
+            reply: self.reply.as_deref(),
+            at: millis(self.at),
+            over_at: self.is_over().then(|| millis(self.at)),
+            attempt: self.attempt,
+            phase: self.phase,
+        }
+    }
+}
+
+fn order_row(s: &Settlement) -> OrderRow<'_> {
     let heard = &s.order.heard;
-    SettledRow {
-        id: &s.id,
+    OrderRow {
         order: &s.order.number,
-        state: s.settled.state,
-        next_try: stamp(s.settled.next_try),
-        reason: s.settled.reason.map(|reason| reason.as_str()),
-        reply: s.reply.as_deref(),
         at: millis(s.at),
-        over: s.settled.next_try.is_none(),
-        attempt: s.attempt,
-        phase: s.phase,
+        over: s.is_over(),
         planned_at: millis(s.notice.planned_at),
         revision: s.look.0,
         look_at: stamp(s.look.1),
@@ -142,7 +158,6 @@ fn settled_row(s: &Settlement) -> SettledRow<'_> {
 fn line_rows(s: &Settlement) -> impl Iterator<Item = LineRow<'_>> {
     let stated = |line: &&Line| s.notice.content.lines.iter().any(|l| l.line == line.id);
     s.order.lines.iter().filter(stated).map(|line| LineRow {
-        id: &s.id,
         order: &s.order.number,
         line: &line.id,
         told: line.told.map(|day| day.to_string()),
@@ -152,31 +167,19 @@ fn line_rows(s: &Settlement) -> impl Iterator<Item = LineRow<'_>> {
     })
 }
 
-/// $1: outcomes; $2: the owner; $3: lines. Only what is in the owner's hands changes: the notices come last, for until
-/// then they show whose they are. A change that came in after the notice was planned goes on settling.
-const SETTLE: &str = "
-    update orders set
-        plan_at = case when orders.revision = new.revision then new.look_at else new.at end,
-        heard_at = new.heard_at, written_to = new.written_to, confirmed = new.confirmed, updated = new.updated,
-        status_tried_on = new.status_tried_on, status_failures = new.status_failures,
-        settling_first = case when new.over and settling_last <= new.planned_at then null else settling_first end,
-        settling_last = case when new.over and settling_last <= new.planned_at then null else settling_last end
-    from (select value ->> 'id' as id, value ->> 'order' as number, value ->> 'at' as at, value ->> 'over' as over,
-        value ->> 'revision' as revision, value ->> 'look_at' as look_at, value ->> 'planned_at' as planned_at,
-        value ->> 'heard_at' as heard_at, value ->> 'written_to' as written_to,
-        value ->> 'confirmed' as confirmed, value ->> 'updated' as updated,
-        value ->> 'status_tried_on' as status_tried_on, value ->> 'status_failures' as status_failures
-        from jsonb_each($1)) as new
-    where orders.number = new.number
-        and exists (select 1 from notices n where n.id = new.id and coalesce(n.owner, '') = $2);
+/// News that is not owed any more.
+fn told_rows(s: &Settlement) -> impl Iterator<Item = SilentRow> {
+    let kept = |key: &&NewsKey| !s.order.news.iter().any(|n| n.key() == **key);
+    s.notice.content.news.iter().filter(kept).map(|key| SilentRow {
+        order: s.order.number.clone(),
+        kind: key.kind,
+        id: key.id.clone(),
+    })
+}
 
-    update lines set told = new.told, tried = new.tried, overdue_for = new.overdue_for, announced = new.announced
-    from (select value ->> 'id' as id, value ->> 'order' as number, value ->> 'line' as line, value ->> 'told' as told,
-        value ->> 'tried' as tried, value ->> 'overdue_for' as overdue_for, value ->> 'announced' as announced
-        from jsonb_each($3)) as new
-    where lines.order_number = new.number and lines.id = new.line
-        and exists (select 1 from notices n where n.id = new.id and coalesce(n.owner, '') = $2);
-
+/// $1: how tries ended; $2: the owner. Only what is in the owner's hands changes: the notices come last, for until then
+/// they show whose they are.
+const END: &str = "
     update attempts set ended_at = new.at, outcome = new.state, phase = new.phase, reply = new.reply
     from (select value ->> 'id' as id, value ->> 'attempt' as attempt, value ->> 'at' as at,
         value ->> 'state' as state, value ->> 'phase' as phase, value ->> 'reply' as reply from jsonb_each($1)) as new
@@ -186,10 +189,31 @@ const SETTLE: &str = "
     delete from ledger where notice_id in (select value ->> 'id' from jsonb_each($1));
 
     update notices set state = new.state, next_try_at = new.next_try, owner = null,
-        doubtful = doubtful or new.state = 'in_doubt', reply = new.reply, reason = new.reason,
-        settled_at = case when new.over then new.at else null end
+        doubtful = doubtful or new.state = 'in_doubt', reply = new.reply, reason = new.reason, settled_at = new.over_at
     from (select value ->> 'id' as id, value ->> 'state' as state, value ->> 'next_try' as next_try,
-        value ->> 'reply' as reply, value ->> 'reason' as reason, value ->> 'over' as over, value ->> 'at' as at
+        value ->> 'reply' as reply, value ->> 'reason' as reason, value ->> 'over_at' as over_at
         from jsonb_each($1)) as new
     where notices.id = new.id and coalesce(notices.owner, '') = $2
     returning notices.id";
+
+/// A change that came in after the notice was planned goes on settling.
+const ORDERS: &str = "update orders set
+        plan_at = case when orders.revision = new.revision then new.look_at else new.at end,
+        heard_at = new.heard_at, written_to = new.written_to, confirmed = new.confirmed, updated = new.updated,
+        status_tried_on = new.status_tried_on, status_failures = new.status_failures,
+        settling_first = case when new.over and settling_last <= new.planned_at then null else settling_first end,
+        settling_last = case when new.over and settling_last <= new.planned_at then null else settling_last end
+    from (select value ->> 'order' as number, value ->> 'at' as at, value ->> 'over' as over,
+        value ->> 'revision' as revision, value ->> 'look_at' as look_at, value ->> 'planned_at' as planned_at,
+        value ->> 'heard_at' as heard_at, value ->> 'written_to' as written_to,
+        value ->> 'confirmed' as confirmed, value ->> 'updated' as updated,
+        value ->> 'status_tried_on' as status_tried_on, value ->> 'status_failures' as status_failures
+        from jsonb_each($1)) as new
+    where orders.number = new.number";
+
+const LINES: &str =
+    "update lines set told = new.told, tried = new.tried, overdue_for = new.overdue_for, announced = new.announced
+    from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'told' as told,
+        value ->> 'tried' as tried, value ->> 'overdue_for' as overdue_for, value ->> 'announced' as announced
+        from jsonb_each($1)) as new
+    where lines.order_number = new.number and lines.id = new.line";
