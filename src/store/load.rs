@@ -59,9 +59,11 @@ static HANGING: LazyLock<String> = LazyLock::new(|| {
         "select json_array({NOTICE_COLUMNS}) from notices
         where order_number = orders.number and (next_try_at is not null or state = 'sending')"
     );
+    // The first condition is that of an index, word for word.
     let superseded = "select json_group_array(occasion) from notices where order_number = orders.number
-        and (state in ('superseded', 'bounced', 'failed', 'in_doubt', 'held', 'skipped') or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded'))
-        and next_try_at is null and state <> 'sending'";
+        and (kind <> 'weekly_status' or (next_try_at is null and state <> 'accepted' and state <> 'sending'))
+        and next_try_at is null and state <> 'sending' and (state <> 'accepted'
+            or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded'))";
     let suppressed =
         format!("select json_array({SUPPRESSION_COLUMNS}) from suppressions where address = orders.email");
     format!(", ({news}), ({under_way}), ({superseded}), ({suppressed})")

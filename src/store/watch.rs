@@ -17,7 +17,7 @@ const CONCERNING: &str = "select order_number from lines
     union all select number from orders
         where status = 'waiting' and email in (select address from suppressions)
     union all select order_number from notices
-        where state in ('held', 'failed', 'in_doubt', 'bounced') and next_try_at is null
+        where next_try_at is null and (state = 'held' or state = 'failed' or state = 'in_doubt' or state = 'bounced')
         and (state = 'held' or settled_at > $2)";
 
 const AUTHORIZED: &str = "select count(*) from orders
