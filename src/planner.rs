@@ -4,7 +4,7 @@
 
 use crate::domain::calendar::Instant;
 use crate::domain::policy::Policy;
-use crate::store::{HeldBatch, Result, Store};
+use crate::store::{Agenda, HeldBatch, Result, Store};
 
 /// What a turn did.
 #[derive(Debug, Clone, Default)]
@@ -24,37 +24,44 @@ const WAKE: u32 = 10_000;
 
 /// Does all that is due at `now`: expiry, cover, schedule. Says what came of it.
 pub async fn turn(store: &Store, policy: &Policy, now: Instant) -> Result<Counts> {
+    follow(store, policy, now, store.agenda(now).await?).await
+}
+
+/// The same where it is known what is due.
+pub async fn follow(store: &Store, policy: &Policy, now: Instant, mut agenda: Agenda) -> Result<Counts> {
     let mut counts = Counts::default();
+    let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
     loop {
-        let work = store.work(now).await?;
-        if work.expire {
+        let (expire, cover) = (is_due(agenda.expire), is_due(agenda.cover));
+        if expire {
             store.expire(now, policy).await?;
         }
-        if work.cover {
+        if cover {
             store.cover_dirty(now, policy).await?;
         }
+        let mut more = expire;
         // Covering wakes orders.
-        if work.plan || work.cover {
+        if cover || is_due(agenda.plan) {
             let planned = store.plan_due(now, policy, BATCH).await?;
             counts.orders += planned.orders;
             counts.queued += planned.queued.len();
             counts.held.extend(planned.held);
-            if planned.orders == BATCH as usize {
-                continue;
-            }
+            more |= planned.orders == BATCH as usize;
         }
-        if !work.expire {
-            for batch in &counts.held {
-                tracing::warn!(
-                    batch = batch.id,
-                    sku = batch.sku,
-                    notices = batch.notices,
-                    "one change would mail very many: it is held until `shipby queue release`"
-                );
-            }
-            return Ok(counts);
+        if !more {
+            break;
         }
+        agenda = store.agenda(now).await?;
     }
+    for batch in &counts.held {
+        tracing::warn!(
+            batch = batch.id,
+            sku = batch.sku,
+            notices = batch.notices,
+            "one change would mail very many: it is held until `shipby queue release`"
+        );
+    }
+    Ok(counts)
 }
 
 const WOKEN_FOR: &str = "policy";

@@ -4,14 +4,14 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Simulated};
-use crate::dispatcher::{Dispatcher, Report};
+use crate::dispatcher::Dispatcher;
 use crate::domain::apply::Notify;
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Fact;
 use crate::domain::policy::Policy;
 use crate::intake::{Recording, record};
 use crate::planner;
-use crate::store::{HeldBatch, Recorded, Store, StoreError};
+use crate::store::{Agenda, HeldBatch, Recorded, Store, StoreError};
 
 /// A shop's life on a simulated clock.
 pub struct Simulation {
@@ -30,8 +30,8 @@ pub struct Moment {
     pub settled: usize,
     /// Changes that would mail too many at one time, held until somebody releases them.
     pub held: Vec<HeldBatch>,
-    /// The next instant at which something is due, without a new fact.
-    pub next: Option<Instant>,
+    /// What is to be done next, without a new fact.
+    pub next: Agenda,
     /// A mail of this rehearsal cannot be written: nothing of it is to be believed.
     pub unwritten: bool,
 }
@@ -47,9 +47,16 @@ impl Simulation {
     /// # Errors
     /// If the database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Instant>, StoreError> {
+        Ok(self.next().await?.at())
+    }
+
+    /// What is to be done next, without a new fact.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn next(&self) -> Result<Agenda, StoreError> {
         let agenda = self.store.agenda(self.hand.now()).await?;
-        let send = self.dispatcher.when_it_may(agenda.send);
-        Ok(agenda.plan.into_iter().chain(send).min())
+        Ok(Agenda { send: self.dispatcher.when_it_may(agenda.send), ..agenda })
     }
 
     /// Goes to `at`, applies the facts of that instant, and does all that is due then.
@@ -57,24 +64,45 @@ impl Simulation {
     /// # Errors
     /// If the database cannot be used.
     pub async fn step(&mut self, at: Instant, facts: &[Fact]) -> Result<Moment, StoreError> {
+        self.hand.set(at);
+        let next = self.next().await?;
+        self.go_on(next, at, facts).await
+    }
+
+    /// The same where it is known what was to be done next, and nobody else did anything since.
+    ///
+    /// # Errors
+    /// If the database cannot be used.
+    pub async fn go_on(
+        &mut self,
+        mut next: Agenda,
+        at: Instant,
+        facts: &[Fact],
+    ) -> Result<Moment, StoreError> {
         let now = self.hand.set(at);
         let mut moment = Moment::default();
         if !facts.is_empty() {
             let how = Recording { at: now, source: "simulation", notify: Notify::All, dry_run: false };
             moment.recorded = record(&self.store, facts, how).await?;
+            (next.cover, next.plan) = (Some(now), Some(now));
         }
         let stop = CancellationToken::new();
         loop {
-            let planned = planner::turn(&self.store, &self.policy, now).await?;
+            let planned = planner::follow(&self.store, &self.policy, now, next).await?;
             moment.held.extend(planned.held);
-            let Report { settled, unwritten, .. } = self.dispatcher.drain(&stop).await?;
+            let mut settled = 0;
+            if planned.queued > 0 || next.send.is_some_and(|send| send <= now) {
+                let report = self.dispatcher.drain(&stop).await?;
+                settled = report.settled;
+                moment.unwritten |= report.unwritten;
+            }
             moment.settled += settled;
-            moment.unwritten |= unwritten;
             // What was settled may have made something else due; what cannot be done now is not tried again.
-            moment.next = self.next_due().await?;
-            if moment.next.is_none_or(|next| next > now) || planned.orders + settled == 0 {
+            moment.next = self.next().await?;
+            if moment.next.at().is_none_or(|next| next > now) || planned.orders + settled == 0 {
                 return Ok(moment);
             }
+            next = moment.next;
         }
     }
 }

@@ -146,16 +146,16 @@ async fn play(
     let (mut refused, mut held) = (Vec::new(), Vec::new());
     let mut progress = Progress::new(spool.len());
     let (mut done, mut unwritten) = (0, false);
-    let mut due = simulation.next_due().await?;
+    let mut due = simulation.next().await?;
     while !unwritten {
         let next = facts.peek().and_then(|fact| fact.as_ref().ok()).map(|fact| fact.fact.at());
-        let Some(at) = due.into_iter().chain(next).min().filter(|at| *at <= end) else { break };
+        let Some(at) = due.at().into_iter().chain(next).min().filter(|at| *at <= end) else { break };
         let mut now: Vec<Spooled> = Vec::new();
         while let Some(fact) = facts.next_if(|fact| fact.as_ref().is_ok_and(|f| f.fact.at() <= at)) {
             now.push(fact?);
         }
         let of_this_moment: Vec<Fact> = now.iter().map(|fact| fact.fact.clone()).collect();
-        let moment = simulation.step(at, &of_this_moment).await?;
+        let moment = simulation.go_on(due, at, &of_this_moment).await?;
         due = moment.next;
         unwritten = moment.unwritten;
         // Nobody is there to release them, and what they would say is what is asked for.

@@ -73,7 +73,7 @@ pub use ledger::Outcomes;
 pub use lock::Lock;
 pub use ops_mails::{OpsMail, digest_id};
 pub use outbox::{Owner, Ready, Staged, Taking};
-pub use plan::{Agenda, Planned, Planning, Work};
+pub use plan::{Agenda, Planned, Planning};
 pub use questions::{AddressChange, Found, Needed, NoticeFilter, Word};
 pub use queue::{Change, Chosen};
 pub use settle::Settlement;

@@ -103,16 +103,13 @@ impl Store {
                 whole_order("n.order_number")
             )
         });
-        let look = self.look(now).await?;
-        if look.next.is_none_or(|next| next > now) {
-            return Ok(Vec::new());
-        }
+        let from = self.worth_looking_from(now).await?;
         // No transaction: whatever changes between these reads is found when they are taken.
         let mut conn = self.readers.acquire().await?;
         let found: Vec<ReadyRow> = sqlx::query_as(READY.as_str())
             .bind(millis(now))
             .bind(most)
-            .bind(millis(look.from))
+            .bind(millis(from))
             .fetch_all(&mut *conn)
             .await?;
         if found.is_empty() {

@@ -184,8 +184,15 @@ impl Store {
         Ok(self.look(now).await?.next)
     }
 
+    /// From where on the outbox is worth looking at: what is before is known to be paused.
+    pub(super) async fn worth_looking_from(&self, now: Instant) -> Result<Instant> {
+        let known = self.walked.0.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        // Nothing was ever seen to be paused: a question more would cost more than it could save.
+        if known { Ok(self.look(now).await?.from) } else { Ok(Instant::UNIX_EPOCH) }
+    }
+
     /// Where in the outbox the next notice stands that is not held back.
-    pub(super) async fn look(&self, now: Instant) -> Result<Look> {
+    async fn look(&self, now: Instant) -> Result<Look> {
         const NEXT: &str = concat!("select ", next_in_outbox!());
         let (next, paused) = sqlx::query_as(NEXT).fetch_one(&mut *self.readers.acquire().await?).await?;
         self.look_at(next, paused, now).await

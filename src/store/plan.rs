@@ -30,23 +30,23 @@ pub struct Planned {
 }
 
 /// When there is something to do next; None: nothing without a new fact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Agenda {
-    /// For a planner: at once for a dirty SKU, else when the first order is due or the first notice loses its use.
+    /// Notices lose their use.
+    pub expire: Option<Instant>,
+    /// Queues are to be walked again, at once.
+    pub cover: Option<Instant>,
+    /// Orders are due.
     pub plan: Option<Instant>,
-    /// For a dispatcher.
+    /// The dispatcher has to work.
     pub send: Option<Instant>,
 }
 
-/// What there is to do for a planner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
-pub struct Work {
-    /// Notices have lost their use.
-    pub expire: bool,
-    /// Queues are to be walked again.
-    pub cover: bool,
-    /// Orders are due.
-    pub plan: bool,
+impl Agenda {
+    /// When the first of it is due.
+    pub fn at(&self) -> Option<Instant> {
+        [self.expire, self.cover, self.plan, self.send].into_iter().flatten().min()
+    }
 }
 
 /// What planning a batch of orders did.
@@ -63,28 +63,17 @@ impl Store {
     /// When there is something to do next, asked at `now`.
     pub async fn agenda(&self, now: Instant) -> Result<Agenda> {
         const NEXT: &str = concat!(
-            "select (select min(at) from (select min(plan_at) as at from orders where plan_at is not null
-            union all select min(first_at) from dirty_skus
-            union all select min(useful_until) from notices where ",
+            "select (select min(useful_until) from notices where ",
             may_expire!(),
-            ")), ",
+            "), (select min(first_at) from dirty_skus),
+            (select min(plan_at) from orders where plan_at is not null), ",
             next_in_outbox!()
         );
-        let next = sqlx::query_as(NEXT).fetch_one(&mut *self.readers.acquire().await?).await?;
-        let (plan, next, paused): (Option<i64>, Option<i64>, bool) = next;
-        let send = self.look_at(next, paused, now).await?.next;
-        Ok(Agenda { plan: plan.map(instant), send })
-    }
-
-    /// What a planner has to do now, in one question.
-    pub async fn work(&self, now: Instant) -> Result<Work> {
-        const WORK: &str = concat!(
-            "select exists (select 1 from notices where ",
-            may_expire!(),
-            " and useful_until <= $1) as expire, exists (select 1 from dirty_skus) as cover,
-                exists (select 1 from orders where plan_at <= $1) as plan"
-        );
-        Ok(sqlx::query_as(WORK).bind(millis(now)).fetch_one(&mut *self.readers.acquire().await?).await?)
+        type Next = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, bool);
+        let next: Next = sqlx::query_as(NEXT).fetch_one(&mut *self.readers.acquire().await?).await?;
+        let (expire, cover, plan, send, paused) = next;
+        let send = self.look_at(send, paused, now).await?.next;
+        Ok(Agenda { expire: expire.map(instant), cover: cover.map(instant), plan: plan.map(instant), send })
     }
 
     /// Schedules up to `most` due orders and saves what follows. Of many, a piece is scheduled on another thread while

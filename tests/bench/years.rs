@@ -36,8 +36,8 @@ async fn measure(orders: u64) {
     let wall = Wall::now();
     let (mut moments, mut mails) = (0, 0);
     let mut coming = facts.iter().peekable();
-    let mut due = simulation.next_due().await.unwrap();
-    while let Some(at) = due.into_iter().chain(coming.peek().map(|fact| fact.at())).min() {
+    let mut due = simulation.next().await.unwrap();
+    while let Some(at) = due.at().into_iter().chain(coming.peek().map(|fact| fact.at())).min() {
         let mut now = Vec::new();
         while let Some(fact) = coming.next_if(|fact| fact.at() <= at) {
             now.push(fact.clone());
@@ -45,7 +45,7 @@ async fn measure(orders: u64) {
         if now.is_empty() && coming.peek().is_none() {
             break;
         }
-        let moment = simulation.step(at, &now).await.unwrap();
+        let moment = simulation.go_on(due, at, &now).await.unwrap();
         mails += moment.settled;
         due = moment.next;
         moments += 1;

@@ -106,13 +106,14 @@ async fn all_of(transport: Transport) -> (Vec<HistoryEntry>, Vec<(String, Vec<u8
     let dispatcher = parts::simulated(&config, store.clone(), clock, "all", transport).unwrap();
     let mut simulation = Simulation { store, dispatcher, policy: config.policy(), hand };
     let mut coming = facts.iter().peekable();
-    let mut due = None;
-    while let Some(at) = coming.peek().map(|fact| due.into_iter().chain([fact.at()]).min().unwrap()) {
+    let mut due = simulation.next().await.unwrap();
+    while let Some(fact) = coming.peek() {
+        let at = due.at().into_iter().chain([fact.at()]).min().unwrap();
         let mut now = Vec::new();
         while let Some(fact) = coming.next_if(|fact| fact.at() <= at) {
             now.push(fact.clone());
         }
-        let moment = simulation.step(at, &now).await.unwrap();
+        let moment = simulation.go_on(due, at, &now).await.unwrap();
         assert!(!moment.unwritten);
         due = moment.next;
     }
