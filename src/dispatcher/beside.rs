@@ -24,13 +24,16 @@ pub(super) struct Beside {
     hand_over: Option<mpsc::Sender<Vec<(Ready, Instant)>>>,
     /// None: one of them cannot be written.
     written: mpsc::UnboundedReceiver<Option<Vec<Staged>>>,
+    /// Handed over and not back yet.
+    out: usize,
 }
 
 impl Beside {
     pub fn start(desk: Arc<Desk>, settings: Arc<Settings>, store: Store) -> Self {
         let (hand_over, mut waiting) = mpsc::channel::<Vec<(Ready, Instant)>>(AHEAD);
         let (done, written) = mpsc::unbounded_channel();
-        let beside = Self { store: store.clone(), to_write: Vec::new(), hand_over: Some(hand_over), written };
+        let (to_write, hand_over) = (Vec::new(), Some(hand_over));
+        let beside = Self { store: store.clone(), to_write, hand_over, written, out: 0 };
         tokio::task::spawn_blocking(move || {
             while let Some(some) = waiting.blocking_recv() {
                 let write = |(ready, now): &(Ready, Instant)| desk.write(ready, &settings, &store, *now).ok();
@@ -56,16 +59,22 @@ impl Beside {
         }
         while let Ok(mails) = self.written.try_recv() {
             let Some(mails) = mails else { return Ok(false) };
-            self.store.keep_written(&mails).await?;
+            self.keep(&mails).await?;
         }
         Ok(true)
     }
 
     async fn hand_over(&mut self) {
         if let Some(hand_over) = self.hand_over.as_ref().filter(|_| !self.to_write.is_empty()) {
-            // Nobody writes any more only where nobody asks for what is written.
+            self.out += 1;
+            // Should the thread have died, they stay out.
             let _ = hand_over.send(std::mem::take(&mut self.to_write)).await;
         }
+    }
+
+    async fn keep(&mut self, mails: &[Staged]) -> Result<(), StoreError> {
+        self.out -= 1;
+        self.store.keep_written(mails).await
     }
 
     /// Waits until all is written, and stores it. Says whether all could be.
@@ -74,8 +83,8 @@ impl Beside {
         self.hand_over = None;
         while let Some(mails) = self.written.recv().await {
             let Some(mails) = mails else { return Ok(false) };
-            self.store.keep_written(&mails).await?;
+            self.keep(&mails).await?;
         }
-        Ok(true)
+        Ok(self.out == 0)
     }
 }

@@ -12,12 +12,12 @@ use sqlx::SqliteConnection;
 use super::bodies::{Packed, unpack};
 use super::load::{parse, whole_order};
 use super::pauses::paused;
-use super::rows::{json, to_json};
-use super::settle::{Ended, Settlement, remember};
+use super::rows::{json, stamp, to_json};
+use super::settle::{Settlement, remember};
 use super::{Result, Store, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::meaning::Meaning;
-use crate::domain::notice::{Notice, NoticeKind, UnderWay};
+use crate::domain::notice::{Notice, NoticeKind, Reason, UnderWay};
 use crate::domain::order::Order;
 
 /// A notice whose time has come, with all that rendering it needs.
@@ -55,7 +55,7 @@ pub struct Taking {
     pub notices: Vec<(String, i64)>,
     /// What first tries will send.
     pub staged: Vec<Staged>,
-    /// Tries that are over as soon as they are taken.
+    /// Tries that are over as soon as they are taken, without a dialogue.
     pub settled: Vec<Settlement>,
 }
 
@@ -158,39 +158,40 @@ impl Store {
                 attempts = attempts + 1, mode = $3, subject = coalesce(new.subject, n.subject),
                 template_hash = coalesce(new.template_hash, n.template_hash),
                 reply = case when new.state is null then n.reply else new.reply end,
-                reason = case when new.state is null then n.reason else new.reason end, settled_at = new.over_at
+                reason = case when new.state is null then n.reason else new.reason end,
+                settled_at = case when new.state is not null and new.next_try is null then $1 end
             from (select value ->> 0 as id, value ->> 1 as revision, value ->> 2 as subject,
-                value ->> 3 as template_hash, value ->> '$[4].state' as state, value ->> '$[4].next_try' as next_try,
-                value ->> '$[4].reply' as reply, value ->> '$[4].reason' as reason, value ->> '$[4].over_at' as over_at
-                from jsonb_each($4)) as new, orders o
+                value ->> 3 as template_hash, value ->> 4 as state, value ->> 5 as next_try, value ->> 6 as reply,
+                value ->> 7 as reason from jsonb_each($4)) as new, orders o
             where n.id = new.id and +n.next_try_at <= $1 and o.number = n.order_number
                 and o.revision = new.revision and ",
             plan_is_current!(),
             " and not ",
             paused!(),
             " returning id;
-            insert into attempts (notice_id, number, started_at, ended_at, outcome, phase, reply)
-                select n.id, n.attempts, $1, new.at, new.state, new.phase, new.reply
-                from (select value ->> 0 as id, value ->> '$[4].at' as at, value ->> '$[4].state' as state,
-                    value ->> '$[4].phase' as phase, value ->> '$[4].reply' as reply from jsonb_each($4)) as new
-                join notices n on n.id = new.id
-                where n.attempts > 0 and n.state = coalesce(new.state, 'sending')
-                    and n.owner is case when new.state is null then $2 end
-                on conflict do nothing"
+            insert into attempts (notice_id, number, started_at, ended_at, outcome, reply)
+                select n.id, n.attempts, $1, case when n.state <> 'sending' then $1 end,
+                    case when n.state <> 'sending' then n.state end, case when n.state <> 'sending' then n.reply end
+                from (select value ->> 0 as id from jsonb_each($4)) as new join notices n on n.id = new.id
+                where n.attempts > 0 on conflict do nothing"
         );
         if taking.notices.is_empty() {
             return Ok(HashSet::new());
         }
         let written: HashMap<&str, &Staged> =
             taking.staged.iter().map(|mail| (mail.id.as_str(), mail)).collect();
-        let over: HashMap<&str, Ended> = taking.settled.iter().map(|s| (s.id.as_str(), s.ended())).collect();
+        let over: HashMap<&str, &Settlement> = taking.settled.iter().map(|s| (s.id.as_str(), s)).collect();
         let rows: Vec<_> = taking
             .notices
             .iter()
             .map(|(id, revision)| {
-                let mail = written.get(id.as_str());
+                let (mail, over) = (written.get(id.as_str()), over.get(id.as_str()));
                 let (subject, hash) = (mail.map(|mail| &mail.subject), mail.map(|mail| &mail.template_hash));
-                (id, revision, subject, hash, over.get(id.as_str()))
+                let reply = over.and_then(|over| over.reply.as_ref());
+                let settled = over.map(|over| &over.settled);
+                let next_try = settled.and_then(|settled| stamp(settled.next_try));
+                let reason = settled.and_then(|settled| settled.reason).map(Reason::as_str);
+                (id, revision, subject, hash, settled.map(|settled| settled.state), next_try, reply, reason)
             })
             .collect();
         let mut tx = self.begin().await?;

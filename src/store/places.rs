@@ -48,51 +48,40 @@ impl Store {
         Ok(())
     }
 
+    /// The queues of these SKUs; those are read whose revision is not the one they are known at.
     async fn queues(&self, conn: &mut SqliteConnection, skus: &[&str]) -> Result<HashMap<String, Queue>> {
-        const REVISIONS: &str =
-            "select sku, revision from queues where sku in (select value from json_each($1))";
-        let revisions: Vec<(String, i64)> =
-            sqlx::query_as(REVISIONS).bind(to_json(skus)).fetch_all(&mut *conn).await?;
-        let revisions: HashMap<String, i64> = revisions.into_iter().collect();
-        let revision = |sku: &str| revisions.get(sku).copied().unwrap_or(0);
+        const QUEUES: &str = "select asked.sku, coalesce(queues.revision, 0), case
+                when asked.known is null or asked.known <> coalesce(queues.revision, 0) then
+                    (select json_group_array(json_array(placed_at, order_number)) from
+                        (select distinct placed_at, order_number from lines
+                            where lines.sku = asked.sku and open_units > 0 and kind <> 'in_stock')) end
+            from (select value ->> 0 as sku, value ->> 1 as known from json_each($1)) as asked
+            left join queues on queues.sku = asked.sku";
         let mut found: HashMap<String, Queue> = HashMap::new();
-        let mut unknown = Vec::new();
+        let mut asked = Vec::with_capacity(skus.len());
         {
             let known = self.known_queues.lock().unwrap_or_else(PoisonError::into_inner);
             for sku in skus {
-                match known.0.get(*sku) {
-                    Some((at, queue)) if *at == revision(sku) => {
-                        found.insert((*sku).to_owned(), queue.clone());
-                    }
-                    _ => unknown.push(*sku),
-                }
+                let known = known.0.get(*sku);
+                found.extend(known.map(|(_, queue)| ((*sku).to_owned(), queue.clone())));
+                asked.push((sku, known.map(|(revision, _)| *revision)));
             }
         }
-        if !unknown.is_empty() {
-            let read = read(conn, &unknown).await?;
-            let mut known = self.known_queues.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.0.values().map(|(_, queue)| queue.len()).sum::<usize>() > REMEMBERED {
-                known.0.clear();
-            }
-            for (sku, queue) in read {
-                let queue = Arc::new(queue);
-                known.0.insert(sku.clone(), (revision(&sku), queue.clone()));
-                found.insert(sku, queue);
-            }
+        let rows: Vec<(String, i64, Option<String>)> =
+            sqlx::query_as(QUEUES).bind(to_json(&asked)).fetch_all(conn).await?;
+        let mut known = self.known_queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = || known.0.values().map(|(_, queue)| queue.len()).sum::<usize>();
+        if rows.iter().any(|(.., read)| read.is_some()) && remembered() > REMEMBERED {
+            known.0.clear();
+        }
+        for (sku, revision, read) in rows {
+            let Some(read) = read else { continue };
+            let mut queue: Vec<(i64, String)> = json("a queue", &read)?;
+            queue.sort_unstable();
+            let queue = Arc::new(queue);
+            found.insert(sku.clone(), queue.clone());
+            known.0.insert(sku, (revision, queue));
         }
         Ok(found)
     }
-}
-
-async fn read(conn: &mut SqliteConnection, skus: &[&str]) -> Result<HashMap<String, Vec<(i64, String)>>> {
-    const QUEUES: &str = "select json_group_array(json_array(sku, placed_at, order_number)) from
-        (select distinct sku, placed_at, order_number from lines
-            where open_units > 0 and kind <> 'in_stock' and sku in (select value from json_each($1)))";
-    let rows: String = sqlx::query_scalar(QUEUES).bind(to_json(skus)).fetch_one(conn).await?;
-    let mut queues: HashMap<String, Vec<(i64, String)>> = HashMap::new();
-    for (sku, placed_at, number) in json::<Vec<(String, i64, String)>>("queues", &rows)? {
-        queues.entry(sku).or_default().push((placed_at, number));
-    }
-    queues.values_mut().for_each(|queue| queue.sort_unstable());
-    Ok(queues)
 }

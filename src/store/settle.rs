@@ -36,9 +36,9 @@ pub struct Settlement {
     pub look: (i64, Option<Instant>),
 }
 
-/// How a try ended, as the statements that end it read it.
+/// How a try ended, as [`END`] reads it.
 #[derive(Serialize)]
-pub(super) struct Ended<'a> {
+struct EndRow<'a> {
     id: &'a str,
     state: NoticeState,
     next_try: Option<i64>,
@@ -84,7 +84,7 @@ pub(super) async fn settle(conn: &mut SqliteConnection, owner: &str, settled: &[
     if settled.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Ended> = settled.iter().map(Settlement::ended).collect();
+    let rows: Vec<EndRow> = settled.iter().map(end_row).collect();
     let end = sqlx::query_scalar(END).bind(to_json(&rows)).bind(owner);
     let ended: HashSet<String> = end.fetch_all(&mut *conn).await?.into_iter().collect();
     let (settled, lost): (Vec<&Settlement>, Vec<&Settlement>) =
@@ -121,19 +121,19 @@ impl Settlement {
     fn is_over(&self) -> bool {
         self.settled.next_try.is_none()
     }
+}
 
-    pub(super) fn ended(&self) -> Ended<'_> {
-        Ended {
-            id: &self.id,
-            state: self.settled.state,
-            next_try: stamp(self.settled.next_try),
-            reason: self.settled.reason.map(|reason| reason.as_str()),
-            reply: self.reply.as_deref(),
-            at: millis(self.at),
-            over_at: self.is_over().then(|| millis(self.at)),
-            attempt: self.attempt,
-            phase: self.phase,
-        }
+fn end_row(s: &Settlement) -> EndRow<'_> {
+    EndRow {
+        id: &s.id,
+        state: s.settled.state,
+        next_try: stamp(s.settled.next_try),
+        reason: s.settled.reason.map(|reason| reason.as_str()),
+        reply: s.reply.as_deref(),
+        at: millis(s.at),
+        over_at: s.is_over().then(|| millis(s.at)),
+        attempt: s.attempt,
+        phase: s.phase,
     }
 }
 
