@@ -126,7 +126,7 @@ impl Store {
             sqlx::query_as(AssertSqlSafe(rows)).bind(to_json(ids)).fetch_all(&mut *conn).await?;
         let numbers: Vec<String> = rows.iter().map(|row| row.notice.order_number.clone()).collect();
         let mut orders: HashMap<String, Order> =
-            load(conn, &numbers).await?.into_iter().map(|l| (l.order.number.clone(), l.order)).collect();
+            load(conn, &numbers).await?.into_iter().map(|order| (order.number.clone(), order)).collect();
         let mut by_owner: HashMap<String, Vec<Settlement>> = HashMap::new();
         for row in rows {
             let Some(mut order) = orders.remove(&row.notice.order_number) else { continue };

@@ -73,9 +73,9 @@ impl Batch {
     /// Schedules the orders of a text that [`load_text`](super::load::load_text) loaded.
     pub fn of(found: &str, store: &Store, now: Instant, policy: &Policy) -> Result<Self> {
         let mut rows = Rows::default();
-        for loaded in parse(found)? {
-            let plan = schedule(&loaded.order, now, policy);
-            rows.take(store, &loaded.order, plan);
+        for order in parse(found)? {
+            let plan = schedule(&order, now, policy);
+            rows.take(store, &order, plan);
         }
         Ok(rows.written())
     }

@@ -149,9 +149,9 @@ async fn bounce(
     if was_accepted && let Some(accepted) = settled_at {
         let others = others(conn, &notice).await?;
         let notice = notice.into_under_way()?.notice;
-        for mut loaded in load(conn, std::slice::from_ref(&number)).await? {
-            loaded.order.unhear(&notice, instant(accepted), &others, now, policy);
-            save(conn, &loaded.order, &notice, now).await?;
+        for mut order in load(conn, std::slice::from_ref(&number)).await? {
+            order.unhear(&notice, instant(accepted), &others, now, policy);
+            save(conn, &order, &notice, now).await?;
         }
     }
     if bounced {

@@ -2,29 +2,57 @@
 
 use std::sync::Arc;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::hold;
-use super::rows::{json, to_json};
-use super::supply::{SupplyRow, supply_columns};
+use super::rows::{json, some_json, to_json};
+use super::statements::Statements;
+use super::supply::{SupplyRow, supplies_where};
 use super::{Result, Store, instant, millis};
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::fact::ChangeReason;
 use crate::domain::policy::Policy;
 use crate::domain::supply::{Arrival, Cover, Serving};
 
-/// The next lines of a queue, $4 at most, of orders behind that placed at $2 and called $3. One value: every row that
-/// crosses over from SQLite costs time.
+/// The next lines of a SKU's queue, $3 at most, of orders behind that placed at $1 and called $2. One value: every row
+/// that crosses over from SQLite costs time.
 macro_rules! lines_of_queue {
-    () => {
-        "select json_group_array(json_array(order_number, id, cover, placed_at, open_units)) from
-            (select order_number, id, cover, placed_at, open_units from lines where sku = $1 and open_units > 0
-                and kind <> 'in_stock' and (placed_at, order_number) > ($2, $3)
-                order by placed_at, order_number, position limit $4)"
+    ($sku:literal) => {
+        concat!(
+            "select json_group_array(json_array(order_number, id, cover, placed_at, open_units)) from
+                (select order_number, id, cover, placed_at, open_units from lines where sku = ",
+            $sku,
+            " and open_units > 0 and kind <> 'in_stock' and (placed_at, order_number) > ($1, $2)
+                order by placed_at, order_number, position limit $3)"
+        )
     };
 }
+
+/// The columns of a [`Found`]: the way to SQLite's thread and back costs more than most of what they find.
+macro_rules! queue {
+    ($sku:literal) => {
+        concat!(
+            "(",
+            lines_of_queue!($sku),
+            "), (select coalesce(sum(shipped), 0) from lines where sku = ",
+            $sku,
+            " and shipped > 0 and kind <> 'in_stock'),
+            (select json_group_array(json_array(at, quantity, supply)) from receipts where sku = ",
+            $sku,
+            "), (",
+            supplies_where!(concat!("sku = ", $sku)),
+            ")"
+        )
+    };
+}
+
+/// The first lines of a queue, units shipped, receipts and supplies.
+type Found = (String, i64, String, String);
+
+/// Before the first line of a queue.
+const BEGIN: (i64, &str) = (i64::MIN, "");
 
 /// A line in its queue.
 #[derive(Deserialize)]
@@ -58,8 +86,8 @@ pub(super) struct Change {
 }
 
 /// A queue on the way to be walked once, some orders at a time.
-pub(super) struct Walk<'a> {
-    sku: &'a str,
+pub(super) struct Walk {
+    sku: String,
     serving: Serving,
     /// Where the next lines begin; None at the end.
     after: Option<(i64, String)>,
@@ -72,61 +100,108 @@ pub(super) struct Walk<'a> {
 impl Store {
     /// Walks the queue of every dirty SKU once; wakes the orders whose cover truly changed. Says how many SKUs.
     pub async fn cover_dirty(&self, now: Instant, policy: &Policy) -> Result<usize> {
-        const DIRTY: &str =
-            "delete from dirty_skus where sku in (select sku from dirty_skus order by sku limit 500)
-            returning sku, first_at, last_at";
         let mut count = 0;
         loop {
             let mut tx = self.begin().await?;
-            let dirty: Vec<(String, i64, i64)> = sqlx::query_as(DIRTY).fetch_all(&mut *tx).await?;
             let mut beside = self.readers.try_acquire();
-            for (sku, first, last) in &dirty {
-                let changed = (instant(*first), instant(*last));
-                cover_sku(&mut tx, beside.as_deref_mut(), sku, changed, now, policy).await?;
+            let mut more = true;
+            let mut some = 0;
+            while more && some < TOGETHER {
+                let Some(dirty) = Dirty::next(&mut tx).await? else { break };
+                more = dirty.more;
+                some += 1;
+                dirty.cover(&mut tx, beside.as_deref_mut(), now, policy).await?;
             }
             tx.commit().await?;
-            count += dirty.len();
-            if dirty.len() < 500 {
+            count += some;
+            if !more || some < TOGETHER {
                 return Ok(count);
             }
         }
     }
 }
 
-/// Walks one queue, whose first and last change are given. The way is read on another connection where one is free: it sees
-/// the lines as they were when our transaction began, and none is looked at twice.
-async fn cover_sku(
-    conn: &mut SqliteConnection,
-    mut beside: Option<&mut SqliteConnection>,
-    sku: &str,
-    (first, last): (Instant, Instant),
-    now: Instant,
-    policy: &Policy,
-) -> Result<()> {
-    let mut walk = Walk::open(conn, sku, first, policy).await?;
-    let (mut woken, mut count) = (Vec::new(), 0);
-    let mut found = walk.next(conn).await?;
-    while let Some(changed) = found {
-        let (saved, next) = match &mut beside {
-            Some(beside) => tokio::join!(save_covers(conn, &changed), walk.next(beside)),
-            None => (save_covers(conn, &changed).await, walk.next(conn).await),
-        };
-        saved?;
-        found = next?;
-        let orders: Vec<Woken> = changed.chunk_by(|a, b| a.order == b.order).filter_map(Woken::by).collect();
-        if !orders.is_empty() {
+/// SKUs whose queues are walked in one transaction.
+const TOGETHER: usize = 500;
+
+/// A SKU whose queue or supply changed.
+struct Dirty {
+    sku: String,
+    /// When it changed first and last since its queue was walked.
+    first: Instant,
+    last: Instant,
+    /// There are others.
+    more: bool,
+    found: Found,
+}
+
+impl Dirty {
+    /// Takes the next SKU that is dirty off their list, and reads its queue.
+    async fn next(conn: &mut SqliteConnection) -> Result<Option<Self>> {
+        const NEXT: &str = concat!(
+            "delete from dirty_skus where sku = (select min(sku) from dirty_skus)
+            returning sku, first_at, last_at,
+                exists (select 1 from dirty_skus other where other.sku > dirty_skus.sku), ",
+            queue!("dirty_skus.sku")
+        );
+        type Row = (String, i64, i64, bool, String, i64, String, String);
+        let next = sqlx::query_as(NEXT).bind(BEGIN.0).bind(BEGIN.1).bind(CHUNK as i64);
+        let next: Option<Row> = next.fetch_optional(conn).await?;
+        Ok(next.map(|(sku, first, last, more, lines, shipped, receipts, supplies)| Self {
+            sku,
+            first: instant(first),
+            last: instant(last),
+            more,
+            found: (lines, shipped, receipts, supplies),
+        }))
+    }
+
+    /// Walks its queue. The way is read on another connection where one is free: it sees the lines as they were when our
+    /// transaction began, and none is looked at twice.
+    async fn cover(
+        self,
+        conn: &mut SqliteConnection,
+        mut beside: Option<&mut SqliteConnection>,
+        now: Instant,
+        policy: &Policy,
+    ) -> Result<()> {
+        let Self { sku, first, last, found, .. } = self;
+        let mut walk = Walk::along(sku, found, first, policy)?;
+        let (mut woken, mut count) = (Vec::new(), 0);
+        let mut saving = Statements::default();
+        let mut next = walk.next(conn).await?;
+        while let Some(changed) = next {
+            saving.add(SAVE_COVERS, cover_rows(&changed));
+            let orders: Vec<Woken> =
+                changed.chunk_by(|a, b| a.order == b.order).filter_map(Woken::by).collect();
             count += orders.len();
             // As the text they are saved with, which is a third of their size: of a long queue there are very many.
-            woken.push(to_json(&orders));
+            woken.extend(some_json(&orders));
+            if walk.is_over() {
+                break;
+            }
+            let saved = std::mem::take(&mut saving).run(conn, now);
+            next = match &mut beside {
+                Some(beside) => {
+                    let (saved, next) = tokio::join!(saved, walk.next(beside));
+                    saved.and(next)?
+                }
+                None => {
+                    saved.await?;
+                    walk.next(conn).await?
+                }
+            };
         }
+        let guarded = count > policy.blast_limit;
+        let batch = if guarded { Some(hold::open(conn, &walk.sku, &walk.cause, now).await?) } else { None };
+        let moment = [Some(millis(first)), Some(millis(last)), batch, Some(millis(last + policy.settle))];
+        for orders in woken {
+            saving.add_with(WAKE, orders, &moment);
+            std::mem::take(&mut saving).run(conn, now).await?;
+        }
+        saving.run(conn, now).await?;
+        Ok(())
     }
-    let guarded = count > policy.blast_limit;
-    let batch = if guarded { Some(hold::open(conn, sku, &walk.cause, now).await?) } else { None };
-    let moment = Moment { first, last, now, batch, settle: policy.settle };
-    for orders in &woken {
-        wake(conn, orders, &moment).await?;
-    }
-    Ok(())
 }
 
 /// Rows that are read or written with one statement.
@@ -145,40 +220,21 @@ impl Woken {
     }
 }
 
-/// When a queue changed.
-struct Moment {
-    /// When it changed first and last since it was walked.
-    first: Instant,
-    last: Instant,
-    now: Instant,
-    settle: TimeDelta,
-    /// The blast guard holds what it would mail.
-    batch: Option<i64>,
-}
-
-impl<'a> Walk<'a> {
+impl Walk {
     /// The way along a SKU's queue, whose first change since the last walk was at `since`.
     pub async fn open(
         conn: &mut SqliteConnection,
-        sku: &'a str,
+        sku: &str,
         since: Instant,
         policy: &Policy,
     ) -> Result<Self> {
-        // One statement: the way to SQLite's thread and back costs more than most of what it finds.
-        const QUEUE: &str = concat!(
-            "select (",
-            lines_of_queue!(),
-            "), (select coalesce(sum(shipped), 0) from lines
-                    where sku = $1 and shipped > 0 and kind <> 'in_stock'),
-                (select json_group_array(json_array(at, quantity, supply)) from receipts where sku = $1),
-                (select json_group_array(json_array(",
-            supply_columns!(),
-            ")) from supplies where sku = $1)"
-        );
-        let begin = (i64::MIN, String::new());
-        let queue = sqlx::query_as(QUEUE).bind(sku).bind(begin.0).bind(&begin.1).bind(CHUNK as i64);
-        let queue: (String, i64, String, String) = queue.fetch_one(conn).await?;
-        let (lines, shipped, receipts, supplies) = queue;
+        const QUEUE: &str = concat!("select ", queue!("$4"));
+        let found = sqlx::query_as(QUEUE).bind(BEGIN.0).bind(BEGIN.1).bind(CHUNK as i64).bind(sku);
+        Self::along(sku.to_owned(), found.fetch_one(conn).await?, since, policy)
+    }
+
+    fn along(sku: String, found: Found, since: Instant, policy: &Policy) -> Result<Self> {
+        let (lines, shipped, receipts, supplies) = found;
         let lines: Vec<QueueRow> = json("a queue", &lines)?;
         if lines.is_empty() {
             let (serving, cause) = (Serving::new(&[], 0, Vec::new()), hold::Cause::default());
@@ -197,7 +253,15 @@ impl<'a> Walk<'a> {
             .collect();
         let incoming = supplies.into_iter().map(SupplyRow::into_incoming).collect::<Result<Vec<_>>>()?;
         let serving = Serving::new(&arrivals, shipped, incoming);
-        Ok(Self { sku, serving, after: Some(begin), first: complete_orders(lines, CHUNK), reason, cause })
+        // Read again with more where one order alone has as many lines.
+        let first = complete_orders(lines, CHUNK);
+        let after = Some((BEGIN.0, BEGIN.1.to_owned()));
+        Ok(Self { sku, serving, after, first, reason, cause })
+    }
+
+    /// Nothing is left of the queue.
+    fn is_over(&self) -> bool {
+        self.after.is_none()
     }
 
     /// The lines of the next orders that are served otherwise than before, all lines of an order together. None at the
@@ -222,8 +286,8 @@ impl<'a> Walk<'a> {
     ) -> Result<(Vec<QueueRow>, bool)> {
         let mut most = CHUNK;
         loop {
-            let rows = sqlx::query_scalar(lines_of_queue!()).bind(self.sku).bind(placed_at).bind(&order);
-            let rows: String = rows.bind(most as i64).fetch_one(&mut *conn).await?;
+            let rows = sqlx::query_scalar(lines_of_queue!("$4")).bind(placed_at).bind(&order);
+            let rows: String = rows.bind(most as i64).bind(&self.sku).fetch_one(&mut *conn).await?;
             if let Some(rows) = complete_orders(json("a queue", &rows)?, most) {
                 return Ok(rows);
             }
@@ -288,38 +352,33 @@ impl Change {
     }
 }
 
-async fn save_covers(conn: &mut SqliteConnection, changed: &[Served]) -> Result<()> {
-    const LINES: &str = "update lines set cover = new.cover, ever_covered = ever_covered or new.covered,
-            reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
-        from (select value ->> 0 as number, value ->> 1 as line, value ->> 2 as cover, value ->> 3 as covered,
-            value ->> 4 as reason, value ->> 5 as moved from jsonb_each($1)) as new
-        where lines.order_number = new.number and lines.id = new.line";
+/// Lines with what covers them now, as [`SAVE_COVERS`] reads it.
+fn cover_rows(changed: &[Served]) -> Option<String> {
     let rows: Vec<_> = changed
         .iter()
         .map(|Served { order, line, by }| {
             (order, line, &by.text, by.cover != Cover::Nothing, &by.reason, by.moved)
         })
         .collect();
-    sqlx::query(LINES).bind(to_json(&rows)).execute(conn).await?;
-    Ok(())
+    some_json(&rows)
 }
 
-async fn wake(conn: &mut SqliteConnection, woken: &str, moment: &Moment) -> Result<()> {
-    // A date that moved is looked at when it has settled (`View::settled_at`), and at once only where more changed
-    // than dates, or something is under way that may state another.
-    const ORDERS: &str = "update orders set revision = revision + 1,
-            plan_at = case when new.at_once or exists (select 1 from notices where order_number = orders.number
-                    and (next_try_at is not null or state = 'sending')) then min(coalesce(plan_at, $2), $2)
-                else min(coalesce(plan_at, $6), max($2, min($6, coalesce(settling_first, $3) + 3600000))) end,
-            settling_first = case when new.moved then coalesce(settling_first, $3) else settling_first end,
-            settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end,
-            hold_batch = case when $5 is not null and confirmed then $5 else hold_batch end,
-            hold_kind = case when $5 is not null and confirmed then null else hold_kind end
-        from (select value ->> 0 as number, value ->> 1 as moved, value ->> 2 as at_once from jsonb_each($1)) as new
-        where orders.number = new.number";
-    let Moment { first, last, now, batch, settle } = moment;
-    let orders = sqlx::query(ORDERS).bind(woken).bind(millis(*now));
-    let orders = orders.bind(millis(*first)).bind(millis(*last)).bind(*batch).bind(millis(*last + *settle));
-    orders.execute(conn).await?;
-    Ok(())
-}
+const SAVE_COVERS: &str = "update lines set cover = new.cover, ever_covered = ever_covered or new.covered,
+        reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
+    from (select value ->> 0 as number, value ->> 1 as line, value ->> 2 as cover, value ->> 3 as covered,
+        value ->> 4 as reason, value ->> 5 as moved from jsonb_each($1)) as new
+    where lines.order_number = new.number and lines.id = new.line";
+
+/// The queue changed at $3 first, at $4 last, which has settled at $6; what the blast guard holds is in the batch $5. A
+/// date that moved is looked at when it has settled (`View::settled_at`), and at once only where more changed than dates,
+/// or something is under way that may state another.
+const WAKE: &str = "update orders set revision = revision + 1,
+        plan_at = case when new.at_once or exists (select 1 from notices where order_number = orders.number
+                and (next_try_at is not null or state = 'sending')) then min(coalesce(plan_at, $2), $2)
+            else min(coalesce(plan_at, $6), max($2, min($6, coalesce(settling_first, $3) + 3600000))) end,
+        settling_first = case when new.moved then coalesce(settling_first, $3) else settling_first end,
+        settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end,
+        hold_batch = case when $5 is not null and confirmed then $5 else hold_batch end,
+        hold_kind = case when $5 is not null and confirmed then null else hold_kind end
+    from (select value ->> 0 as number, value ->> 1 as moved, value ->> 2 as at_once from jsonb_each($1)) as new
+    where orders.number = new.number";

@@ -3,14 +3,15 @@
 //! Orders are loaded, changed by the domain in memory and written back; the same fact again changes nothing.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::LazyLock;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::load::load_plain;
-use super::rows::{LineRow, NewsRow, OrderRow, some_json, to_json};
+use super::load::{parse, plain_orders};
+use super::rows::{LineRow, NewsRow, OrderRow, json, some_json, to_json};
 use super::statements::Statements;
-use super::supply::{ReceiptRow, SupplyRow, supplies_of};
+use super::supply::{ReceiptRow, SupplyRow, supplies_where};
 use super::{Result, Store, millis};
 use crate::domain::apply::{Applied, Notify, Refusal, place};
 use crate::domain::calendar::Instant;
@@ -75,7 +76,7 @@ pub(super) struct Book {
     orders: HashMap<String, Order>,
     supplies: HashMap<(String, String), SupplyRow>,
     /// Facts with an id that were recorded before.
-    known: HashSet<(&'static str, String)>,
+    known: HashSet<(String, String)>,
     touched: Touched,
     touched_supplies: BTreeSet<(String, String)>,
     receipts: Vec<ReceiptRow>,
@@ -114,29 +115,29 @@ impl Book {
         at: Instant,
         notify: Notify,
     ) -> Result<Self> {
-        const KNOWN: &str = "select f.kind, f.id from jsonb_each($1) asked join facts f
-            on f.kind = asked.value ->> 0 and f.id = asked.value ->> 1 and f.id is not null and f.refused is null";
+        // One statement: the way to SQLite's thread and back costs more than most of what it finds.
+        static FOUND: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "select ({}), (select json_group_array(json_array(f.kind, f.id)) from jsonb_each($2) asked
+                    join facts f on f.kind = asked.value ->> 0 and f.id = asked.value ->> 1
+                    and f.id is not null and f.refused is null), ({})",
+                plain_orders("select value from json_each($1)"),
+                supplies_where!("sku in (select value from json_each($3))")
+            )
+        });
         let facts = || entries.iter().map(|entry| &entry.fact);
         let numbers: BTreeSet<&str> = facts().filter_map(order_of).collect();
-        let loaded =
-            if numbers.is_empty() { Vec::new() } else { load_plain(conn, &to_json(&numbers)).await? };
         let ids: Vec<(&str, &str)> = facts().filter_map(|fact| Some((kind_of(fact), id_of(fact)?))).collect();
-        let mut known = HashSet::new();
-        if !ids.is_empty() {
-            let rows: Vec<(String, String)> =
-                sqlx::query_as(KNOWN).bind(to_json(&ids)).fetch_all(&mut *conn).await?;
-            for (kind, id) in rows {
-                if let Some((kind, _)) = ids.iter().find(|(k, _)| *k == kind) {
-                    known.insert((*kind, id));
-                }
-            }
-        }
         let skus: BTreeSet<&str> = facts().filter_map(sku_of).collect();
-        let supplies = if skus.is_empty() { Vec::new() } else { supplies_of(conn, &skus).await? };
+        let found = sqlx::query_as(FOUND.as_str()).bind(to_json(&numbers)).bind(to_json(&ids));
+        let (orders, known, supplies): (String, String, String) =
+            found.bind(to_json(&skus)).fetch_one(conn).await?;
+        let known: HashSet<(String, String)> = json("the ids of facts", &known)?;
+        let supplies: Vec<SupplyRow> = json("supplies", &supplies)?;
         Ok(Self {
             at,
             notify,
-            orders: loaded.into_iter().map(|l| (l.order.number.clone(), l.order)).collect(),
+            orders: parse(&orders)?.into_iter().map(|order| (order.number.clone(), order)).collect(),
             supplies: supplies.into_iter().map(|s| ((s.sku.clone(), s.supply.clone()), s)).collect(),
             known,
             touched: Touched::default(),
@@ -146,7 +147,7 @@ impl Book {
     }
 
     pub fn enter(&mut self, fact: &Fact) -> Recorded {
-        let id = id_of(fact).map(|id| (kind_of(fact), id.to_owned()));
+        let id = id_of(fact).map(|id| (kind_of(fact).to_owned(), id.to_owned()));
         if id.as_ref().is_some_and(|id| self.known.contains(id)) {
             return Recorded::Unchanged;
         }

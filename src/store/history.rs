@@ -313,7 +313,7 @@ impl Store {
     /// The supplies of a SKU of which something can still come.
     pub async fn open_supplies(&self, sku: &str) -> Result<Vec<Incoming>> {
         let mut reader = self.readers.acquire().await?;
-        let rows = supplies_of(&mut reader, &std::collections::BTreeSet::from([sku])).await?;
+        let rows = supplies_of(&mut reader, sku).await?;
         let supplies = rows.into_iter().map(|row| row.into_incoming()).collect::<Result<Vec<_>>>()?;
         Ok(supplies.into_iter().filter(Incoming::is_open).collect())
     }

@@ -116,8 +116,7 @@ impl Store {
             }
             dropped += numbers.len();
             let mut decided = Vec::new();
-            let mut orders: Vec<Order> =
-                load(&mut tx, &numbers).await?.into_iter().map(|l| l.order).collect();
+            let mut orders = load(&mut tx, &numbers).await?;
             for order in &mut orders {
                 let number = order.number.clone();
                 decided.extend(order.drop_held(now, policy).map(|decision| (number, decision)));

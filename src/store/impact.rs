@@ -84,8 +84,8 @@ fn next_piece(changed: &mut Peekable<impl Iterator<Item = Served>>) -> Option<Ve
 /// Orders as they would stand after the change, played forward.
 fn play(found: &str, changed: &[Served], now: Instant, policy: &Policy) -> Result<Impact> {
     let mut impact = Impact::default();
-    let loaded = parse(found)?.into_iter().map(|loaded| (loaded.order.number.clone(), loaded.order));
-    let mut orders: HashMap<String, Order> = loaded.collect();
+    let orders = parse(found)?.into_iter().map(|order| (order.number.clone(), order));
+    let mut orders: HashMap<String, Order> = orders.collect();
     for lines in changed.chunk_by(|a, b| a.order == b.order) {
         let Some(mut order) = lines.first().and_then(|line| orders.remove(&line.order)) else { continue };
         for Served { line, by, .. } in lines {

@@ -13,28 +13,19 @@ use super::suppressions::SUPPRESSION_COLUMNS;
 use super::{Result, Store};
 use crate::domain::order::Order;
 
-/// An order as loaded, and the revision it was loaded at.
-#[derive(Debug, Clone)]
-pub(super) struct Loaded {
-    pub order: Order,
-    pub revision: i64,
-}
-
 impl Store {
     /// One order with everything about it, its places in the queue among them.
     pub async fn order(&self, number: &str) -> Result<Option<Order>> {
         let mut reader = self.readers.acquire().await?;
         let mut orders = load(&mut reader, &[number.to_owned()]).await?;
-        let Some(mut loaded) = orders.pop() else { return Ok(None) };
-        let mut orders = [&mut loaded.order];
-        self.place(&mut reader, &mut orders).await?;
-        Ok(Some(loaded.order))
+        let Some(mut order) = orders.pop() else { return Ok(None) };
+        self.place(&mut reader, &mut [&mut order]).await?;
+        Ok(Some(order))
     }
 
     /// Several orders, without their places.
     pub async fn orders(&self, numbers: &[String]) -> Result<Vec<Order>> {
-        let mut reader = self.readers.acquire().await?;
-        Ok(load(&mut reader, numbers).await?.into_iter().map(|loaded| loaded.order).collect())
+        load(&mut *self.readers.acquire().await?, numbers).await
     }
 
     /// The numbers of open orders after `after`, in the order of their numbers, `most` at most.
@@ -87,21 +78,21 @@ pub(super) fn whole_orders(numbers: &str) -> String {
     orders(&order(&HANGING), numbers)
 }
 
+/// The same with their lines only: all that a fact needs.
+pub(super) fn plain_orders(numbers: &str) -> String {
+    orders(&order(""), numbers)
+}
+
 /// The one order whose number is `number`, whole, as one value: a part of other statements.
 pub(super) fn whole_order(number: &str) -> String {
     format!("select {} from orders where orders.number = {number}", order(&HANGING))
 }
 
 /// The orders of a list.
-static WHOLE: LazyLock<String> = LazyLock::new(|| whole_orders(LISTED));
-
-/// The orders of a list with their lines only.
-static PLAIN: LazyLock<String> = LazyLock::new(|| orders(&order(""), LISTED));
-
-const LISTED: &str = "select value from json_each($1)";
+static WHOLE: LazyLock<String> = LazyLock::new(|| whole_orders("select value from json_each($1)"));
 
 /// Loads orders with all that the rules may know.
-pub(super) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Result<Vec<Loaded>> {
+pub(super) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Result<Vec<Order>> {
     parse(&load_text(conn, numbers).await?)
 }
 
@@ -110,18 +101,11 @@ pub(super) async fn load_text<N: Serialize>(conn: &mut SqliteConnection, numbers
     Ok(sqlx::query_scalar(WHOLE.as_str()).bind(to_json(numbers)).fetch_one(conn).await?)
 }
 
-/// Loads orders with their lines only: all that a fact needs.
-pub(super) async fn load_plain(conn: &mut SqliteConnection, wanted: &str) -> Result<Vec<Loaded>> {
-    let found: String = sqlx::query_scalar(PLAIN.as_str()).bind(wanted).fetch_one(conn).await?;
-    parse(&found)
-}
-
 /// Reads what [`load_text`] loaded.
-pub(super) fn parse(found: &str) -> Result<Vec<Loaded>> {
+pub(super) fn parse(found: &str) -> Result<Vec<Order>> {
     let rows: Vec<OrderRow> = json("orders", found)?;
     let mut cover = LastCover::default();
-    let loaded = |row: OrderRow| Ok(Loaded { revision: row.revision, order: row.into_order(&mut cover)? });
-    rows.into_iter().map(loaded).collect()
+    rows.into_iter().map(|row| row.into_order(&mut cover)).collect()
 }
 
 /// Does `work` on a thread of its own from now on, while the database is asked something else.

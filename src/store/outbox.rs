@@ -7,17 +7,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use serde::Deserialize;
 use sqlx::SqliteConnection;
 
 use super::bodies::{Packed, unpack};
-use super::load::{parse, whole_order};
+use super::load::whole_order;
 use super::pauses::paused;
-use super::rows::{json, stamp, to_json};
+use super::rows::{LastCover, OrderRow, bit, json, stamp, to_json};
 use super::settle::{Settlement, remember};
 use super::{Result, Store, millis};
 use crate::domain::calendar::Instant;
 use crate::domain::meaning::Meaning;
-use crate::domain::notice::{Notice, NoticeKind, Reason, UnderWay};
+use crate::domain::notice::{Notice, NoticeKind, Reason};
 use crate::domain::order::Order;
 
 /// A notice whose time has come, with all that rendering it needs.
@@ -85,9 +86,11 @@ impl Store {
     /// Notices whose time has come, whose order's plan is up to date and that no pause holds back; what goes at once
     /// comes first. It only reads: they are in nobody's hands until [`Store::take`].
     pub async fn ready(&self, now: Instant, most: u32) -> Result<Vec<Ready>> {
+        // One value: every row that crosses over from SQLite costs time.
         static READY: LazyLock<String> = LazyLock::new(|| {
             let ready = concat!(
-                "from notices n join orders o on o.number = n.order_number
+                "select n.id, n.order_number, n.doubtful, n.attempts from notices n
+                    join orders o on o.number = n.order_number
                 where n.next_try_at between $3 and $1 and ",
                 plan_is_current!(),
                 " and not ",
@@ -95,56 +98,36 @@ impl Store {
                 " order by n.urgency, n.next_try_at, n.planned_at, n.order_number limit $2"
             );
             format!(
-                "select n.id, n.doubtful as again, n.attempts + 1 as attempt,
-                    (select meaning from attempts a where a.notice_id = n.id and a.number = n.attempts) as last,
+                "select json_group_array(json_array(n.id, n.doubtful, n.attempts + 1,
+                    (select meaning from attempts a where a.notice_id = n.id and a.number = n.attempts),
                     (select json_group_array(id) from (select id from notices e where e.order_number = n.order_number
-                        and e.state = 'accepted' order by settled_at)) as earlier,
-                    ({}) as whole {ready}",
+                        and e.state = 'accepted' order by settled_at)),
+                    ({}))) from ({ready}) as n",
                 whole_order("n.order_number")
             )
         });
         let from = self.worth_looking_from(now).await?;
         // No transaction: whatever changes between these reads is found when they are taken.
         let mut conn = self.readers.acquire().await?;
-        let found: Vec<ReadyRow> = sqlx::query_as(READY.as_str())
-            .bind(millis(now))
-            .bind(most)
-            .bind(millis(from))
-            .fetch_all(&mut *conn)
-            .await?;
-        if found.is_empty() {
+        let ready = sqlx::query_scalar(READY.as_str()).bind(millis(now)).bind(most).bind(millis(from));
+        let ready: String = ready.fetch_one(&mut *conn).await?;
+        let ready: Vec<ReadyRow> = json("notices that are ready", &ready)?;
+        if ready.is_empty() {
             return Ok(Vec::new());
         }
-        let whole: Vec<&str> = found.iter().map(|row| row.whole.as_str()).collect();
-        let mut loaded = parse(&format!("[{}]", whole.join(",")))?;
-        let mut with_place: Vec<&mut Order> = loaded
-            .iter_mut()
-            .map(|loaded| &mut loaded.order)
-            .filter(|order| {
-                order.under_way.as_ref().is_some_and(|u| u.notice.kind == NoticeKind::WeeklyStatus)
-            })
-            .collect();
-        self.place(&mut conn, &mut with_place).await?;
         let retries: Vec<&str> =
-            found.iter().filter(|row| row.attempt > 1).map(|row| row.id.as_str()).collect();
+            ready.iter().filter(|row| row.attempt > 1).map(|row| row.id.as_str()).collect();
         let mut messages =
             if retries.is_empty() { HashMap::new() } else { messages(&mut conn, &to_json(&retries)).await? };
-        let mut ready = Vec::with_capacity(found.len());
-        for (ReadyRow { id, again, attempt, last, earlier, .. }, found) in found.into_iter().zip(loaded) {
-            let under_way = found.order.under_way.clone().filter(|under_way| under_way.id == id);
-            let Some(UnderWay { notice, .. }) = under_way else { continue };
-            ready.push(Ready {
-                message: messages.remove(&id),
-                earlier: json("the ids of notices", &earlier)?,
-                order: found.order,
-                revision: found.revision,
-                notice,
-                attempt,
-                last: last.as_deref().and_then(Meaning::from_word),
-                again,
-                id,
-            });
-        }
+        let mut cover = LastCover::default();
+        let ready = ready.into_iter().filter_map(|row| row.into_ready(&mut messages, &mut cover).transpose());
+        let mut ready = ready.collect::<Result<Vec<Ready>>>()?;
+        let mut with_place: Vec<&mut Order> = ready
+            .iter_mut()
+            .filter(|ready| ready.notice.kind == NoticeKind::WeeklyStatus)
+            .map(|ready| &mut ready.order)
+            .collect();
+        self.place(&mut conn, &mut with_place).await?;
         Ok(ready)
     }
 
@@ -297,15 +280,41 @@ async fn keep(conn: &mut SqliteConnection, staged: &[Staged]) -> Result<()> {
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct ReadyRow {
     id: String,
+    #[serde(deserialize_with = "bit")]
     again: bool,
     attempt: u32,
     last: Option<String>,
-    earlier: String,
-    /// Its order.
-    whole: String,
+    earlier: Vec<String>,
+    order: OrderRow,
+}
+
+impl ReadyRow {
+    /// None: something else of the order is under way by now.
+    fn into_ready(
+        self,
+        messages: &mut HashMap<String, Vec<u8>>,
+        cover: &mut LastCover,
+    ) -> Result<Option<Ready>> {
+        let revision = self.order.revision;
+        let order = self.order.into_order(cover)?;
+        let Some(under_way) = order.under_way.as_ref().filter(|under_way| under_way.id == self.id) else {
+            return Ok(None);
+        };
+        Ok(Some(Ready {
+            notice: under_way.notice.clone(),
+            message: messages.remove(&self.id),
+            earlier: self.earlier,
+            order,
+            revision,
+            attempt: self.attempt,
+            last: self.last.as_deref().and_then(Meaning::from_word),
+            again: self.again,
+            id: self.id,
+        }))
+    }
 }
 
 fn times(of: &[(String, Instant)]) -> Vec<(&str, i64)> {

@@ -218,7 +218,7 @@ impl Store {
             .execute(&mut *conn)
             .await?;
         let numbers: Vec<String> = owed.keys().cloned().collect();
-        let mut orders: Vec<Order> = load(conn, &numbers).await?.into_iter().map(|l| l.order).collect();
+        let mut orders = load(conn, &numbers).await?;
         for order in &mut orders {
             if let Some(notice) = owed.get(&order.number) {
                 order.owe(notice);

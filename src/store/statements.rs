@@ -5,28 +5,45 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 use super::{Result, millis};
 use crate::domain::calendar::Instant;
 
-/// Statements in their order, with their rows.
+/// Statements in their order, with their values.
 #[derive(Default)]
 pub(super) struct Statements {
     sql: String,
-    rows: Vec<String>,
+    values: Vec<Value>,
+}
+
+enum Value {
+    Rows(String),
+    Number(Option<i64>),
 }
 
 impl Statements {
     /// Adds a statement, in which `$1` are its rows and `$2` is the time. Without rows it is left out.
     pub fn add(&mut self, statement: &str, rows: Option<String>) {
-        let Some(rows) = rows else { return };
-        self.rows.push(rows);
-        let own = self.rows.len() + 1;
+        if let Some(rows) = rows {
+            self.add_with(statement, rows, &[]);
+        }
+    }
+
+    /// The same with numbers that all its rows share, `$3` and so on.
+    pub fn add_with(&mut self, statement: &str, rows: String, numbers: &[Option<i64>]) {
+        // The time is the first value of all.
+        let own = self.values.len() + 2;
+        self.values.push(Value::Rows(rows));
+        self.values.extend(numbers.iter().copied().map(Value::Number));
         let mut parts = statement.split('$');
         self.sql.extend(parts.next());
         for part in parts {
-            // The time is the first value of all.
-            match (part.strip_prefix('1'), part.strip_prefix('2')) {
-                (Some(rest), _) => self.sql.extend([&format!("${own}"), rest]),
-                (_, Some(rest)) => self.sql.extend(["$1", rest]),
-                _ => self.sql.extend(["$", part]),
+            let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let (number, rest) = part.split_at(digits);
+            self.sql.push('$');
+            match number.parse() {
+                Ok(1) => self.sql.push_str(&own.to_string()),
+                Ok(2) => self.sql.push('1'),
+                Ok(shared) => self.sql.push_str(&(own + shared - 2).to_string()),
+                Err(_) => {}
             }
+            self.sql.push_str(rest);
         }
         self.sql.push(';');
     }
@@ -38,11 +55,16 @@ impl Statements {
 
     /// Runs them all; says what was counted.
     pub async fn run(self, conn: &mut SqliteConnection, now: Instant) -> Result<Vec<i64>> {
-        if self.rows.is_empty() {
+        if self.values.is_empty() {
             return Ok(Vec::new());
         }
-        let all = sqlx::query_scalar(AssertSqlSafe(self.sql)).bind(millis(now));
-        let all = self.rows.into_iter().fold(all, |all, rows| all.bind(rows));
+        let mut all = sqlx::query_scalar(AssertSqlSafe(self.sql)).bind(millis(now));
+        for value in self.values {
+            all = match value {
+                Value::Rows(rows) => all.bind(rows),
+                Value::Number(number) => all.bind(number),
+            };
+        }
         Ok(all.fetch_all(conn).await?)
     }
 }
@@ -55,6 +77,8 @@ mod tests {
     #[tokio::test]
     async fn each_statement_has_its_own_rows_and_all_the_same_time() {
         const SAVE: &str = "insert into things select value ->> '$.id', $2 from json_each($1)";
+        const MOVE: &str =
+            "update things set at = at + coalesce($4, $3) where id in (select value from json_each($1))";
         let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         sqlx::query("create table things (id, at)").execute(&mut conn).await.unwrap();
         let mut all = Statements::default();
@@ -63,11 +87,12 @@ mod tests {
         all.add("update nothing set like = this", None);
         all.add("delete from things where id in (select value from json_each($1))", Some("[2]".to_owned()));
         all.add(SAVE, Some(r#"[{"id": 3}]"#.to_owned()));
+        all.add_with(MOVE, "[3]".to_owned(), &[Some(1000), None]);
         let now = "2026-03-02T08:00:00Z".parse().unwrap();
         assert_eq!(all.run(&mut conn, now).await.unwrap(), [2]);
         let things: Vec<(i64, i64)> =
             sqlx::query_as("select id, at from things order by id").fetch_all(&mut conn).await.unwrap();
-        assert_eq!(things, [(1, millis(now)), (3, millis(now))]);
+        assert_eq!(things, [(1, millis(now)), (3, millis(now) + 1000)]);
         assert!(Statements::default().run(&mut conn, now).await.unwrap().is_empty());
     }
 }

@@ -1,7 +1,5 @@
 //! Supplies, receipts, and the queues that are to be covered anew.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
@@ -11,13 +9,17 @@ use crate::domain::calendar::Instant;
 use crate::domain::fact::{ChangeReason, ReceiptFact, SupplyFact};
 use crate::domain::supply::{Eta, Incoming, SupplyState};
 
-/// The columns of `supplies` that make a [`SupplyRow`].
-macro_rules! supply_columns {
-    () => {
-        "sku, supply, at, recorded_at, quantity, eta_from, eta_to, state, supplier, confirmed, reason"
+/// The supplies for which `$which` holds, as one value that makes [`SupplyRow`]s: a part of other statements.
+macro_rules! supplies_where {
+    ($which:expr) => {
+        concat!(
+            "select json_group_array(json_array(sku, supply, at, recorded_at, quantity, eta_from, eta_to, state,
+                supplier, confirmed, reason)) from supplies where ",
+            $which
+        )
     };
 }
-pub(super) use supply_columns;
+pub(super) use supplies_where;
 
 /// A row of `supplies`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,7 +116,7 @@ impl Store {
     /// What is known of a SKU's supplies, open or not, in the order of their names.
     pub async fn supplies(&self, sku: &str) -> Result<Vec<SupplyFact>> {
         let mut reader = self.readers.acquire().await?;
-        let mut rows = supplies_of(&mut reader, &BTreeSet::from([sku])).await?;
+        let mut rows = supplies_of(&mut reader, sku).await?;
         rows.sort_by(|a, b| a.supply.cmp(&b.supply));
         rows.into_iter().map(SupplyRow::into_fact).collect()
     }
@@ -129,16 +131,9 @@ impl Store {
     }
 }
 
-/// All that is known of some SKUs' supplies.
-pub(super) async fn supplies_of(
-    conn: &mut SqliteConnection,
-    skus: &BTreeSet<&str>,
-) -> Result<Vec<SupplyRow>> {
-    const SUPPLIES: &str = concat!(
-        "select json_group_array(json_array(",
-        supply_columns!(),
-        ")) from supplies where sku in (select value from json_each($1))"
-    );
-    let rows: String = sqlx::query_scalar(SUPPLIES).bind(to_json(skus)).fetch_one(conn).await?;
+/// All that is known of a SKU's supplies.
+pub(super) async fn supplies_of(conn: &mut SqliteConnection, sku: &str) -> Result<Vec<SupplyRow>> {
+    let rows = sqlx::query_scalar(supplies_where!("sku = $1")).bind(sku);
+    let rows: String = rows.fetch_one(conn).await?;
     json("supplies", &rows)
 }
