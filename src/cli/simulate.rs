@@ -136,7 +136,7 @@ async fn play(
     transport: Transport,
 ) -> anyhow::Result<Played> {
     let place = tempfile::tempdir().context("no temporary folder for the simulation's database")?;
-    let mut store = Store::open(&place.path().join("simulation.db"), Durability::None).await?;
+    let mut store = Store::open(&place.path().join("simulation.db"), Durability::Simulated).await?;
     store.set_instance("simulation").await?;
     let (clock, hand) = Clock::simulated(spool.first_instant().unwrap_or_default());
     let dispatcher = parts::simulated(config, store.clone(), clock, "simulation", transport)?;

@@ -28,7 +28,7 @@ async fn measure(orders: u64) {
     let text = "[shop]\nname = \"Kettle & Co\"\nfrom = \"a@shop.example\"\n";
     let config = Config::parse(&folder.path().join("config.toml"), text, std::iter::empty()).unwrap();
     let facts = years::facts(orders, SEED);
-    let store = Store::open(&folder.path().join("years.db"), Durability::None).await.unwrap();
+    let store = Store::open(&folder.path().join("years.db"), Durability::Simulated).await.unwrap();
     let (clock, hand) = Clock::simulated(facts[0].at());
     let dispatcher = parts::simulated(&config, store.clone(), clock, "years", Transport::Rehearsal).unwrap();
     let mut simulation = Simulation { store, dispatcher, policy: config.policy(), hand };

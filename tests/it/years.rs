@@ -136,7 +136,7 @@ impl Shop {
 }
 
 async fn simulation(config: &Config, folder: &TempDir, hand: Simulated) -> Simulation {
-    let store = Store::open(&folder.path().join("years.db"), Durability::None).await.unwrap();
+    let store = Store::open(&folder.path().join("years.db"), Durability::Simulated).await.unwrap();
     let clock = Clock::Simulated(hand.clone());
     let dispatcher = parts::dispatcher(config, store.clone(), clock, "years".to_owned()).unwrap();
     Simulation { store, dispatcher, policy: config.policy(), hand }

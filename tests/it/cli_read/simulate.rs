@@ -98,7 +98,7 @@ async fn a_fact_that_cannot_be_is_named_with_its_line_and_one_without_a_time_sto
 async fn all_of(transport: Transport) -> (Vec<HistoryEntry>, Vec<(String, Vec<u8>)>, Value) {
     let house = House::new("live");
     let facts = facts(150, 3);
-    let mut store = Store::open(&house.path("all.db"), Durability::None).await.unwrap();
+    let mut store = Store::open(&house.path("all.db"), Durability::Simulated).await.unwrap();
     // It is part of every notice's id.
     store.set_instance("all").await.unwrap();
     let (clock, hand) = Clock::simulated(facts[0].at());
