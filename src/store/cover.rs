@@ -100,24 +100,24 @@ pub(super) struct Walk {
 impl Store {
     /// Walks the queue of every dirty SKU once; wakes the orders whose cover truly changed. Says how many SKUs.
     pub async fn cover_dirty(&self, now: Instant, policy: &Policy) -> Result<usize> {
-        let mut count = 0;
-        loop {
+        let (mut count, mut more) = (0, true);
+        while more {
             let mut tx = self.begin().await?;
             let mut beside = self.readers.try_acquire();
-            let mut more = true;
-            let mut some = 0;
-            while more && some < TOGETHER {
-                let Some(dirty) = Dirty::next(&mut tx).await? else { break };
-                more = dirty.more;
-                some += 1;
-                dirty.cover(&mut tx, beside.as_deref_mut(), now, policy).await?;
+            for _ in 0..TOGETHER {
+                let dirty = Dirty::next(&mut tx).await?;
+                more = dirty.as_ref().is_some_and(|dirty| dirty.more);
+                if let Some(dirty) = dirty {
+                    dirty.cover(&mut tx, beside.as_deref_mut(), now, policy).await?;
+                    count += 1;
+                }
+                if !more {
+                    break;
+                }
             }
             tx.commit().await?;
-            count += some;
-            if !more || some < TOGETHER {
-                return Ok(count);
-            }
         }
+        Ok(count)
     }
 }
 

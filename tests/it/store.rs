@@ -5,11 +5,13 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 use serde_json::json;
 use shipby::domain::apply::Notify as Tell;
+use shipby::domain::fact::Fact;
 use shipby::domain::notice::{Notice, Reason, short_id};
 use shipby::domain::order::Status;
 use shipby::domain::policy::Policy;
 use shipby::domain::reply::Phase;
 use shipby::domain::settle::Outcome;
+use shipby::intake::{self, Recording};
 use shipby::mail::{Answer, Script};
 use shipby::planner;
 use shipby::store::{
@@ -38,8 +40,7 @@ async fn plan(shop: &TestApp) -> usize {
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap().queued
 }
 
-/// Takes all that is ready; `bytes` are what a first try would send.
-/// Takes what is ready; says what is in our hands then.
+/// Takes what is ready; `bytes` are what a first try would send. Says what is in our hands then.
 async fn take(shop: &TestApp, bytes: &[u8]) -> Vec<Ready> {
     take_ready(shop, shop.store().ready(shop.now(), 100).await.unwrap(), bytes).await
 }
@@ -180,6 +181,28 @@ async fn planning_covers_schedules_and_says_when_it_is_needed_next() {
     assert_eq!(store.next_try(now).await.unwrap(), Some(now));
     // Its date came with the supply, and may still move.
     assert_eq!(store.agenda(now).await.unwrap().plan, Some(now + TimeDelta::minutes(15)));
+}
+
+#[tokio::test]
+async fn the_queues_of_very_many_skus_are_all_covered_by_one_call() {
+    const SKUS: usize = 1_234;
+    let shop = TestApp::start(START).await;
+    let (store, policy, now) = (shop.store(), &shop.sim.policy, shop.now());
+    let facts = |sku: usize| {
+        let sku = format!("KETTLE-{sku}");
+        let (mut order, mut supply) = (order(&sku), supply("2026-03-16"));
+        order["lines"][0]["sku"] = json!(sku);
+        supply["sku"] = json!(sku);
+        [order, supply].map(|fact| intake::fact(fact, now).unwrap())
+    };
+    let facts: Vec<Fact> = (0..SKUS).flat_map(facts).collect();
+    let how = Recording { at: now, source: "test", notify: Tell::All, dry_run: false };
+    intake::record(store, &facts, how).await.unwrap();
+    assert_eq!(store.cover_dirty(now, policy).await.unwrap(), SKUS);
+    let covered = "select count(*) from lines where cover ->> '$.eta.to' = '2026-03-16'";
+    let covered: i64 = sqlx::query_scalar(covered).fetch_one(&mut shop.raw().await).await.unwrap();
+    assert_eq!(usize::try_from(covered), Ok(SKUS));
+    assert_eq!(store.cover_dirty(now, policy).await.unwrap(), 0);
 }
 
 #[tokio::test]
