@@ -131,7 +131,8 @@ async fn enter_mode(store: &Store, config: &Config, clock: &Clock) -> anyhow::Re
     let mode = config.delivery.mode.as_str();
     let last = store.meta(MODE).await?;
     if last.as_deref() != Some(mode) {
-        if config.delivery.mode == Mode::Live {
+        // A database that no daemon has served yet holds nothing that went elsewhere.
+        if config.delivery.mode == Mode::Live && last.is_some() {
             let orders = store.go_live(clock.now()).await?;
             tracing::info!(orders, "live from now on; open orders are taken as they stand");
         }
@@ -218,6 +219,7 @@ impl Duty {
 
     async fn dispatch(self, mut dispatcher: Dispatcher, supervisor: Supervisor) {
         let mut standing = Standing::new(self.policy.zone);
+        dispatcher.beats(self.beat.clone());
         loop {
             let drained = dispatcher.drain(&self.stop).await;
             if let Some(report) = self.trouble.take("nothing is sent whose outcome cannot be stored", drained)

@@ -120,6 +120,6 @@ impl Dispatcher {
             _ => ready.notice.content.email.as_str(),
         };
         let (from, to) = (self.desk.sender(&ready.id).into_owned(), self.desk.envelope_recipient(to));
-        Parcel { ready, from, to, bytes }
+        Parcel { ready, from, to, bytes, _under_way: self.under_way.token() }
     }
 }

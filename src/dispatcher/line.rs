@@ -1,8 +1,11 @@
 //! One connection at work: takes parcels, sends them step by step, settles each before the next body. The envelope of the
 //! next one goes out with the end of a body, where one waits already.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +23,9 @@ use crate::domain::reply::{Phase, Reply, Verdict};
 use crate::domain::settle::Outcome;
 use crate::mail::{Connection, Failure, Relay};
 use crate::store::{Ready, Settlement};
+
+/// An answer that takes longer leaves the others fewer connections than are meant to work.
+const LATE: Duration = Duration::from_secs(5);
 
 /// A line to the relay.
 pub(super) struct Line {
@@ -117,7 +123,17 @@ impl Line {
     /// Offers a parcel and takes in what it came to. False if this line has no connection, while others have.
     async fn send(&self, parcel: Parcel, hand: &mut Hand) -> bool {
         let moment = self.width.moment();
-        match self.offer(&parcel, hand).await {
+        let offered = {
+            let mut offering = pin!(self.offer(&parcel, hand));
+            tokio::select! {
+                offered = &mut offering => offered,
+                () = tokio::time::sleep(LATE) => {
+                    self.width.is_kept_waiting();
+                    offering.await
+                }
+            }
+        };
+        match offered {
             Offered::Tried(verdict) => {
                 self.widen_or_narrow(&parcel.ready, &verdict, moment);
                 let (durable, down) = self.settle(parcel, verdict);
@@ -131,7 +147,8 @@ impl Line {
             Offered::Unreachable(failure) => {
                 hand.run.untried.push(parcel.ready.id);
                 if self.reaching.fetch_sub(1, Ordering::SeqCst) > 1 {
-                    tracing::info!(relay = %self.relay, %failure, "one connection less");
+                    let why = failure.without_customers();
+                    tracing::info!(relay = %self.relay, why, "one connection less");
                     self.width.is_full();
                     return false;
                 }

@@ -16,10 +16,13 @@ mod width;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::clock::Clock;
 use crate::config::{Allowed, Mode, Rate};
@@ -29,6 +32,7 @@ use crate::domain::schedule::next_look;
 use crate::domain::settle::Outcome;
 use crate::mail::{Connection, Envelope, Failure, Relay};
 use crate::store::{Owner, Ready, Settlement, Store, StoreError, Taking};
+use crate::telemetry::Beat;
 
 use beside::Beside;
 use ledger::Ledger;
@@ -93,6 +97,10 @@ pub struct Dispatcher {
     relay: Relapse,
     /// Writes the mails of a rehearsal.
     beside: Option<Beside>,
+    /// Parcels that are neither settled nor given back.
+    under_way: TaskTracker,
+    /// The sign of life of a long run.
+    beat: Option<Beat>,
     /// To ask for their number costs more than a mail may.
     processors: usize,
     /// The store knows what our mails look like.
@@ -108,6 +116,8 @@ struct Parcel {
     from: String,
     to: String,
     bytes: Vec<u8>,
+    /// Until it is settled or goes back untried.
+    _under_way: TaskTrackerToken,
 }
 
 impl Parcel {
@@ -118,6 +128,8 @@ impl Parcel {
 
 /// Notices taken at one time: enough to keep the connections busy, few enough to stay small in memory.
 const BATCH: u32 = 256;
+/// So often it is looked for what else has come due, while an answer is waited for.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// No more is taken than leaves in so many seconds, for what is taken is not asked again whether it is still
 /// true, nor whether the send window is still open.
 const AHEAD: f64 = 10.0;
@@ -132,6 +144,8 @@ impl Dispatcher {
         let relay = Relapse::default();
         let beside = matches!(transport, Transport::Rehearsal)
             .then(|| Beside::start(desk.clone(), settings.clone(), store.clone()));
+        let under_way = TaskTracker::new();
+        under_way.close();
         Self {
             store,
             clock,
@@ -144,6 +158,8 @@ impl Dispatcher {
             streaks: Arc::default(),
             relay,
             beside,
+            under_way,
+            beat: None,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             introduced: false,
             unsure: false,
@@ -193,6 +209,11 @@ impl Dispatcher {
         };
         self.unsure |= done.is_err();
         done
+    }
+
+    /// Gives this sign of life while it sends: what waits may take hours.
+    pub fn beats(&mut self, beat: Beat) {
+        self.beat = Some(beat);
     }
 
     /// Closes the connections politely.
@@ -279,9 +300,10 @@ impl Dispatcher {
             () = stop.cancelled() => return Ok(Report::default()),
         };
         if let Err(failure) = reached {
-            tracing::warn!(%relay, %failure, "the relay cannot be used");
-            let relay_down = Some(failure.to_string());
-            self.note_relay(Some(Down::by(&failure))).await?;
+            let down = Down::by(&failure);
+            tracing::warn!(%relay, why = down.words, "the relay cannot be used");
+            let relay_down = Some(down.words.clone());
+            self.note_relay(Some(down)).await?;
             return Ok(Report { relay_down, ..Report::default() });
         }
         let (ledger, ledger_task) =
@@ -372,13 +394,21 @@ impl Dispatcher {
         report: &mut Report,
     ) -> Result<(), StoreError> {
         while !halt.is_cancelled() {
+            if let Some(beat) = &self.beat {
+                beat.beat();
+            }
             let now = self.clock.now();
-            let Some((ready, taking)) = self.prepare(now).await? else { break };
+            let (ready, taking) = self.prepare(now).await?.unwrap_or_default();
             let over: Vec<String> = taking.settled.iter().map(|settlement| settlement.id.clone()).collect();
             // The bytes are kept here, before any line gets them.
             let taken = self.take(now, taking).await?;
             if taken.is_empty() {
-                break;
+                // What comes in meanwhile does not wait for a server that is slow to answer to another mail.
+                tokio::select! {
+                    () = self.under_way.wait() => break,
+                    () = halt.cancelled() => break,
+                    () = tokio::time::sleep(LOOK_AGAIN) => continue,
+                }
             }
             report.settled += over.iter().filter(|id| taken.contains(*id)).count();
             let mut untried = Vec::new();

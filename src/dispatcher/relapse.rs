@@ -20,7 +20,7 @@ pub(super) struct Down {
 
 impl Down {
     pub fn by(failure: &Failure) -> Self {
-        Self { words: failure.to_string(), ours: matches!(failure, Failure::Config { .. }) }
+        Self { words: failure.without_customers(), ours: matches!(failure, Failure::Config { .. }) }
     }
 
     /// So many mails in a row were refused by policy, the last one like this.

@@ -104,6 +104,16 @@ impl Width {
         }
     }
 
+    /// A connection waits long for an answer: one more may work in its place, where the relay has not asked for less.
+    pub fn is_kept_waiting(&self) {
+        let mut state = self.state();
+        if !state.careful && state.allowed < self.most {
+            state.allowed += 1;
+            drop(state);
+            self.changed.notify_waiters();
+        }
+    }
+
     /// What an answer that asks for less is held against: those to mails from before the last one ask for nothing new.
     pub fn moment(&self) -> u32 {
         self.state().narrowed

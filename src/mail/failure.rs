@@ -44,6 +44,21 @@ impl Failure {
         }
     }
 
+    /// The same for logs and ops: once a server has heard of customers its words may hold their addresses, and only its
+    /// codes are told.
+    pub fn without_customers(&self) -> String {
+        let mut told = self.clone();
+        if told.phase() >= Phase::Mail {
+            match &mut told {
+                Self::Temporary { reply: Some(reply), .. }
+                | Self::Config { reply: Some(reply), .. }
+                | Self::Permanent { reply, .. } => reply.text.clear(),
+                _ => {}
+            }
+        }
+        told.to_string()
+    }
+
     /// The server's words, where it had any.
     pub fn reply(&self) -> Option<&Reply> {
         match self {

@@ -103,6 +103,59 @@ async fn hanging() -> (Arc<Notify>, Catcher) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_mails_that_are_never_answered_keep_no_third_one_waiting() {
+    let script = Script::new(|dialogue| match (dialogue.phase, dialogue.to) {
+        (Phase::Body, "slow1@example.com" | "slow2@example.com") => Answer::Silence,
+        _ => Answer::Usual,
+    });
+    let catcher = Catcher::start(script).await.unwrap();
+    let house = House::live(catcher.addr().port());
+    let mut daemon = house.serve();
+    let store = house.store().await;
+    record(&store, [order_of("1", "slow1@example.com"), order_of("2", "slow2@example.com")]).await;
+    let sending = async || {
+        let counts = store.counts().await.unwrap().notices.remove("confirmation")?;
+        counts.get("sending").filter(|count| **count == 2).copied()
+    };
+    until(LONG, sending).await;
+    record(&store, [order_of("3", "quick@example.com")]).await;
+    until(LONG, async || store.timeline("3").await.unwrap().pop().filter(|e| e.state == "accepted")).await;
+    daemon.signal("TERM");
+    house.hear("STOPPING=1");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_imported_to_be_told_before_the_first_daemon_ran_is_told() {
+    let catcher = Catcher::start(Script::usual()).await.unwrap();
+    let house = House::live(catcher.addr().port());
+    let store = house.store().await;
+    record(&store, [order("1")]).await;
+    let mut daemon = house.serve();
+    until(LONG, async || store.timeline("1").await.unwrap().pop().filter(|e| e.state == "accepted")).await;
+    assert_eq!(catcher.mails()[0].to, ["ana@example.com"]);
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_holds_no_address_that_a_server_names_in_its_refusal() {
+    let script = Script::new(|dialogue| match dialogue.phase {
+        Phase::Rcpt => Answer::reply(format!("530 5.7.0 <{}>: authentication required", dialogue.to)),
+        _ => Answer::Usual,
+    });
+    let catcher = Catcher::start(script).await.unwrap();
+    let house = House::live(catcher.addr().port());
+    let mut daemon = house.serve();
+    record(&house.store().await, [order("1")]).await;
+    house.hear_log("530 5.7.0");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    assert!(!house.log().contains("ana@"), "{}", house.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn told_twice_it_leaves_a_hung_relay_and_the_mail_is_in_doubt() {
     let (at_the_dot, catcher) = hanging().await;
     let house = House::live(catcher.addr().port());

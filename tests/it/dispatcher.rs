@@ -15,6 +15,7 @@ use shipby::mail::{Answer, Dialogue, Script};
 use shipby::parts;
 use shipby::planner;
 use shipby::store::Attempt;
+use shipby::telemetry::Watchdog;
 use shipby::templates::{Current, TemplateSet};
 use tokio_util::sync::CancellationToken;
 
@@ -223,6 +224,38 @@ async fn redirected_mail_goes_to_one_address_and_names_the_real_one() {
     assert_eq!(mail.to, "us@tableware.example");
     assert!(mail.subject.starts_with("[for ana@example.com] "), "{}", mail.subject);
     assert_eq!(shop.timeline("1").await[0].mode.as_deref(), Some("redirect"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_slow_answer_is_waited_for_others_go_and_a_sign_of_life_is_given() {
+    let slow = Script::new(|d| match (d.phase, number(d.to)) {
+        (Phase::Body, 0) => Answer::After(Duration::from_secs(4), Box::new(Answer::Usual)),
+        _ => Answer::Usual,
+    });
+    let mut shop = busy(1, "8", slow).await;
+    planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
+    let mut watchdog = Watchdog::default();
+    shop.sim.dispatcher.beats(watchdog.watch("dispatcher", Duration::from_millis(2_500)));
+    let (store, policy, now) = (shop.store().clone(), shop.sim.policy.clone(), shop.now());
+    let stop = CancellationToken::new();
+    let meanwhile = async {
+        // The slow one has begun to leave.
+        while store.agenda(now).await.unwrap().send.is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let later = intake::fact(order_of("0001", "c1@example.com"), now).unwrap();
+        let how = Recording { at: now, source: "test", notify: Tell::All, dry_run: false };
+        intake::record(&store, &[later], how).await.unwrap();
+        planner::turn(&store, &policy, now).await.unwrap();
+        shop.catcher.wait_for(1).await;
+        let first = shop.catcher.mails().remove(0).to;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        (first, watchdog.stalled())
+    };
+    let (sent, (first, stalled)) = tokio::join!(shop.sim.dispatcher.drain(&stop), meanwhile);
+    assert_eq!(sent.unwrap().settled, 2);
+    assert_eq!((first, stalled), (vec!["c1@example.com".to_owned()], None));
+    assert_eq!(states(&shop).await, is(&[("accepted", 2)]));
 }
 
 #[tokio::test]

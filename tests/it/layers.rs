@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("planner", &["domain", "store"]),
     ("bounces", &["clock", "domain", "mail", "store"]),
     ("digest", &["bell", "clock", "config", "domain", "mail", "store", "wording"]),
-    ("dispatcher", &["domain", "store", "templates", "mail", "clock", "config"]),
+    ("dispatcher", &["domain", "store", "templates", "mail", "clock", "config", "telemetry"]),
     ("parts", &["bell", "clock", "config", "digest", "dispatcher", "mail", "store", "templates"]),
     ("simulation", &["clock", "dispatcher", "domain", "intake", "planner", "store"]),
 ];
