@@ -44,11 +44,11 @@ impl Failure {
         }
     }
 
-    /// The same for logs and ops: once a server has heard of customers its words may hold their addresses, and only its
+    /// The same for logs and ops: what a server says once it has heard to whom may hold an address, and of that only the
     /// codes are told.
     pub fn without_customers(&self) -> String {
         let mut told = self.clone();
-        if told.phase() >= Phase::Mail {
+        if told.phase() > Phase::Mail {
             match &mut told {
                 Self::Temporary { reply: Some(reply), .. }
                 | Self::Config { reply: Some(reply), .. }
