@@ -13,7 +13,7 @@ use shipby::store::{Durability, Recorded, Store};
 use tempfile::TempDir;
 
 /// No healthy daemon takes as long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A folder with a configuration, a database and a manager's socket.
 pub struct House {
