@@ -80,9 +80,11 @@ impl Cover {
         }
     }
 
-    /// Whether what is expected moves to another day with `new`; goods that came are expected no more.
+    /// Whether what is expected moves to another day with `new`; goods that came are expected no more. The first supply
+    /// that has no date withdraws that of the checkout.
     pub fn date_moves_to(&self, new: &Self) -> bool {
-        !new.is_received() && self.date() != new.date()
+        let first = *self == Self::Nothing && *new != Self::Nothing;
+        !new.is_received() && (first || self.date() != new.date())
     }
 }
 

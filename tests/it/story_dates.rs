@@ -183,3 +183,25 @@ async fn a_date_that_comes_back_to_what_was_told_is_no_news() {
     assert_eq!(shop.accepted("1").await, ["Mon 02 Mar 09:00 confirmation", "Wed 04 Mar 09:00 update_48h"]);
     assert_eq!(shop.otherwise("1").await, ["Thu 05 Mar 10:25 date_slip/1 skipped still_holds"]);
 }
+
+#[tokio::test]
+async fn a_first_supply_without_a_date_settles_before_it_withdraws_the_checkout_s() {
+    let mut shop = TestApp::start("2026-03-02T08:14:00Z").await;
+    let mut promised = order("1042");
+    promised["lines"][0]["promised"] = json!("2026-03-30");
+    shop.fact(promised).await;
+    shop.travel_to("2026-03-05T12:00:00Z").await;
+    let mut dateless = supply("2026-03-16");
+    dateless["eta"] = json!(null);
+    shop.fact(dateless).await;
+    shop.travel(TimeDelta::minutes(5)).await;
+    shop.fact(supply("2026-03-26")).await;
+    shop.travel(TimeDelta::hours(2)).await;
+    let told = ["Mon 02 Mar 09:14 confirmation", "Wed 04 Mar 09:14 update_48h"];
+    assert_eq!(shop.accepted("1042").await, told, "30 March holds: nobody was told otherwise meanwhile");
+    let mut dateless = supply("2026-03-16");
+    dateless["eta"] = json!(null);
+    shop.fact(dateless).await;
+    shop.travel(TimeDelta::hours(2)).await;
+    assert_eq!(shop.accepted("1042").await[2..], ["Thu 05 Mar 15:20 date_slip"]);
+}
