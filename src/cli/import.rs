@@ -18,7 +18,6 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::apply::Notify;
 use crate::intake::{Place, Sorting, Spool, SpoolError, Spooled};
-use crate::planner;
 use crate::store::{Durability, Entry, Recorded, Store};
 
 mod report;
@@ -84,16 +83,20 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
         other => other.with_context(|| source.shown())?,
     };
     report.take_stock(&spool);
-    if spool.refused() > 0 && !args.skip_bad && !args.dry_run {
-        return report.refused_whole(call);
-    }
     if args.dry_run {
         rehearse(&config, &spool, args, &mut report, call.json).await?;
-        return report.end(call);
+        return if report.refused() > 0 && !args.skip_bad {
+            report.refused_whole(call)
+        } else {
+            report.end(call)
+        };
+    }
+    if report.refused() > 0 && !args.skip_bad {
+        return report.refused_whole(call);
     }
     if !args.skip_bad && spool.asks_orders() {
         check(&config, &spool, args, &mut report, call.json).await?;
-        if report.state_refusals() > 0 {
+        if report.refused() > 0 {
             return report.refused_whole(call);
         }
         report.start_over();
@@ -144,15 +147,16 @@ async fn rehearse(
     let copy = Store::open(&path, Durability::None).await?;
     let (policy, now) = (config.policy(), Clock::System.now());
     // What is due in any case is not the import's doing.
-    planner::turn(&copy, &policy, now).await?;
+    copy.let_sleep(now, &policy).await?;
     let mut progress = Progress::new("checked", quiet);
     for step in spool.steps(STEP, Sorting::Time) {
         record(&copy, step?, args.notify.into(), false, report, |_| Ok(())).await?;
         progress.at(report.recorded(), Some((report.recorded(), spool.len() as u64)));
     }
-    let impact = impact::due_within_the_hour(&copy, Clock::System.now(), &policy).await?;
+    let now = Clock::System.now();
+    let impact = copy.impact_of_woken(now, &policy).await?;
     let local = Local { zone: policy.zone, now };
-    report.expect(impact::words(&impact, local, &policy), impact::as_json(&impact, &policy));
+    report.expect(impact::words(&impact, local, &policy), impact::as_json(&impact));
     copy.close().await;
     Ok(())
 }

@@ -82,9 +82,7 @@ pub(super) async fn dry_run(call: &Call, store: Store, fact: &Fact, says: &str) 
     if call.json {
         let mut document =
             json!({ "result": "dry_run", "would_be": word(&recorded), "fact": intake::to_json(fact) });
-        if let (Some(document), Value::Object(more)) =
-            (document.as_object_mut(), impact::as_json(&impact, &policy))
-        {
+        if let (Some(document), Value::Object(more)) = (document.as_object_mut(), impact::as_json(&impact)) {
             document.extend(more);
         }
         output::json("shipby.recorded/1", &document)?;

@@ -21,6 +21,8 @@ pub struct Impact {
     /// Of those, who have no address.
     pub no_address: usize,
     pub mails: BTreeMap<NoticeKind, Mails>,
+    /// Mails that the blast guard would hold.
+    pub held: usize,
     /// The oldest orders that would be mailed.
     pub examples: Vec<Example>,
 }
@@ -53,20 +55,21 @@ impl Impact {
         self.mails.values().map(|mails| mails.count).sum()
     }
 
-    /// Whether the blast guard would hold them: those of a change of supply.
-    pub fn is_held(&self, policy: &Policy) -> bool {
+    /// Counts what the blast guard would hold if all of it came of one change of supply.
+    pub fn guard(&mut self, policy: &Policy) {
         let held = self.mails.iter().filter(|(kind, _)| kind.may_be_held());
-        held.map(|(_, mails)| mails.count).sum::<usize>() > policy.blast_limit
+        let held = held.map(|(_, mails)| mails.count).sum();
+        self.held = if held > policy.blast_limit { held } else { 0 };
     }
 
-    /// Takes in an order as it would stand after the change.
-    pub fn add(&mut self, order: &Order, now: Instant, policy: &Policy) {
+    /// Takes in an order as it would stand after the change. Notices of the kinds that `tell` count as caused by it.
+    pub fn add(&mut self, order: &Order, now: Instant, policy: &Policy, tells: fn(NoticeKind) -> bool) {
         self.orders += 1;
         if !order.is_mailable() {
             self.no_address += 1;
             return;
         }
-        match caused(order, now, policy) {
+        match caused(order, now, policy, tells) {
             Some(coming) => {
                 self.note(coming.notice.kind, coming.at);
                 self.show(order, coming.notice.kind, coming.at, policy);
@@ -80,6 +83,7 @@ impl Impact {
         self.orders += younger.orders;
         self.unaffected += younger.unaffected;
         self.no_address += younger.no_address;
+        self.held += younger.held;
         for (kind, mails) in younger.mails {
             let all = self.mails.entry(kind).or_insert(Mails { count: 0, ..mails });
             all.count += mails.count;
@@ -91,21 +95,16 @@ impl Impact {
     }
 
     /// Takes in a notice that is due at `at`.
-    pub fn note(&mut self, kind: NoticeKind, at: Instant) {
+    fn note(&mut self, kind: NoticeKind, at: Instant) {
         let mails = self.mails.entry(kind).or_insert(Mails { count: 0, first_at: at, last_at: at });
         mails.count += 1;
         mails.first_at = mails.first_at.min(at);
         mails.last_at = mails.last_at.max(at);
     }
 
-    /// Whether there are as many examples as anybody reads.
-    pub fn has_examples(&self) -> bool {
-        self.examples.len() >= EXAMPLES
-    }
-
     /// Keeps an order as an example, if there is room.
-    pub fn show(&mut self, order: &Order, kind: NoticeKind, at: Instant, policy: &Policy) {
-        if self.has_examples() {
+    fn show(&mut self, order: &Order, kind: NoticeKind, at: Instant, policy: &Policy) {
+        if self.examples.len() >= EXAMPLES {
             return;
         }
         let line = order.waiting().next();
@@ -121,10 +120,10 @@ impl Impact {
 
 /// The notice that would tell of a change made now. A change settles for an hour at most, and good news waits for the
 /// send window, which is closed for a few days at most.
-fn caused(order: &Order, now: Instant, policy: &Policy) -> Option<Coming> {
+fn caused(order: &Order, now: Instant, policy: &Policy, tells: fn(NoticeKind) -> bool) -> Option<Coming> {
     let until = now + TimeDelta::days(7);
-    let tells = |coming: &Coming| {
-        coming.notice.kind.may_be_held() || coming.notice.includes.iter().any(|kind| kind.may_be_held())
+    let caused = |Coming { notice, .. }: &Coming| {
+        tells(notice.kind) || notice.includes.iter().any(|kind| tells(*kind))
     };
-    forecast(order, now, policy, until, 2).into_iter().find(tells)
+    forecast(order, now, policy, until, 2).into_iter().find(caused)
 }

@@ -41,6 +41,11 @@ impl NoticeKind {
         matches!(self, Self::DateSlip | Self::DateImproved | Self::Restock)
     }
 
+    /// Kinds that something new makes due; the others come with time alone.
+    pub fn is_news(self) -> bool {
+        !matches!(self, Self::Overdue | Self::Update48h | Self::WeeklyStatus)
+    }
+
     /// Kinds whose occasion may come a second time, which then needs a name of its own.
     pub fn may_come_again(self) -> bool {
         use NoticeKind::{Cancelled, Confirmation, Overdue, Refunded, Shipped};

@@ -72,13 +72,14 @@ impl<R: BufRead> CsvRows<R> {
             self.unclear = Some(row.line);
         }
         // Asked in any case: it also remembers where this order stood.
-        let apart = self.apart(&rows, before);
-        let result = whole.and(apart).and_then(|()| {
+        let (apart, tears) = self.torn(&rows).unzip();
+        let complete = apart.or_else(|| self.may_lack_a_line(&rows, before?)).map_or(Ok(()), Err);
+        let result = whole.and(complete).and_then(|()| {
             let object = self.table.object(&rows)?;
             json::fact(object, self.now).map_err(|error| self.table.refusal(&error, &rows))
         });
         let raw: Vec<_> = rows.into_iter().map(|row| row.raw).collect();
-        Ok(Some(Row { line, raw: raw.join("\n"), result }))
+        Ok(Some(Row { line, raw: raw.join("\n"), result, tears }))
     }
 
     /// Reads on while the rows belong to the first; the one that does not waits for the next call.
@@ -117,25 +118,26 @@ impl<R: BufRead> CsvRows<R> {
         Ok(Ok(()))
     }
 
-    /// Refuses rows that may be only a part of their order: others of it stand elsewhere, or may.
-    fn apart(&mut self, rows: &[Record], before: Option<u64>) -> Result<(), RowError> {
-        let (Some(key), Some(first)) = (self.table.key, rows.first()) else { return Ok(()) };
-        let whole = self.table.kind.fact();
-        let Some(name) = first.name(key) else { return Ok(()) };
-        let column = self.table.columns.get(key).map_or("", |column| column.name);
-        if let Some(earlier) = self.seen.at(name, first.line) {
-            let says = format!(
-                "{} stands on line {earlier} already; put the rows of one {whole} together",
-                quoted(name)
-            );
-            return Err(RowError::column(first.line, column, says));
-        }
-        if let Some(unclear) = before {
-            let says =
-                format!("{} may lack a line: line {unclear} could not be read; mend that line", quoted(name));
-            return Err(RowError::column(first.line, column, says));
-        }
-        Ok(())
+    /// Refuses rows whose order stood elsewhere already, and those that stood there: either is a part only.
+    fn torn(&mut self, rows: &[Record]) -> Option<(RowError, RowError)> {
+        let (column, first) = (self.table.key?, rows.first()?);
+        let name = first.name(column)?;
+        let earlier = self.seen.at(name, first.line)?;
+        let says = |where_else: String| {
+            let whole = self.table.kind.fact();
+            format!("{} stands on line {where_else}; put the rows of one {whole} together", quoted(name))
+        };
+        let refusal = |line, says| RowError::column(line, self.table.name_of(column), says);
+        let again = refusal(earlier, says(format!("{} again", first.line)));
+        Some((refusal(first.line, says(format!("{earlier} already"))), again))
+    }
+
+    /// Refuses rows that may be only a part of their order: the rest may stand on the line `unclear`.
+    fn may_lack_a_line(&self, rows: &[Record], unclear: u64) -> Option<RowError> {
+        let (column, first) = (self.table.key?, rows.first()?);
+        let name = quoted(first.name(column)?);
+        let says = format!("{name} may lack a line: line {unclear} could not be read; mend that line");
+        Some(RowError::column(first.line, self.table.name_of(column), says))
     }
 
     /// The next row that is not blank.
@@ -180,7 +182,7 @@ impl<R: BufRead> CsvRows<R> {
         } else if let Err(fault) = utf8(bytes, line) {
             Some(fault)
         } else if let Some(fault) = quotes {
-            let column = self.table.columns.get(cells.len()).map_or("", |column| column.name);
+            let column = self.table.name_of(cells.len());
             Some(RowError::column(line, column, fault.to_string()))
         } else if !blank && (cells.len() < wanted || extra) {
             let got = cells.len();

@@ -53,6 +53,8 @@ pub struct Row {
     /// row longer than 1 MiB the first MiB is kept; neither can be taken before it is mended.
     pub raw: String,
     pub result: Result<Fact, RowError>,
+    /// Refuses an earlier row too: these turned out to be the rest of its order. It names that row's first line.
+    pub tears: Option<RowError>,
 }
 
 /// The facts of a file in its order. An `Err` means that the file could not be read on; it ends there.
@@ -122,7 +124,7 @@ fn object<R: BufRead>(lines: &mut Lines<R>, now: Instant) -> io::Result<Option<R
             _ => utf8(&bytes, line).and_then(|text| fact_of(text, line, now)),
         };
         let raw = without_end(&String::from_utf8_lossy(&bytes)).to_owned();
-        return Ok(Some(Row { line, raw, result }));
+        return Ok(Some(Row { line, raw, result, tears: None }));
     }
 }
 

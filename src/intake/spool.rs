@@ -3,6 +3,7 @@
 //!
 //! The temporary file has no name and goes with the process.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufWriter, Read, Seek, SeekFrom, Write};
@@ -15,7 +16,7 @@ use crate::domain::calendar::Instant;
 use crate::domain::fact::Fact;
 
 /// How many refusals are kept in words; the others are counted, and their rows are kept.
-pub const MOST_REFUSALS: usize = 20;
+const MOST_REFUSALS: usize = 20;
 
 /// Why a file could not be read through. Nothing of it counts then.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,7 @@ impl Spool {
         let mut into = BufWriter::new(tempfile::tempfile()?);
         let (mut facts, mut bad, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         let (mut offset, mut line, mut asks_orders) = (0, 0, false);
+        let mut torn = HashSet::new();
         for row in rows {
             let row = row.map_err(|error| SpoolError::Input { after: line, error })?;
             line = row.line;
@@ -103,6 +105,12 @@ impl Spool {
             };
             into.write_all(json.as_bytes())?;
             into.write_all(row.raw.as_bytes())?;
+            if let Some(refusal) = row.tears
+                && facts.binary_search_by_key(&refusal.line, |place: &Place| place.line).is_ok()
+                && torn.insert(refusal.line)
+            {
+                keep_first(&mut refusals, refusal);
+            }
             let place = Place { line, at, subject, offset, json: length(&json)?, raw: length(&row.raw)? };
             offset += u64::from(place.json) + u64::from(place.raw);
             match row.result {
@@ -112,14 +120,14 @@ impl Spool {
                 }
                 Err(refusal) => {
                     bad.push(place);
-                    if refusals.len() < MOST_REFUSALS {
-                        refusals.push(refusal);
-                    }
+                    keep_first(&mut refusals, refusal);
                 }
             }
             on_row();
         }
         let file = into.into_inner().map_err(io::IntoInnerError::into_error)?;
+        bad.extend(facts.extract_if(.., |place| torn.contains(&place.line)));
+        bad.sort_by_key(|place| place.line);
         facts.sort_by_key(|place| place.at);
         Ok(Self { file, header, facts, bad, refusals, asks_orders })
     }
@@ -154,14 +162,14 @@ impl Spool {
         self.bad.len()
     }
 
-    /// The first [`MOST_REFUSALS`] of them, in words.
+    /// The first of them in the file, in words.
     pub fn refusals(&self) -> &[RowError] {
         &self.refusals
     }
 
     /// The text of those that could not be taken, as it stood in the file.
     pub fn refused_rows(&self) -> impl Iterator<Item = io::Result<String>> {
-        self.bad.iter().map(|place| self.text(place.offset, place.raw))
+        self.bad.iter().map(|place| self.raw(place))
     }
 
     /// A CSV's header as it stands in the file.
@@ -213,6 +221,13 @@ impl Spool {
         file.read_exact(&mut bytes)?;
         String::from_utf8(bytes).map_err(io::Error::other)
     }
+}
+
+/// Keeps a refusal if it is one of the first in the file; so many are shown.
+pub fn keep_first(refusals: &mut Vec<RowError>, refusal: RowError) {
+    let at = refusals.partition_point(|known| known.line <= refusal.line);
+    refusals.insert(at, refusal);
+    refusals.truncate(MOST_REFUSALS);
 }
 
 /// Where the step that begins at `from` ends: no later than `most` on, unless what belongs together is more than that.

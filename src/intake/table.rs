@@ -242,6 +242,11 @@ impl Table {
         Ok(Self { kind, separator, header: header.to_owned(), columns, key })
     }
 
+    /// What a column is called.
+    pub(super) fn name_of(&self, column: usize) -> &'static str {
+        self.columns.get(column).map_or("", |column| column.name)
+    }
+
     /// The object that these rows stand for: those of one order or shipment, else a single one.
     pub(super) fn object(&self, rows: &[Record]) -> Result<Value, RowError> {
         if let Some(fault) = rows.iter().find_map(|row| row.fault.as_ref()) {

@@ -1,7 +1,7 @@
-//! What a supply or a receipt would mail: the fact is recorded, its queue walked, its orders played forward, and all
-//! of it taken back.
+//! What facts would mail. Of one supply or receipt: it is recorded, its queue walked, its orders played forward, and all
+//! of it taken back. Of a file: the same in a copy of the database that is thrown away.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use super::{Result, Store};
 use crate::domain::apply::Notify;
 use crate::domain::calendar::Instant;
 use crate::domain::impact::Impact;
+use crate::domain::notice::NoticeKind;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 
@@ -40,8 +41,62 @@ impl Store {
             }
         }
         // Not committed: all of it is taken back.
+        impact.guard(&policy);
         Ok((recorded, impact))
     }
+
+    /// What would be due without another fact is left out of [`Store::impact_of_woken`] from here on. Only for a copy:
+    /// nothing of it is ever planned.
+    pub async fn let_sleep(&self, now: Instant, policy: &Policy) -> Result<()> {
+        self.cover_dirty(now, policy).await?;
+        const FORGET: &str = "update orders set plan_at = null where plan_at is not null";
+        sqlx::query(FORGET).execute(&mut *self.writer.acquire().await?).await?;
+        Ok(())
+    }
+
+    /// What all that was recorded since [`Store::let_sleep`] comes to, and whom it would mail.
+    pub async fn impact_of_woken(&self, now: Instant, policy: &Policy) -> Result<Impact> {
+        // By number, not by the index of what is due: each page goes on where the last one ended.
+        const NEXT: &str = "select number from orders where +plan_at is not null and number > $1
+            order by number limit $2";
+        self.cover_dirty(now, policy).await?;
+        let policy = Arc::new(policy.clone());
+        let mut reader = self.readers.acquire().await?;
+        let mut changes = Changes::new();
+        let mut after = String::new();
+        loop {
+            let next = sqlx::query_scalar(NEXT).bind(&after).bind(PIECE as i64);
+            let numbers: Vec<String> = next.fetch_all(&mut *reader).await?;
+            let Some(last) = numbers.last() else { break };
+            after.clone_from(last);
+            let found = load_text(&mut reader, &numbers).await?;
+            let policy = policy.clone();
+            for (batch, part) in aside(move || play_woken(&found, now, &policy)).await? {
+                changes.entry(batch).or_default().absorb(part);
+            }
+        }
+        let mut impact = Impact::default();
+        for (batch, mut part) in changes {
+            if batch.is_some() {
+                part.guard(&policy);
+            }
+            impact.absorb(part);
+        }
+        Ok(impact)
+    }
+}
+
+/// What would be mailed by changes that the blast guard counts, by its batches, and by all else.
+type Changes = BTreeMap<Option<i64>, Impact>;
+
+/// Orders as they stand, played forward.
+fn play_woken(found: &str, now: Instant, policy: &Policy) -> Result<Changes> {
+    let mut changes = Changes::new();
+    for mut order in parse(found)? {
+        let batch = order.hold.take().map(|hold| hold.batch);
+        changes.entry(batch).or_default().add(&order, now, policy, NoticeKind::is_news);
+    }
+    Ok(changes)
 }
 
 /// Plays the orders of lines forward in pieces, oldest first.
@@ -93,7 +148,7 @@ fn play(found: &str, changed: &[Served], now: Instant, policy: &Policy) -> Resul
             order.serve(line, by.cover.clone(), reason.unwrap_or_default(), now);
         }
         order.hold = None;
-        impact.add(&order, now, policy);
+        impact.add(&order, now, policy, NoticeKind::may_be_held);
     }
     Ok(impact)
 }

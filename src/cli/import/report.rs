@@ -7,14 +7,13 @@ use super::super::words::{count, grouped};
 use super::{Answer, Args, Call, Exit, Whom};
 use crate::config::{Config, Mode};
 use crate::domain::apply::Refusal;
-use crate::intake::{MOST_REFUSALS, RowError, Spool, Spot};
+use crate::intake::{RowError, Spool, Spot, keep_first};
 use crate::store::Recorded;
 
 pub(super) struct Report {
     file: String,
     rejects: Option<String>,
     dry_run: bool,
-    skip_bad: bool,
     notify: Whom,
     mode: Mode,
     facts: usize,
@@ -34,7 +33,6 @@ impl Report {
             file,
             rejects: args.rejects.as_ref().map(|path| path.display().to_string()),
             dry_run: args.dry_run,
-            skip_bad: args.skip_bad,
             notify: args.notify,
             mode: config.delivery.mode.clone(),
             facts: 0,
@@ -71,14 +69,8 @@ impl Report {
         self.counts.iter().sum::<usize>() as u64
     }
 
-    pub fn state_refusals(&self) -> usize {
-        self.counts[3]
-    }
-
     pub fn refuse(&mut self, refusal: RowError) {
-        let at = self.refusals.partition_point(|known| known.line <= refusal.line);
-        self.refusals.insert(at, refusal);
-        self.refusals.truncate(MOST_REFUSALS);
+        keep_first(&mut self.refusals, refusal);
     }
 
     pub fn refuse_state(&mut self, line: u64, refusal: &Refusal) {
@@ -109,7 +101,8 @@ impl Report {
         Ok(if self.refused() > 0 { Exit::Rejects } else { Exit::Done })
     }
 
-    fn refused(&self) -> usize {
+    /// How many facts cannot be taken, as far as is known.
+    pub fn refused(&self) -> usize {
         self.bad + self.counts[3]
     }
 
@@ -144,10 +137,6 @@ impl Report {
             true => format!("{facts}.\n"),
             false => format!("{facts}: {}.\n", parts.join(", ")),
         };
-        if self.dry_run && self.refused() > 0 && !self.skip_bad {
-            words.push_str(&format!("{}\n", self.advice()));
-            return words;
-        }
         if let Some((impact, _)) = &self.impact {
             words.push_str(impact);
         }
@@ -187,17 +176,17 @@ impl Report {
 
     fn document(&self, result: &str) -> anyhow::Result<()> {
         let [new, changed, unchanged, _] = self.counts;
-        let written = result == "imported";
+        let taken = |count| if result == "refused" { 0 } else { count };
         output::json(
             "shipby.import/1",
             &json!({
                 "result": result, "file": self.file, "facts": self.facts,
-                "new": if written || self.dry_run { new } else { 0 },
-                "changed": if written || self.dry_run { changed } else { 0 },
-                "unchanged": if written || self.dry_run { unchanged } else { 0 },
-                "rejected": self.refused(), "rejects": self.written_rejects().filter(|_| written),
+                "new": taken(new),
+                "changed": taken(changed),
+                "unchanged": taken(unchanged),
+                "rejected": self.refused(), "rejects": self.written_rejects().filter(|_| result == "imported"),
                 "mode": self.mode.as_str(),
-                "impact": self.impact.as_ref().map(|(_, json)| json),
+                "impact": self.impact.as_ref().filter(|_| result != "refused").map(|(_, json)| json),
                 "refusals": self.refusals.iter().map(refusal).collect::<Vec<_>>(),
             }),
         )

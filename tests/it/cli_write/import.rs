@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use shipby::clock::Clock;
+
 use super::{ORDER, Shop, bytes_of, came};
 
 const HEADER: &str = "order,placed_at,email,name,line,sku,title,quantity,kind,promised\n";
@@ -97,11 +99,13 @@ fn what_the_orders_state_refuses_is_part_of_the_check_and_a_reject() {
         all.jsonl:4 order 1042 is already shipped; nothing of it is open\n";
     let advice = "Nothing was written: 2 of 4 facts cannot be taken. Mend them, or take the rest with --skip-bad \
         --rejects FILE.\n";
-    let whole = shop.run(&["import", "all.jsonl"]);
-    assert_eq!(whole, (1, String::new(), [refusals, advice].concat()));
+    let whole = (1, String::new(), [refusals, advice].concat());
+    assert_eq!(shop.run(&["import", "all.jsonl"]), whole);
     assert!(!shop.path("shipby.db").exists());
-    let dry = format!("4 facts: 1 new, 1 changed, 2 rejected.\n{advice}");
-    assert_eq!(shop.run(&["import", "all.jsonl", "--dry-run"]), (3, dry, refusals.into()));
+    assert_eq!(shop.run(&["import", "all.jsonl", "--dry-run"]), whole, "it says what the import would");
+    let document = shop.json(&["import", "all.jsonl", "--dry-run"]);
+    assert_eq!((&document["result"], &document["new"]), (&"refused".into(), &0.into()));
+    assert_eq!(shop.run(&["import", "all.jsonl", "--dry-run", "--skip-bad"]).0, 3);
     let said = format!("4 facts: 1 new, 1 changed, 2 rejected (no.jsonl).\n{SILENT}");
     let taken = shop.run(&["import", "all.jsonl", "--skip-bad", "--rejects", "no.jsonl"]);
     assert_eq!(taken, (3, said, refusals.into()));
@@ -114,7 +118,8 @@ fn a_dry_run_writes_nothing_whether_there_is_a_database_or_not() {
     let shop = Shop::new();
     shop.write("all.jsonl", ORDER);
     let dry = ["import", "all.jsonl", "--dry-run"];
-    let nobody = "Nobody would be mailed because of it.\nNothing was written: this was a dry run.\n";
+    let nobody = "Nobody would be mailed because of it.\n  1 would hear nothing of it\n\
+        Nothing was written: this was a dry run.\n";
     let said = format!("1 fact: 1 new.\n{nobody}{SILENT}");
     assert_eq!(shop.run(&dry), (0, said, String::new()));
     assert!(!shop.path("shipby.db").exists());
@@ -129,6 +134,75 @@ fn a_dry_run_writes_nothing_whether_there_is_a_database_or_not() {
     assert_eq!(document["impact"]["impact"]["mails"]["confirmation"]["count"], 1);
     assert_eq!(document["impact"]["impact"]["examples"][0]["order"], "1043");
     assert_eq!(bytes_of(shop.dir.path()), before);
+}
+
+#[test]
+fn an_order_whose_rows_stand_apart_is_left_out_whole_and_its_rejects_can_be_imported() {
+    let shop = Shop::new();
+    let row = |order: &str, line: u32, sku: &str| {
+        format!("{order},2026-03-02T08:14:00Z,ana@example.com,Ana,{line},{sku},Kettle,1,backorder,\n")
+    };
+    let (one, other, two) = (row("1", 1, "A"), row("1", 2, "B"), row("2", 1, "A"));
+    shop.write("open.csv", &[HEADER, &one, &two, &other].concat());
+    let refusals = "open.csv:2 column order: \"1\" stands on line 4 again; put the rows of one order together\n\
+        open.csv:4 column order: \"1\" stands on line 2 already; put the rows of one order together\n";
+    let said = format!("3 facts: 1 new, 2 rejected (no.csv).\n{SILENT}");
+    let skip = ["import", "orders", "open.csv", "--skip-bad", "--rejects", "no.csv"];
+    assert_eq!(shop.run(&skip), (3, said, refusals.into()));
+    assert!(shop.order("1").is_none() && shop.order("2").is_some());
+    assert_eq!(shop.read("no.csv"), [HEADER, &one, &other].concat());
+    assert_eq!(shop.run(&["import", "orders", "no.csv"]).0, 0);
+    assert_eq!(shop.order("1").unwrap().lines.len(), 2);
+}
+
+#[test]
+fn a_dry_run_says_when_news_that_waits_for_the_window_would_go_out_and_leaves_out_what_comes_in_any_case() {
+    let shop = Shop::with(&[ORDER]);
+    let closed = Clock::System.now() - chrono::TimeDelta::hours(1);
+    let (from, to) = (closed - chrono::TimeDelta::minutes(2), closed);
+    let window = format!("{}-{}", from.format("%H:%M"), to.format("%H:%M"));
+    // Two minutes a day, and the last two are an hour ago.
+    shop.write("config.toml", &format!("[schedule]\nsend_window = \"{window}\"\n"));
+    shop.write("all.jsonl", r#"{"fact":"receipt","id":"R-1","sku":"KETTLE-01","quantity":2}"#);
+    let document = shop.json(&["import", "all.jsonl", "--dry-run"]);
+    let restock = &document["impact"]["impact"]["mails"]["restock"];
+    assert_eq!((&document["impact"]["mails"], &restock["count"]), (&1.into(), &1.into()));
+    let at: chrono::DateTime<chrono::Utc> = restock["first_at"].as_str().unwrap().parse().unwrap();
+    assert!(at > Clock::System.now() + chrono::TimeDelta::hours(22), "{at}");
+    shop.write("other.jsonl", r#"{"fact":"receipt","id":"R-2","sku":"CUP-02","quantity":2}"#);
+    let other = shop.json(&["import", "other.jsonl", "--dry-run"]);
+    assert_eq!(other["impact"]["mails"], 0, "the receipt of another SKU mails nobody");
+}
+
+#[test]
+fn a_dry_run_counts_what_the_blast_guard_counts_each_change_by_itself() {
+    let supply = |sku: &str, eta: &str, at: &str| {
+        format!(
+            r#"{{"fact":"supply","at":"2026-03-0{at}T08:00:00Z","sku":"{sku}","supply":"PO","eta":"{eta}","state":"in_transit"}}"#
+        )
+    };
+    let order = |number: u32, sku: &str| {
+        format!(
+            r#"{{"fact":"order","at":"2026-03-02T08:14:00Z","order":"{number}","placed_at":"2026-03-02T08:14:00Z","customer":{{"email":"ana@example.com"}},"lines":[{{"id":"1","sku":"{sku}","title":"Kettle","quantity":1,"kind":"backorder","promised":"2030-03-20"}}]}}"#
+        )
+    };
+    let mut facts = vec![supply("A", "2030-03-16", "1"), supply("B", "2030-03-16", "1")];
+    facts.extend([1, 2].map(|number| order(number, "A")));
+    facts.extend([3, 4, 5].map(|number| order(number, "B")));
+    let facts: Vec<&str> = facts.iter().map(String::as_str).collect();
+    let shop = Shop::with(&facts);
+    let held = |limit: usize| {
+        shop.write("config.toml", &format!("[delivery]\nblast_limit = {limit}\n"));
+        shop.write(
+            "late.jsonl",
+            &[supply("A", "2030-04-16", "4"), supply("B", "2030-04-16", "4")].join("\n"),
+        );
+        let impact = &shop.json(&["import", "late.jsonl", "--dry-run"])["impact"];
+        (impact["mails"].clone(), impact["would_be_held"].clone(), impact["impact"]["held"].clone())
+    };
+    assert_eq!(held(3), (5.into(), false.into(), 0.into()));
+    assert_eq!(held(2), (5.into(), true.into(), 3.into()));
+    assert_eq!(held(1), (5.into(), true.into(), 5.into()));
 }
 
 #[test]
