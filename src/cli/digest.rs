@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{self, Stop};
-use super::words::{AsOf, Local, plain_lines, state};
+use super::words::{AsOf, Local, plain_lines, state, uncovered};
 use super::{Answer, Call, Exit};
 use crate::config::Config;
 use crate::digest::{Asked, LISTED, Masthead, gather, write};
@@ -29,12 +29,13 @@ pub(super) async fn run(call: &Call, digest: &Digest) -> Answer {
     }
     let most = (!call.json).then_some(LISTED);
     let gathered = gather(&store, local.now, Asked { zone, watch: config.watch, most }).await?;
+    let uncovered_since = store.uncovered_since(None).await?;
     store.close().await;
     if call.json {
         let body = json!({
             "mode": config.delivery.mode.as_str(), "at": gathered.at, "day": gathered.day,
             "to_be_mailed": is_mailed(&config), "batches": gathered.batches.iter().map(super::batches::as_json).collect::<Vec<_>>(),
-            "pauses": gathered.pauses, "counts": gathered.counts, "findings": gathered.findings,
+            "uncovered_since": uncovered_since, "pauses": gathered.pauses, "counts": gathered.counts, "findings": gathered.findings,
         });
         output::json("shipby.digest/1", &body)?;
     } else {
@@ -44,7 +45,7 @@ pub(super) async fn run(call: &Call, digest: &Digest) -> Answer {
             zone,
             digest_at: is_mailed(&config).then_some(config.alerts.digest_at),
         };
-        output::text(&plain_lines(&write(&gathered, head).1))?;
+        output::text(&(uncovered(uncovered_since, local) + &plain_lines(&write(&gathered, head).1)))?;
     }
     Ok(Exit::Done)
 }

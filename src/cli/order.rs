@@ -9,7 +9,7 @@ use super::output::{self, Stop};
 use super::sum::Sum;
 use super::suppress;
 use super::table::Table;
-use super::words::{AsOf, Local, count, list, mode_line, plain};
+use super::words::{AsOf, Local, count, list, mode_line, plain, uncovered};
 use super::{Answer, Call, Exit};
 use crate::config::Config;
 use crate::domain::fact::LineKind;
@@ -75,12 +75,16 @@ async fn show(call: &Call, config: &Config, asked: &Show) -> Answer {
     let number = asked.order.trim();
     let found = store.order(number).await?;
     let moves = store.address_changes(number).await?;
+    let uncovered_since = store.uncovered_since(Some(number)).await?;
     store.close().await;
     let order = found.ok_or_else(|| Stop::not_found(format!("there is no order {number:?}")))?;
     if call.json {
-        output::json("shipby.order/1", &as_json(&order, &moves, config, local, &policy))?;
+        let mut document = as_json(&order, &moves, config, local, &policy);
+        document["uncovered_since"] = json!(uncovered_since);
+        output::json("shipby.order/1", &document)?;
     } else {
-        output::text(&(mode_line(config) + &for_people(&order, &moves, local, &policy)))?;
+        let head = mode_line(config) + &uncovered(uncovered_since, local);
+        output::text(&(head + &for_people(&order, &moves, local, &policy)))?;
     }
     Ok(Exit::Done)
 }
@@ -128,17 +132,29 @@ fn for_people(order: &Order, moves: &[AddressChange], local: Local, policy: &Pol
             |n| format!("{} {}", local.time(n.at), n.kind),
         ),
     );
-    let mut table =
-        Table::headed(["line", "sku", "title", "kind", "open", "shipped", "cancelled", "place", "told"])
-            .right(4)
-            .right(5)
-            .right(6);
+    let mut table = Table::headed([
+        "line",
+        "sku",
+        "title",
+        "kind",
+        "ordered",
+        "open",
+        "shipped",
+        "cancelled",
+        "place",
+        "told",
+    ])
+    .right(4)
+    .right(5)
+    .right(6)
+    .right(7);
     for line in &order.lines {
         table.row([
             line.id.clone(),
             line.sku.clone(),
             line.title.clone(),
             line.kind.to_string(),
+            line.quantity.to_string(),
             line.open().to_string(),
             line.shipped.to_string(),
             line.cancelled.to_string(),

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::output;
 use super::pause;
 use super::table::Table;
-use super::words::{AsOf, Local, Until, count, grouped, mode_line};
+use super::words::{AsOf, Local, Until, count, grouped, mode_line, uncovered};
 use super::{Answer, Call, Exit};
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::forecast::forecast;
@@ -67,6 +67,7 @@ pub(super) async fn run(call: &Call, upcoming: &Upcoming) -> Answer {
     let pauses = store.pauses(local.now).await?;
     let mut found = Found { most: (!call.json).then_some(SHOWN), pauses, ..Found::default() };
     found.read(&store, local, &policy, until).await?;
+    let uncovered_since = store.uncovered_since(None).await?;
     store.close().await;
     if call.json {
         let counts: Vec<_> = found
@@ -76,11 +77,13 @@ pub(super) async fn run(call: &Call, upcoming: &Upcoming) -> Answer {
             .collect();
         let body = json!({
             "mode": config.delivery.mode.as_str(), "at": local.now, "until": until, "pauses": found.pauses,
+            "uncovered_since": uncovered_since,
             "total": found.total, "counts": counts, "notices": found.rows,
         });
         output::json("shipby.upcoming/1", &body)?;
     } else {
-        output::text(&(mode_line(&config) + &found.text(local, until)))?;
+        let head = mode_line(&config) + &uncovered(uncovered_since, local);
+        output::text(&(head + &found.text(local, until)))?;
     }
     Ok(Exit::Done)
 }

@@ -11,8 +11,9 @@ use super::pause;
 use super::sum::Sum;
 use super::suppress;
 use super::table::Table;
-use super::words::{AsOf, Local, count, grouped, list, mode_line};
+use super::words::{AsOf, Local, count, grouped, list, mode_line, uncovered};
 use super::{Answer, Call, Exit};
+use crate::domain::calendar::Instant;
 use crate::domain::fact::Partial;
 use crate::domain::order::{Line, Order};
 use crate::domain::pause::Pause;
@@ -41,6 +42,8 @@ struct Reasons {
     held: Option<HeldBatch>,
     /// What holds its mails back.
     pauses: Vec<Pause>,
+    /// Since when facts about its SKUs are not worked in.
+    uncovered_since: Option<Instant>,
 }
 
 /// Goods that an order waits for, and the notice that follows when they are there.
@@ -65,6 +68,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     let past = Past::of(&store, &order, &pauses).await?;
     let needed = store.needed(number).await?;
     let batches = store.held_batches().await?;
+    let uncovered_since = store.uncovered_since(Some(number)).await?;
     store.close().await;
     let waiting = order.lines.iter().enumerate().filter(|(_, line)| line.waits());
     let sum = |line: &Line| Sum::of(&order, line, local, &policy, past.before(&line.id, line.told));
@@ -78,6 +82,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
         past,
         order,
         pauses,
+        uncovered_since,
     };
     if call.json {
         output::json("shipby.why/1", &reasons.json(config.delivery.mode.as_str(), local, &needed))?;
@@ -154,6 +159,7 @@ impl Reasons {
             )]);
         }
         let mut text = table.text();
+        text.push_str(&uncovered(self.uncovered_since, local));
         text.push_str(&suppress::line(order.suppressed.as_ref(), local));
         text.push_str(&pause::lines(&self.pauses, local));
         text.push('\n');
@@ -206,6 +212,7 @@ impl Reasons {
             "status": order.status(),
             "authorization_due": self.authorization,
             "pauses": self.pauses,
+            "uncovered_since": self.uncovered_since,
             "lines": lines,
             "decisions": self.past.told.iter().map(super::past::Told::json).collect::<Vec<_>>(),
             "next": self.next,

@@ -128,6 +128,16 @@ pub(super) fn mode_line(config: &Config) -> String {
     config.delivery.mode.sentence().map_or_else(String::new, |sentence| format!("mode {sentence}\n"))
 }
 
+/// Says that facts were recorded which no daemon has worked in yet (`Store::uncovered_since`); empty if there are none.
+pub(super) fn uncovered(since: Option<Instant>, local: Local) -> String {
+    since.map_or_else(String::new, |since| {
+        format!(
+            "What was recorded since {} is not planned yet, `shipby serve` does that: dates and what comes next are as before it.\n",
+            local.time(since)
+        )
+    })
+}
+
 /// The state of a notice in a word or two. What was accepted in another mode than live is called what it was.
 pub(super) fn state(state: &str, mode: Option<&str>) -> String {
     match (NoticeState::from_word(state), mode) {

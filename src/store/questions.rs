@@ -138,15 +138,16 @@ impl Store {
         Ok(word.fetch_optional(&mut *self.readers.acquire().await?).await?)
     }
 
-    /// What each waiting line of an order still needs: the queue up to it, less what is in the house.
+    /// What each waiting line of an order still needs to come: the queue up to it, less what is in the house; what has
+    /// shipped without a receipt is taken from the next one.
     pub async fn needed(&self, order: &str) -> Result<Vec<Needed>> {
         const NEEDED: &str = "select l.id as line, l.sku as sku, max(0,
                 (select sum(q.open_units) from lines q
                     where q.sku = l.sku and q.open_units > 0 and q.kind <> 'in_stock'
                         and (q.placed_at, q.order_number, q.position) <= (l.placed_at, l.order_number, l.position))
-                - max(0, (select coalesce(sum(r.quantity), 0) from receipts r where r.sku = l.sku)
-                    - (select coalesce(sum(s.shipped), 0) from lines s
-                        where s.sku = l.sku and s.shipped > 0 and s.kind <> 'in_stock'))) as units
+                - (select coalesce(sum(r.quantity), 0) from receipts r where r.sku = l.sku)
+                + (select coalesce(sum(s.shipped), 0) from lines s
+                    where s.sku = l.sku and s.shipped > 0 and s.kind <> 'in_stock')) as units
             from lines l where l.order_number = $1 and l.open_units > 0 and l.kind <> 'in_stock'
             order by l.position";
         Ok(sqlx::query_as(NEEDED).bind(order).fetch_all(&mut *self.readers.acquire().await?).await?)

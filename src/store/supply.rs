@@ -113,6 +113,15 @@ impl ReceiptRow {
 }
 
 impl Store {
+    /// Since when facts wait to be worked into the queues: those of one order's SKUs, or any. None: nothing waits.
+    pub async fn uncovered_since(&self, order: Option<&str>) -> Result<Option<Instant>> {
+        const SINCE: &str = "select min(first_at) from dirty_skus
+            where $1 is null or sku in (select sku from lines where order_number = $1)";
+        let mut reader = self.readers.acquire().await?;
+        let since: Option<i64> = sqlx::query_scalar(SINCE).bind(order).fetch_one(&mut *reader).await?;
+        Ok(since.map(instant))
+    }
+
     /// What is known of a SKU's supplies, open or not, in the order of their names.
     pub async fn supplies(&self, sku: &str) -> Result<Vec<SupplyFact>> {
         let mut reader = self.readers.acquire().await?;

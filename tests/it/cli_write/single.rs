@@ -202,15 +202,19 @@ fn four_that_wait() -> Shop {
     Shop::with(&[supply, &order(1, ana), &order(2, ana), &order(3, ana), &order(4, "null")])
 }
 
-#[test]
-fn a_dry_run_says_whom_a_date_would_mail_and_changes_nothing() {
-    let shop = four_that_wait();
-    // The daemon has seen them.
+/// What a daemon would do now.
+fn plan(shop: &Shop) {
     shop.ask(async |store| {
         let policy = Policy { zone: chrono_tz::Europe::Berlin, ..Policy::default() };
         planner::turn(&store, &policy, Clock::System.now()).await.unwrap();
         store.close().await;
     });
+}
+
+#[test]
+fn a_dry_run_says_whom_a_date_would_mail_and_changes_nothing() {
+    let shop = four_that_wait();
+    plan(&shop);
     let before = bytes_of(shop.dir.path());
     let (exit, said) = says(&shop, &["eta", "set", "KETTLE-01", "2027-03-27", "--dry-run"]);
     assert_eq!(exit, 0);
@@ -227,6 +231,41 @@ fn a_dry_run_says_whom_a_date_would_mail_and_changes_nothing() {
     assert_eq!(bytes_of(shop.dir.path()), before);
     let (_, said) = says(&shop, &["eta", "set", "KETTLE-01", "2027-03-17", "--dry-run"]);
     assert!(said.contains("Nobody would be mailed because of it.\n  3 would hear nothing of it\n"), "{said}");
+}
+
+#[test]
+fn what_no_daemon_has_planned_yet_is_said_to_be_so_and_not_what_was_true_before() {
+    let shop = four_that_wait();
+    let not_yet = "is not planned yet, `shipby serve` does that";
+    let asked: [&[&str]; 4] = [&["why", "B1"], &["order", "show", "B1"], &["upcoming"], &["digest"]];
+    for args in asked {
+        assert!(says(&shop, args).1.contains(not_yet), "{args:?}");
+        assert!(!shop.json(args)["uncovered_since"].is_null());
+    }
+    plan(&shop);
+    for args in asked {
+        assert!(!says(&shop, args).1.contains(not_yet), "{args:?}");
+        assert!(shop.json(args)["uncovered_since"].is_null());
+    }
+    assert_eq!(shop.run(&["eta", "set", "TEAPOT", "2030-01-01"]).0, 0);
+    assert!(!says(&shop, &["why", "B1"]).1.contains(not_yet), "it has nothing of that SKU");
+    assert!(says(&shop, &["upcoming"]).1.contains(not_yet));
+}
+
+#[test]
+fn units_that_shipped_without_a_receipt_are_wanted_from_the_next_one() {
+    let shop = four_that_wait();
+    assert_eq!(shop.run(&["ship", "B1"]).0, 0);
+    plan(&shop);
+    let (_, said) = says(&shop, &["why", "B2"]);
+    assert!(said.contains("when 2 units of KETTLE-01 have been received"), "{said}");
+    assert_eq!(shop.run(&["receive", "KETTLE-01", "1"]).0, 0);
+    plan(&shop);
+    let (_, said) = says(&shop, &["why", "B2"]);
+    assert!(said.contains("when 1 unit of KETTLE-01 has been received"), "{said}");
+    assert_eq!(shop.run(&["receive", "KETTLE-01", "1"]).0, 0);
+    plan(&shop);
+    assert!(shop.order("B2").unwrap().lines[0].is_in_house());
 }
 
 #[test]
