@@ -325,7 +325,9 @@ async fn while_the_system_s_clock_is_before_the_build_nothing_is_sent_and_then_i
     let mut shop = TestApp::start(&Clock::System.now().to_rfc3339()).await;
     shop.only_record(order_of("1", "ana@example.com"), Tell::All).await;
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
-    let built = Clock::System.now() + TimeDelta::milliseconds(300);
+    let transport = Transport::Smtp(Arc::new(parts::relay(&shop.config).unwrap()));
+    let desk = parts::desk(&shop.config).unwrap();
+    let built = Clock::System.now() + TimeDelta::seconds(2);
     let settings = Settings {
         owner: "system".to_owned(),
         mode: shop.config.delivery.mode.clone(),
@@ -336,8 +338,6 @@ async fn while_the_system_s_clock_is_before_the_build_nothing_is_sent_and_then_i
         policy: shop.sim.policy.clone(),
         built,
     };
-    let transport = Transport::Smtp(Arc::new(parts::relay(&shop.config).unwrap()));
-    let desk = parts::desk(&shop.config).unwrap();
     let mut dispatcher = Dispatcher::new(shop.store().clone(), Clock::System, transport, desk, settings);
     let stop = CancellationToken::new();
     let mut held = 0;
