@@ -327,7 +327,10 @@ impl Store {
                 .await?;
         counts.orders = orders.into_iter().collect();
         const NOTICES: &str = "select kind, state, count(*) from notices group by kind, state";
-        const DECISIONS: &str = "select kind, reason, count(*) from decisions group by kind, reason";
+        // What was begun and came to nothing has its reason with the notice.
+        const DECISIONS: &str = "select kind, reason, count(*) from (select kind, reason from decisions
+            union all select kind, reason from notices where state in ('superseded', 'skipped') and reason is not null)
+            group by kind, reason";
         for (sql, into) in [(NOTICES, &mut counts.notices), (DECISIONS, &mut counts.decisions)] {
             let rows: Vec<(String, String, i64)> =
                 sqlx::query_as(sql).fetch_all(&mut *self.readers.acquire().await?).await?;
@@ -345,6 +348,7 @@ impl Store {
                     case when status = 'waiting' then $1 else (select max(recorded_at) from news
                         where order_number = number and kind in ('shipped', 'cancelled')) end as until
                 from orders where email is not null
+                    and not exists (select 1 from suppressions where address = email)
                     and exists (select 1 from lines where order_number = number and kind <> 'in_stock')),
             heard as (
                 select number, since as at, until from waited

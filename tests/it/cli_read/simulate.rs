@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use shipby::clock::Clock;
 use shipby::dispatcher::Transport;
-use shipby::mail::{Catcher, Script};
+use shipby::domain::reply::Phase;
+use shipby::mail::{Answer, Catcher, Script};
 use shipby::parts;
 use shipby::simulation::Simulation;
 use shipby::store::{Durability, HistoryEntry, Store};
@@ -64,6 +65,32 @@ async fn it_leaves_every_decision_and_every_mail_where_it_is_asked_to() {
     subjects.sort_unstable();
     assert_eq!(told, subjects);
     assert!(decisions.iter().any(|d| d["reason"] == "clock_restarted"), "what was not mailed is there too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_mail_that_was_begun_came_to_nothing_is_counted_with_all_that_was_decided_otherwise() {
+    let placed = "2026-03-02T08:14:00Z";
+    let order = json!({"fact": "order", "at": placed, "order": "1", "placed_at": placed,
+        "customer": {"email": "ana@example.com"},
+        "lines": [{"id": "1", "sku": "K", "title": "Kettle", "quantity": 1, "kind": "backorder"}]});
+    let cancel =
+        json!({"fact": "cancel", "at": "2026-03-02T08:14:20Z", "id": "C-1", "order": "1", "by": "customer"});
+    let house = house(&[order, cancel]);
+    let script = Script::new(|dialogue| match (dialogue.phase, dialogue.attempt) {
+        (Phase::Body, 1) => Answer::reply("451 4.3.0 later"),
+        _ => Answer::Usual,
+    });
+    let catcher = Catcher::start(script).await.unwrap();
+    let server = catcher.addr().to_string();
+    let args =
+        ["simulate", "facts.jsonl", "--until", "2026-03-03", "--smtp", &server, "--decisions", "all.jsonl"];
+    let told = house.json(&args);
+    assert_eq!(told["decisions"]["confirmation"]["order_closed"], 1, "{told}");
+    let reasons = lines(&house, "all.jsonl").iter().filter(|line| !line["reason"].is_null()).count() as u64;
+    let kinds = told["decisions"].as_object().unwrap().values();
+    let counted: u64 =
+        kinds.flat_map(|of| of.as_object().unwrap().values()).map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(counted, reasons);
 }
 
 #[tokio::test(flavor = "multi_thread")]
