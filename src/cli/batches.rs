@@ -118,7 +118,7 @@ fn sample(order: &Order, local: Local, policy: &Policy) -> [String; 3] {
     let date =
         |day: Option<chrono::NaiveDate>| day.map_or_else(|| "no date".to_owned(), |day| local.day(day));
     let moved = order.waiting().next().map_or_else(String::new, |line| {
-        let promise = order.promise(line, local.today(), policy);
+        let promise = order.promises(local.today(), policy).date(line);
         format!("told {}, would be told {}", date(line.told), date(promise))
     });
     [format!("  {}", order.number), kind.to_owned(), moved]

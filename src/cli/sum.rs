@@ -31,12 +31,17 @@ pub(super) struct Sum {
 impl Sum {
     pub fn of(order: &Order, line: &Line, local: Local, policy: &Policy, before: Option<NaiveDate>) -> Self {
         let today = local.today();
-        let promise = order.promise(line, today, policy);
+        let promises = order.promises(today, policy);
+        let promise = promises.date(line);
         let reckoned = reckon(line, day_of(order.placed_at, policy.zone), today, policy);
-        let because = reckoned.map_or_else(
-            || without_sum(line, promise, local),
-            |reckoned| with_sum(line, promise, reckoned, local, policy),
-        );
+        let because = match reckoned {
+            Some(Reckoning { here, .. }) if promises.waits_for_others(line) => {
+                let (date, here) = (local.day_or_none(promise), local.day(here));
+                format!("{date}, with the rest of the order: goods here since {here}")
+            }
+            Some(reckoned) => with_sum(line, promise, reckoned, local, policy),
+            None => without_sum(line, promise, local),
+        };
         Self {
             promise,
             told: line.told,

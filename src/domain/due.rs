@@ -43,9 +43,10 @@ pub(super) fn candidates(view: &View) -> Vec<Due> {
     found.extend(news(view));
     if view.waiting {
         found.extend(confirmation(view));
-        found.extend(date_change(view));
+        let restock = restock(view);
+        found.extend(date_change(view, if restock.is_some() { view.on_the_way } else { view.shift }));
         found.extend(overdue(view));
-        found.extend(restock(view));
+        found.extend(restock);
         found.extend(update_48h(view));
         found.push(weekly_status(view));
         // While a date is settling, routine news would have to be corrected at once.
@@ -79,8 +80,8 @@ fn confirmation(view: &View) -> Option<Due> {
 }
 
 /// A slip or an improvement, once it has stood. The confirmation takes in what comes before it.
-fn date_change(view: &View) -> Option<Due> {
-    let kind = match view.shift {
+fn date_change(view: &View, shift: Shift) -> Option<Due> {
+    let kind = match shift {
         Shift::None => return None,
         Shift::Slip => NoticeKind::DateSlip,
         Shift::Improvement if view.improvement_is_past() => return None,
@@ -93,7 +94,7 @@ fn date_change(view: &View) -> Option<Due> {
 /// Told has passed and there is no newer promise: at the customer's next `status_at`, once for each told.
 fn overdue(view: &View) -> Option<Due> {
     let imported = view.order.silent_before.map(|at| day_of(at, view.policy.zone));
-    let open = view.order.waiting().filter(|line| {
+    let open = view.may_be_late().filter(|line| {
         line.told.is_some()
             && line.told != line.overdue_for
             && imported.is_none_or(|day| line.told >= Some(day))

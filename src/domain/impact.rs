@@ -113,7 +113,7 @@ impl Impact {
             kind,
             at,
             told: line.and_then(|line| line.told),
-            would_be_told: line.and_then(|line| order.promise(line, day_of(at, policy.zone), policy)),
+            would_be_told: line.and_then(|line| order.promises(day_of(at, policy.zone), policy).date(line)),
         });
     }
 }

@@ -5,12 +5,12 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::calendar::{Instant, day_of};
+use super::calendar::Instant;
 use super::customer::{Customer, EmailAddress};
 use super::fact::{By, ChangeReason, LineKind, LineUnits, Partial, Payment, words};
 use super::notice::{NewsKey, NoticeKind, Occasion, UnderWay};
 use super::policy::Policy;
-use super::promise;
+use super::promise::Promises;
 use super::supply::Cover;
 use super::suppression::Suppression;
 
@@ -237,11 +237,9 @@ impl Order {
         self.partial.unwrap_or(policy.partial)
     }
 
-    /// The date we would state today for one of its waiting lines.
-    pub fn promise(&self, line: &Line, today: NaiveDate, policy: &Policy) -> Option<NaiveDate> {
-        // Only goods in the house are reckoned from the day of placing, and a civil day is dear.
-        let placed = if line.is_in_house() { day_of(self.placed_at, policy.zone) } else { today };
-        promise::promise(line, placed, today, policy)
+    /// The dates we would state today for its waiting lines.
+    pub fn promises<'a>(&'a self, today: NaiveDate, policy: &'a Policy) -> Promises<'a> {
+        Promises::of(self, today, policy)
     }
 
     /// A line is served from `cover` now; where its date moved, the reason ops gave is kept and the date settles from

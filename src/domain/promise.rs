@@ -4,7 +4,9 @@
 
 use chrono::NaiveDate;
 
-use super::order::Line;
+use super::calendar::day_of;
+use super::fact::Partial;
+use super::order::{Line, Order};
 use super::policy::Policy;
 use super::supply::Cover;
 
@@ -51,8 +53,71 @@ pub fn reckon(line: &Line, placed: NaiveDate, today: NaiveDate, policy: &Policy)
     Some(Reckoning { here, earliest, stated, has_passed: !received && here < today })
 }
 
-/// The date we would state today for a waiting line.
-pub fn promise(line: &Line, placed: NaiveDate, today: NaiveDate, policy: &Policy) -> Option<NaiveDate> {
+/// The dates we would state today for an order's waiting lines. Under `hold` goods in the house leave with the rest, and
+/// their date is the order's: what is ready cannot be late.
+#[derive(Debug, Clone, Copy)]
+pub struct Promises<'a> {
+    order: &'a Order,
+    today: NaiveDate,
+    policy: &'a Policy,
+    together: Option<Together>,
+}
+
+/// When everything leaves.
+#[derive(Debug, Clone, Copy)]
+struct Together {
+    date: Option<NaiveDate>,
+    /// The goods of all waiting lines are here.
+    complete: bool,
+}
+
+impl<'a> Promises<'a> {
+    pub fn of(order: &'a Order, today: NaiveDate, policy: &'a Policy) -> Self {
+        let mut all = Self { order, today, policy, together: None };
+        // Asked first: nearly no line is in the house.
+        if order.waiting().any(Line::is_in_house) && order.partial(policy) == Partial::Hold {
+            all.together = Some(all.together());
+        }
+        all
+    }
+
+    /// The date of a line; None: there is none to state.
+    pub fn date(&self, line: &Line) -> Option<NaiveDate> {
+        match self.together {
+            Some(together) if line.is_in_house() => together.date,
+            _ => self.alone(line),
+        }
+    }
+
+    /// Whether a line is ready and only waits for the others.
+    pub fn waits_for_others(&self, line: &Line) -> bool {
+        self.together.is_some_and(|all| line.is_in_house() && (!all.complete || self.alone(line) < all.date))
+    }
+
+    fn together(&self) -> Together {
+        let mut all = Together { date: None, complete: true };
+        let mut unknown = false;
+        for line in self.order.waiting() {
+            let date = self.alone(line);
+            unknown |= date.is_none() && !line.is_in_house();
+            all.complete &= line.is_in_house();
+            all.date = all.date.max(date);
+        }
+        all.date = all.date.filter(|_| !unknown);
+        all
+    }
+
+    /// The date of a line as if it went alone.
+    fn alone(&self, line: &Line) -> Option<NaiveDate> {
+        // Only goods in the house are reckoned from the day of placing, and a civil day is dear.
+        let placed =
+            if line.is_in_house() { day_of(self.order.placed_at, self.policy.zone) } else { self.today };
+        promise(line, placed, self.today, self.policy)
+    }
+}
+
+/// The date we would state today for a waiting line that goes alone.
+fn promise(line: &Line, placed: NaiveDate, today: NaiveDate, policy: &Policy) -> Option<NaiveDate> {
     let in_force = line.told.filter(|told| *told >= today);
     let Some(reckoned) = reckon(line, placed, today, policy) else {
         return in_force.filter(|_| !line.ever_covered);

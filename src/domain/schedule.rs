@@ -14,7 +14,7 @@ use super::notice::{
 };
 use super::order::{Heard, Hold, Line, Order, Status};
 use super::policy::Policy;
-use super::promise::{Shift, shift};
+use super::promise::{Promises, Shift, shift};
 
 /// What is to be done about an order now.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,11 +75,11 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     let is_due = |due: &&Due| due.at <= now && is_of_use(due);
     let mut ready: Vec<&Due> = found.iter().filter(is_due).collect();
     ready.sort_by_key(|due| due.kind);
-    // The highest that may go out now, or is under way and waits; it takes in what waits for the window as well.
+    // The highest that may go out now, or is under way and waits; it takes in what waits for the window as well, of
+    // higher rank or lower: it states all of it.
     let may_go = |kind: NoticeKind| view.window_open() || !kind.keeps_window();
     let leads = |due: &&Due| may_go(due.kind) || under_way.is_some_and(|u| u.notice.kind == due.kind);
-    let first = ready.iter().position(leads).unwrap_or(ready.len());
-    let Some((best, lower)) = ready[first..].split_first() else {
+    let Some(best) = ready.iter().position(leads).map(|first| ready.remove(first)) else {
         plan.superseded = under_way.map(|_| view.why_gone());
         plan.plan_at = under_way.map_or(plan.plan_at, |_| Some(now));
         return plan;
@@ -87,7 +87,7 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     let content = view.content(email);
     match under_way {
         Some(UnderWay { notice, .. }) if notice.kind == best.kind && notice.content == content => {
-            view.absorb(lower, &notice.occasion, &mut plan);
+            view.absorb(&ready, &notice.occasion, &mut plan);
         }
         _ => {
             plan.superseded = under_way.map(|u| view.why_replaced(u, best.kind));
@@ -97,7 +97,7 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
                 plan.plan_at = Some(now);
                 return plan;
             }
-            view.plan(best, lower, content, &mut plan);
+            view.plan(best, &ready, content, &mut plan);
         }
     }
     // At each of the shop's midnights a date may have passed that the notice under way states.
@@ -131,7 +131,9 @@ fn drop_update(view: &View, found: &[Due], plan: &mut Schedule) {
     let Some(due) = due.filter(|_| view.window_open() && view.order.under_way.is_none()) else { return };
     let heard = &view.order.heard;
     let last_day = heard.last_at.is_some_and(|at| view.now - at < TimeDelta::hours(24));
-    let reason = if view.order.lines.iter().any(|line| line.announced) {
+    // A confirmation may have said that some goods are here while the others are waited for.
+    let restocked = heard.restocks > 0 && view.order.lines.iter().any(|line| line.announced);
+    let reason = if restocked {
         Reason::AlreadyRestocked
     } else if last_day {
         Reason::RecentNotice
@@ -161,8 +163,11 @@ pub(super) struct View<'a> {
     /// The shop's civil day.
     pub today: NaiveDate,
     pub waiting: bool,
+    promises: Promises<'a>,
     /// The most pressing shift among the waiting lines.
     pub shift: Shift,
+    /// The same without goods that came in and are still to be told of: `restock` tells what date they bring.
+    pub on_the_way: Shift,
     /// What changed is held back: what was told is what is said.
     held: bool,
 }
@@ -170,20 +175,33 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     pub fn new(order: &'a Order, now: Instant, policy: &'a Policy) -> Self {
         let today = day_of(now, policy.zone);
-        let mut found = Shift::None;
-        for line in order.waiting() {
-            let promise = order.promise(line, today, policy);
-            match shift(line, promise, today) {
+        let promises = order.promises(today, policy);
+        let (mut found, mut on_the_way) = (Shift::None, Shift::None);
+        for line in order.waiting().filter(|line| !promises.waits_for_others(line)) {
+            match shift(line, promises.date(line), today) {
                 Shift::Slip => found = Shift::Slip,
                 // Goods in the house are what `restock` tells.
                 Shift::Improvement if found == Shift::None && !line.is_in_house() => {
                     found = Shift::Improvement
                 }
-                _ => {}
+                _ => continue,
+            }
+            if !line.is_in_house() || line.announced {
+                on_the_way = found;
             }
         }
         let waiting = order.status() == Status::Waiting;
-        Self { order, now, policy, today, waiting, shift: found, held: order.hold.is_some() }
+        Self {
+            order,
+            now,
+            policy,
+            today,
+            waiting,
+            promises,
+            shift: found,
+            on_the_way,
+            held: order.hold.is_some(),
+        }
     }
 
     /// The date we state for a waiting line.
@@ -191,7 +209,12 @@ impl<'a> View<'a> {
         if self.held {
             return line.told.filter(|told| *told >= self.today);
         }
-        self.order.promise(line, self.today, self.policy)
+        self.promises.date(line)
+    }
+
+    /// Waiting lines whose date can be missed.
+    pub fn may_be_late(&self) -> impl Iterator<Item = &'a Line> {
+        self.order.waiting().filter(|line| !self.promises.waits_for_others(line))
     }
 
     /// Takes out what the blast guard holds. None: the change would make nothing due any more.
@@ -243,7 +266,8 @@ impl<'a> View<'a> {
     fn content(&self, email: &EmailAddress) -> Content {
         let lines = self.order.waiting().map(|line| {
             let date = self.promise(line);
-            let missed = date.is_none() && line.told.is_some_and(|told| told < self.today);
+            let late = date.is_none() && line.told.is_some_and(|told| told < self.today);
+            let missed = late && !self.promises.waits_for_others(line);
             let told = if missed { line.told } else { date };
             let (line_id, units, in_house) = (line.id.clone(), line.open(), line.is_in_house() && !self.held);
             StatedLine { line: line_id, units, date, told, in_house, missed }
@@ -258,7 +282,7 @@ impl<'a> View<'a> {
         let missed = |line: &&Line| {
             line.told < Some(self.today) && line.told != line.overdue_for && self.promise(line).is_none()
         };
-        self.order.waiting().filter(missed).filter_map(|line| line.told)
+        self.may_be_late().filter(missed).filter_map(|line| line.told)
     }
 
     fn why_gone(&self) -> Reason {
@@ -284,8 +308,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Puts `best` under way; it takes in the lower ones.
-    fn plan(&self, best: &Due, lower: &[&Due], content: Content, plan: &mut Schedule) {
+    /// Puts `best` under way; it takes in the others.
+    fn plan(&self, best: &Due, others: &[&Due], content: Content, plan: &mut Schedule) {
         let mut name = self.name(best, &plan.heard);
         count(best.kind, &mut plan.heard);
         let first = name.clone();
@@ -296,7 +320,7 @@ impl<'a> View<'a> {
             name = format!("{first}.{again}");
         }
         let mut includes: Vec<_> =
-            lower.iter().map(|due| due.kind).filter(|kind| *kind != best.kind).collect();
+            others.iter().map(|due| due.kind).filter(|kind| *kind != best.kind).collect();
         let states_a_shift = self.shift != Shift::None
             && !matches!(best.kind, NoticeKind::DateSlip | NoticeKind::DateImproved);
         let shifted = if self.shift == Shift::Slip { NoticeKind::DateSlip } else { NoticeKind::DateImproved };
@@ -309,7 +333,7 @@ impl<'a> View<'a> {
             self.merge(&Due::now(shifted, self.now), &name, plan);
         }
         includes.dedup();
-        self.absorb(lower, &name, plan);
+        self.absorb(others, &name, plan);
         let status = next_status(self.order, self.policy);
         let restarts = self.waiting
             && best.kind != NoticeKind::WeeklyStatus
@@ -332,10 +356,10 @@ impl<'a> View<'a> {
         self.order.superseded.contains(name) || replaced == Some(name)
     }
 
-    /// Records what became of the lower ones, once.
-    fn absorb(&self, lower: &[&Due], by: &Occasion, plan: &mut Schedule) {
+    /// Records what became of the others, once.
+    fn absorb(&self, others: &[&Due], by: &Occasion, plan: &mut Schedule) {
         let inserting = plan.superseded.is_some() || self.order.under_way.is_none();
-        for due in lower {
+        for due in others {
             let once = match due.kind {
                 NoticeKind::Update48h => !plan.heard.updated,
                 NoticeKind::WeeklyStatus => true,

@@ -181,7 +181,8 @@ impl Order {
     pub fn drop_held(&mut self, now: Instant, policy: &Policy) -> Option<Decision> {
         let hold = self.hold.take()?;
         let today = day_of(now, policy.zone);
-        let promises: Vec<_> = self.lines.iter().map(|line| self.promise(line, today, policy)).collect();
+        let promises = self.promises(today, policy);
+        let promises: Vec<_> = self.lines.iter().map(|line| promises.date(line)).collect();
         for (line, date) in self.lines.iter_mut().zip(promises).filter(|(line, _)| line.waits()) {
             let doubtful = line.tried.is_some_and(|tried| tried.doubtful);
             line.tried = Some(Tried { date, doubtful });

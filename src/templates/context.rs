@@ -16,6 +16,9 @@ use crate::domain::policy::Policy;
 /// How many entries a list in a mail holds at most; the rest is counted in `more`.
 pub const LISTED: usize = 20;
 
+/// How many lines that wait for goods: a mail states the dates of all, but for an order that is a catalogue.
+pub const WAITING_LISTED: usize = 100;
+
 /// The shop as its mails name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shop {
@@ -71,7 +74,7 @@ pub struct MailContext {
     pub improvement: Move,
     /// What ops say about the dates that slipped; one entry for all lines with the same words.
     pub reasons: Vec<Reason>,
-    /// The lines that wait for goods.
+    /// The lines that wait for goods; up to 100 are listed, and of more those first whose date moved or was missed.
     pub waiting: Listed<WaitingLine>,
     /// The lines still owed that are in stock.
     pub in_stock: Listed<Item>,
@@ -136,7 +139,7 @@ pub struct OrderVars {
 /// A list: the first entries, and how many there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed<T> {
-    /// The first 20.
+    /// The first 20, unless more is said of the list.
     pub items: Vec<T>,
     /// How many are not in `items`.
     pub more: usize,
@@ -147,8 +150,13 @@ pub struct Listed<T> {
 impl<T> Listed<T> {
     /// The first entries of `all`; only those are made.
     pub fn of<I: ExactSizeIterator>(all: I, make: impl FnMut(I::Item) -> T) -> Self {
+        Self::up_to(LISTED, all, make)
+    }
+
+    /// The first `most` entries of `all`; only those are made.
+    pub fn up_to<I: ExactSizeIterator>(most: usize, all: I, make: impl FnMut(I::Item) -> T) -> Self {
         let count = all.len();
-        let items: Vec<T> = all.take(LISTED).map(make).collect();
+        let items: Vec<T> = all.take(most).map(make).collect();
         Self { more: count - items.len(), items, count }
     }
 }

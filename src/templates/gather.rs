@@ -15,6 +15,7 @@ use crate::domain::fact::{LineKind, LineUnits};
 use crate::domain::notice::{NewsKey, Notice, NoticeKind, StatedLine};
 use crate::domain::order::{Line, NewsBody, Order};
 use crate::domain::policy::Policy;
+use crate::domain::promise::Promises;
 use crate::domain::supply::Cover;
 
 pub(super) struct Gather<'a> {
@@ -22,7 +23,10 @@ pub(super) struct Gather<'a> {
     notice: &'a Notice,
     policy: &'a Policy,
     today: NaiveDate,
+    /// The customer's civil day.
+    day_there: NaiveDate,
     language: &'a Language,
+    promises: Promises<'a>,
     by_id: HashMap<&'a str, &'a Line>,
     stated: Vec<(&'a StatedLine, &'a Line)>,
 }
@@ -38,12 +42,15 @@ impl<'a> Gather<'a> {
         let by_id: HashMap<_, _> = order.lines.iter().map(|line| (line.id.as_str(), line)).collect();
         let known = |stated: &'a StatedLine| Some((stated, *by_id.get(stated.line.as_str())?));
         let stated = notice.content.lines.iter().filter_map(known).collect();
-        Self { order, notice, policy, today: day_of(now, policy.zone), language, by_id, stated }
+        let today = day_of(now, policy.zone);
+        let day_there = day_of(now, order.zone(policy));
+        let promises = order.promises(today, policy);
+        Self { order, notice, policy, today, day_there, language, promises, by_id, stated }
     }
 
     pub fn mail(&self, shop: &Shop, next_news: Option<NaiveDate>) -> MailContext {
         let (shipments, cancellations, refunds) = (self.shipments(), self.cancellations(), self.refunds());
-        let waiting = Listed::of(self.stated.iter(), |(stated, line)| self.waiting_line(stated, line));
+        let waiting = self.waiting();
         let (item, others) = self.subject(&waiting, &shipments, &cancellations);
         let has_date = |(stated, _): &(&StatedLine, &Line)| stated.date.is_some();
         let mut dates: Vec<_> = self.stated.iter().map(|(stated, _)| stated.date).collect();
@@ -82,7 +89,7 @@ impl<'a> Gather<'a> {
             shipments,
             cancellations,
             refunds,
-            next_news: next_news.filter(|day| *day > self.today),
+            next_news: next_news.filter(|day| *day > self.day_there),
             links: links::of(self.order, shop, self.language),
         }
     }
@@ -130,8 +137,19 @@ impl<'a> Gather<'a> {
         }
     }
 
+    fn waiting(&self) -> Listed<WaitingLine> {
+        let mut lines: Vec<_> = self.stated.iter().collect();
+        if lines.len() > WAITING_LISTED {
+            let news = |(stated, line): &&(&StatedLine, &Line)| {
+                stated.missed || self.slipped(stated, line) || self.improved(stated, line)
+            };
+            lines.sort_by_key(|line| !news(line));
+        }
+        Listed::up_to(WAITING_LISTED, lines.into_iter(), |(stated, line)| self.waiting_line(stated, line))
+    }
+
     fn waiting_line(&self, stated: &StatedLine, line: &Line) -> WaitingLine {
-        let was = was(stated, line);
+        let was = self.was(stated, line);
         let (supply, eta) = match &line.cover {
             Cover::Supply { eta, state, .. } if !stated.in_house => (Some(state.to_string()), *eta),
             _ => (None, None),
@@ -158,16 +176,19 @@ impl<'a> Gather<'a> {
         }
     }
 
+    /// What the customer was told before, where this notice states something else. Goods that are ready do not move when
+    /// the others do.
+    fn was(&self, stated: &StatedLine, line: &Line) -> Option<NaiveDate> {
+        line.told.filter(|told| Some(*told) != stated.date && !self.promises.waits_for_others(line))
+    }
+
     /// Later than told, or withdrawn; of a told date that has passed the customer must not know yet.
     fn slipped(&self, stated: &StatedLine, line: &Line) -> bool {
-        match (was(stated, line), stated.date) {
+        match (self.was(stated, line), stated.date) {
             (Some(was), Some(date)) => date > was,
             (Some(was), None) if was >= self.today => !stated.in_house,
             (Some(was), None) => {
-                self.is_about(NoticeKind::DateSlip)
-                    && !stated.missed
-                    && line.is_withdrawn()
-                    && line.overdue_for != Some(was)
+                self.is_about(NoticeKind::DateSlip) && line.is_withdrawn() && line.overdue_for != Some(was)
             }
             (None, _) => false,
         }
@@ -176,6 +197,7 @@ impl<'a> Gather<'a> {
     /// Earlier than told, or the first date where the notice is about that.
     fn improved(&self, stated: &StatedLine, line: &Line) -> bool {
         match (line.told, stated.date) {
+            _ if self.promises.waits_for_others(line) => false,
             (Some(told), Some(date)) => date < told,
             (None, Some(_)) => self.is_about(NoticeKind::DateImproved),
             _ => false,
@@ -318,11 +340,6 @@ impl<'a> Gather<'a> {
         };
         (title.cloned(), count.saturating_sub(1))
     }
-}
-
-/// What the customer was told before, where this notice states something else.
-fn was(stated: &StatedLine, line: &Line) -> Option<NaiveDate> {
-    line.told.filter(|told| Some(*told) != stated.date)
 }
 
 fn missed_date(stated: &StatedLine, line: &Line) -> Option<NaiveDate> {

@@ -205,3 +205,89 @@ async fn a_first_supply_without_a_date_settles_before_it_withdraws_the_checkout_
     shop.travel(TimeDelta::hours(2)).await;
     assert_eq!(shop.accepted("1042").await[2..], ["Thu 05 Mar 15:20 date_slip"]);
 }
+
+#[tokio::test]
+async fn a_date_that_is_withdrawn_after_it_passed_is_told_as_what_it_is() {
+    let mut shop = TestApp::start("2026-03-02T08:14:00Z").await;
+    shop.fact(supply("2026-03-16")).await;
+    shop.fact(order("1042")).await;
+    shop.travel_to("2026-03-21T05:00:00Z").await;
+    let mut dateless = supply("2026-03-16");
+    dateless["eta"] = json!(null);
+    shop.fact(dateless).await;
+    shop.travel_to("2026-03-22T00:00:00Z").await;
+    let mail = shop.last_mail();
+    assert_eq!(
+        (mail.kind.as_str(), mail.subject.as_str()),
+        ("date_slip", "Your order 1042: 20 March no longer holds")
+    );
+    let news =
+        "would ship by Friday 20 March 2026. We did not keep that date, and we do not have a new one yet.";
+    assert!(mail.text.contains(news), "{}", mail.text);
+    assert_eq!(mail.text.matches("sorry").count(), 1, "{}", mail.text);
+}
+
+#[tokio::test]
+async fn while_one_of_two_dates_is_missed_no_mail_says_that_all_is_on_track() {
+    let mut shop = TestApp::start("2026-03-02T08:14:00Z").await;
+    let mut pot = supply("2026-04-20");
+    pot["sku"] = json!("POT");
+    shop.facts([supply("2026-03-16"), pot]).await;
+    let mut both = order("1042");
+    both["lines"] = json!([line("1", "KETTLE"), line("2", "POT")]);
+    shop.fact(both).await;
+    shop.travel_to("2026-03-16T09:00:00Z").await;
+    shop.fact(receipt("R-1", 60)).await;
+    shop.travel_to("2026-03-29T00:00:00Z").await;
+    assert_eq!(
+        shop.accepted("1042").await[3..],
+        ["Mon 16 Mar 10:00 restock", "Sat 21 Mar 10:00 overdue", "Sat 28 Mar 10:00 weekly_status",]
+    );
+    let mail = shop.last_mail();
+    assert_eq!(mail.subject, "Update on your backorder: Kettle and 1 more, 1 of 2 late");
+    assert!(mail.text.contains("We missed a date"), "{}", mail.text);
+    for untrue in ["on track", "still hold"] {
+        assert!(!mail.text.contains(untrue), "{}", mail.text);
+    }
+}
+
+#[tokio::test]
+async fn the_next_news_is_named_where_the_customer_s_calendar_is_a_day_behind_the_shop_s() {
+    let keys = [("SHOP__TIMEZONE", "Asia/Tokyo"), ("SCHEDULE__STATUS_EVERY", "1d")];
+    let mut shop = TestApp::with("2026-03-02T22:00:00Z", Differs { keys: &keys, ..Differs::default() }).await;
+    shop.fact(supply("2026-04-16")).await;
+    let mut far = order("1042");
+    far["customer"]["timezone"] = json!("Pacific/Pago_Pago");
+    shop.fact(far).await;
+    let mail = shop.last_mail();
+    assert!(mail.text.contains("Our next update comes on Tuesday 3 March 2026"), "{}", mail.text);
+}
+
+#[tokio::test]
+async fn of_many_lines_all_dates_are_stated_and_of_very_many_those_that_moved_come_first() {
+    for many in [25, 120] {
+        let mut shop = TestApp::start("2026-03-02T08:14:00Z").await;
+        let late = |eta: &str| {
+            let mut late = supply(eta);
+            late["sku"] = json!("LATE");
+            late
+        };
+        shop.facts([supply("2026-03-16"), late("2026-04-10")]).await;
+        let mut all: Vec<_> = (1..many).map(|id| line(&id.to_string(), "KETTLE")).collect();
+        all.push(line("last", "LATE"));
+        let mut long = order("1042");
+        long["lines"] = json!(all);
+        shop.fact(long).await;
+        if many < 100 {
+            assert!(shop.last_mail().text.contains("1 × Late Ships by Tuesday 14 April 2026."));
+        }
+        shop.travel(TimeDelta::hours(1)).await;
+        shop.fact(late("2026-05-10")).await;
+        shop.travel(TimeDelta::hours(1)).await;
+        let mail = shop.last_mail();
+        assert_eq!(mail.kind, "date_slip");
+        let moved = "1 × Late Now ships by Thursday 14 May 2026 (we had told you Tuesday 14 April 2026).";
+        assert!(mail.text.contains(moved), "{}", mail.text);
+        assert_eq!(mail.text.contains("and 20 more"), many > 100, "{}", mail.text);
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::super::apply::Notify;
 use super::super::fact::{LineKind, Partial};
-use super::super::notice::NoticeKind;
+use super::super::notice::{NoticeKind, Reason};
 use super::super::order::Status;
 use super::super::policy::Policy;
 use super::super::world::{World, at, backorder, line, order_fact};
@@ -61,6 +61,83 @@ fn under_hold_goods_are_announced_when_all_lines_have_theirs() {
     world.receive("pot");
     world.run_until("2026-03-06T13:00:00Z");
     assert_eq!(world.mails()[2..], ["03-06 12:00 restock/1"]);
+}
+
+#[test]
+fn under_hold_goods_that_are_ready_wait_for_the_others_and_miss_no_date() {
+    let mut world = kettle_and_pot();
+    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    world.receive("kettle");
+    world.run_until("2026-03-06T12:00:00Z");
+    world.eta("pot", "2026-04-06");
+    world.run_until("2026-03-06T14:00:00Z");
+    assert_eq!(world.mails()[2..], ["03-06 12:15 date_slip/1"]);
+    assert_eq!(stated(&world), ["2026-04-10", "2026-04-10"], "they leave together");
+    world.run_until("2026-04-06T12:00:00Z");
+    assert!(!world.mails().iter().any(|mail| mail.contains("overdue")), "{:?}", world.mails());
+    world.receive("pot");
+    world.run_until("2026-04-06T13:00:00Z");
+    assert_eq!(*world.mails().last().unwrap(), "04-06 12:00 restock/1");
+    assert_eq!(world.last().includes, [], "nothing moved: {:?}", world.last());
+    world.run_until("2026-04-12T00:00:00Z");
+    assert_eq!(*world.mails().last().unwrap(), "04-11 10:00 overdue/2026-04-10");
+}
+
+#[test]
+fn under_hold_what_was_ready_before_any_mail_said_so_is_not_late_once_all_is_here() {
+    let mut world = kettle_and_pot();
+    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    // The last mail before the 20th is that of the 11th, and it states the 20th for the kettle.
+    world.run_until("2026-03-18T12:00:00Z");
+    world.receive("kettle");
+    world.run_until("2026-03-21T12:00:00Z");
+    world.receive("pot");
+    world.run_until("2026-03-21T13:00:00Z");
+    assert_eq!(
+        since(&world)[1..],
+        [
+            "03-11 10:00 weekly_status/2026-03-11",
+            "03-18 10:00 weekly_status/2026-03-18",
+            "03-21 12:00 restock/1"
+        ]
+    );
+    assert_eq!(world.last().includes, []);
+    assert_eq!(stated(&world), ["2026-03-25", "2026-03-25"]);
+}
+
+#[test]
+fn the_update_after_48_hours_is_due_where_a_confirmation_said_that_some_goods_are_here() {
+    let pot = line("pot", LineKind::Preorder, Some("2026-03-25"));
+    let mut world = World::new("2026-03-02T08:14:00Z", vec![backorder("2026-03-20"), pot]);
+    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    world.receive("kettle");
+    world.eta("pot", "2026-03-21");
+    world.run_until("2026-03-05T12:00:00Z");
+    assert_eq!(world.mails(), ["03-02 08:14 confirmation", "03-04 08:14 update_48h"]);
+}
+
+#[test]
+fn goods_that_come_at_night_after_their_date_are_announced_in_the_window_with_the_date_they_bring() {
+    let mut world = kettle();
+    world.run_until("2026-03-22T03:00:00Z");
+    assert_eq!(*world.mails().last().unwrap(), "03-21 10:00 overdue/2026-03-20");
+    world.receive("kettle");
+    world.run_until("2026-03-22T12:00:00Z");
+    assert_eq!(*world.mails().last().unwrap(), "03-22 08:00 restock/1");
+    assert_eq!(world.last().includes, [NoticeKind::DateSlip]);
+    assert_eq!(stated(&world), ["2026-03-26"]);
+}
+
+#[test]
+fn a_slip_at_night_tells_of_goods_that_came_too_and_says_that_it_did() {
+    let mut world = kettle_and_pot();
+    world.run_until("2026-03-05T22:00:00Z");
+    world.receive("kettle");
+    world.eta("pot", "2026-04-06");
+    world.run_until("2026-03-06T12:00:00Z");
+    assert_eq!(world.mails()[2..], ["03-05 22:15 date_slip/1"]);
+    assert_eq!(world.last().includes, [NoticeKind::Restock]);
+    assert_eq!(world.reasons(NoticeKind::Restock), [Reason::Merged]);
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn dated_twin(mail: &MailContext) -> Option<MailContext> {
     let mut twin = mail.clone();
     let date = mail.today.checked_add_days(Days::new(14));
     twin.waiting.items.iter_mut().filter(|line| undated(line)).for_each(|line| line.date = date);
-    twin.undated = 0;
+    (twin.undated, twin.slip.withdrawn) = (0, 0);
     let mut dates: Vec<_> = twin.waiting.items.iter().map(|line| line.date).collect();
     dates.sort_unstable();
     dates.dedup();
