@@ -75,7 +75,7 @@ async fn killed_twenty_times_under_load_it_loses_nothing_and_doubles_only_what_w
         assert!(now - doubtful <= CONNECTIONS, "{} doubts after kill {life}", now - doubtful);
         doubtful = now;
     }
-    let mut daemon = house.start();
+    let mut daemon = house.serve();
     let settled =
         async || (count(&store, "accepted").await + count(&store, "in_doubt").await == orders).then_some(());
     until(LONG, settled).await;

@@ -93,10 +93,18 @@ impl House {
 
     /// The same with these variables in its environment.
     pub fn start_with(&self, env: &[(&str, &str)]) -> Daemon {
+        self.forget_the_last();
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = self.command();
         command.envs(env.iter().copied());
         Daemon { child: command.stdout(Stdio::null()).stderr(log).spawn().unwrap() }
+    }
+
+    /// What a daemon before this one told the manager is not heard any more.
+    fn forget_the_last(&self) {
+        self.manager.set_nonblocking(true).unwrap();
+        while self.manager.recv(&mut [0; 4096]).is_ok() {}
+        self.manager.set_nonblocking(false).unwrap();
     }
 
     /// Waits until the manager was told this; what comes before is passed over.
