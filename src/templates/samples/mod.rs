@@ -96,8 +96,8 @@ fn confirmations() -> Vec<Option<Sample>> {
             .lines([line("Kettle").in_house()])
             .authorized()
             .sample(),
-        made("confirmation, thirty lines", Confirmation)
-            .lines((1u32..=30).map(|n| line(&format!("Plate no. {n}")).promised(20 + n % 3)))
+        made("confirmation, more lines than are listed", Confirmation)
+            .lines((1u32..=105).map(|n| line(&format!("Plate no. {n}")).promised(20 + n % 3)))
             .sample(),
         made("confirmation, long names", Confirmation)
             .named(&"Maximiliana Theodora von und zu ".repeat(4))
