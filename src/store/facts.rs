@@ -16,7 +16,7 @@ use super::{Result, Store, millis};
 use crate::domain::apply::{Applied, Notify, Refusal, place};
 use crate::domain::calendar::Instant;
 use crate::domain::fact::{Fact, LineKind, OrderFact};
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Status};
 
 /// A fact to record, with its wire form.
 #[derive(Debug, Clone)]
@@ -90,6 +90,8 @@ struct Touched {
     skus: BTreeSet<String>,
     /// Orders whose customer has another address.
     readdressed: BTreeSet<String>,
+    /// Orders that wait no more, or again, in the order in which that came about.
+    waits: Vec<(String, bool)>,
 }
 
 impl Touched {
@@ -97,6 +99,14 @@ impl Touched {
         add(&mut self.orders, &order.number);
         for line in order.lines.iter().filter(|line| line.kind != LineKind::InStock) {
             add(&mut self.skus, &line.sku);
+        }
+    }
+
+    /// Marks an order that `waited` before, or counts as waiting because it is new.
+    fn mark_wait(&mut self, order: &Order, waited: bool) {
+        let waits = order.status() == Status::Waiting;
+        if waits != waited {
+            self.waits.push((order.number.clone(), waits));
         }
     }
 }
@@ -192,6 +202,7 @@ impl Book {
         let Some(order) = self.orders.get_mut(&fact.order) else {
             let order = place(fact, self.at, self.notify);
             self.touched.mark(&order);
+            self.touched.mark_wait(&order, true);
             self.orders.insert(fact.order.clone(), order);
             return Recorded::New;
         };
@@ -201,6 +212,7 @@ impl Book {
         }
         self.touched.mark(&before);
         self.touched.mark(order);
+        self.touched.mark_wait(order, before.status() == Status::Waiting);
         if before.customer.email != order.customer.email {
             add(&mut self.touched.readdressed, &order.number);
         }
@@ -217,10 +229,12 @@ impl Book {
         let Some(order) = self.orders.get_mut(number) else {
             return Recorded::Refused(Refusal::UnknownOrder(number.to_owned()));
         };
+        let waited = order.status() == Status::Waiting;
         match change(order, self.at) {
             Ok(Applied::Unchanged) => Recorded::Unchanged,
             Ok(Applied::Changed) => {
                 self.touched.mark(order);
+                self.touched.mark_wait(order, waited);
                 Recorded::Changed
             }
             Err(refusal) => Recorded::Refused(refusal),
@@ -250,6 +264,7 @@ impl Book {
         all.add(SAVE_ORDERS, some_json(&rows));
         all.add(SAVE_LINES, some_json(&lines));
         all.add(SAVE_NEWS, some_json(&news));
+        all.add(SAVE_WAITS, some_json(&self.touched.waits));
         all.add(UNTELL, some_json(&readdressed));
         all.add(SAVE_SUPPLIES, some_json(&supplies));
         all.add(SAVE_RECEIPTS, some_json(&self.receipts));
@@ -351,6 +366,9 @@ const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, pl
         cancelled = excluded.cancelled, shipped = excluded.shipped, open_units = excluded.open_units,
         unit_price = excluded.unit_price, kind = excluded.kind, promised = excluded.promised,
         told = excluded.told, tried = excluded.tried";
+
+const SAVE_WAITS: &str = "insert into waits (order_number, at, begins)
+    select value ->> 0, $2, value ->> 1 from jsonb_each($1)";
 
 /// What happened, was refused for good by another address or came back from it, and was accepted at none, is still to be
 /// told.

@@ -341,22 +341,26 @@ impl Store {
         Ok(counts)
     }
 
-    /// The longest silence of any customer who could be mailed, up to `now` where the order still waits.
+    /// The longest silence of any customer who could be mailed, while the order waited, up to `now`.
     pub async fn longest_silence(&self, now: Instant) -> Result<Option<Silence>> {
+        // Moments of each order: whether it waits changes there (`turn`), or the customer heard something.
         const SILENCE: &str = "with waited as (
-                select number, max(recorded_at, coalesce(silent_before, 0)) as since,
-                    case when status = 'waiting' then $1 else (select max(recorded_at) from news
-                        where order_number = number and kind in ('shipped', 'cancelled')) end as until
+                select number, recorded_at, max(recorded_at, coalesce(silent_before, 0)) as since
                 from orders where email is not null
                     and not exists (select 1 from suppressions where address = email)
                     and exists (select 1 from lines where order_number = number and kind <> 'in_stock')),
-            heard as (
-                select number, since as at, until from waited
-                union all select number, until, until from waited
-                union all select number, settled_at, until from waited join notices on order_number = number
-                    where state = 'accepted' and settled_at between since and until),
-            gaps as (select number, at - lag(at) over (partition by number order by at) as gap from heard)
-            select number, gap / 1000 from gaps order by gap desc limit 1";
+            moments as (
+                select number, since, recorded_at as at, 1 as turn from waited
+                union all select number, since, since, 0 from waited
+                union all select number, since, $1, 0 from waited
+                union all select number, since, at, iif(begins, 1, -1) from waited join waits on order_number = number
+                union all select number, since, settled_at, 0 from waited join notices on order_number = number
+                    where state = 'accepted'),
+            states as (select number, since, at, sum(turn) over (partition by number order by at) as waits from moments),
+            gaps as (select number, since, at, lag(at) over each as before, lag(waits) over each as waits
+                from states window each as (partition by number order by at))
+            select number, (at - before) / 1000 as gap from gaps where waits > 0 and before >= since
+            order by gap desc limit 1";
         let row: Option<(String, Option<i64>)> = sqlx::query_as(SILENCE)
             .bind(millis(now))
             .fetch_optional(&mut *self.readers.acquire().await?)

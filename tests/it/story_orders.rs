@@ -128,3 +128,34 @@ async fn an_import_of_old_orders_says_nothing_about_the_past() {
     assert_eq!(shop.accepted("1").await, ["Tue 17 Mar 10:00 weekly_status"]);
     assert_eq!(shop.mails()[0].subject, "Update on your backorder: Kettle, still 30 March");
 }
+
+#[tokio::test]
+async fn silence_counts_while_an_order_waits_and_at_no_other_time() {
+    let longest = async |shop: &TestApp| {
+        let silence = shop.store().longest_silence(shop.now()).await.unwrap().unwrap();
+        (silence.order, TimeDelta::seconds(silence.seconds))
+    };
+    let mut shop = TestApp::start(START).await;
+    let mut cups = line("2", "CUP");
+    cups["kind"] = json!("in_stock");
+    let mut both = order("1");
+    both["lines"] = json!([line("1", "KETTLE"), cups]);
+    shop.fact(both.clone()).await;
+    let mut kettle = shipment("S-1", "1");
+    kettle["lines"] = json!([{"id": "1"}]);
+    shop.travel(TimeDelta::days(1)).await;
+    shop.fact(kettle).await;
+    shop.travel(TimeDelta::days(30)).await;
+    let mut cups = shipment("S-2", "1");
+    cups["lines"] = json!([{"id": "2"}]);
+    shop.fact(cups).await;
+    assert_eq!(longest(&shop).await, ("1".into(), TimeDelta::days(1)), "only cups were open for a month");
+    // It waits again from here.
+    both["lines"][0]["quantity"] = json!(2);
+    shop.fact(both).await;
+    shop.travel(TimeDelta::hours(47)).await;
+    assert_eq!(longest(&shop).await, ("1".into(), TimeDelta::hours(47)));
+    shop.fact(cancel("C-1", "1")).await;
+    shop.travel(TimeDelta::days(40)).await;
+    assert_eq!(longest(&shop).await, ("1".into(), TimeDelta::hours(47)));
+}
