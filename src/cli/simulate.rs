@@ -1,6 +1,7 @@
 //! `shipby simulate`: dated facts replayed through the real planner and dispatcher on a simulated clock, on a
 //! database of its own. For rehearsing a policy or a template on last year's orders.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, IsTerminal, Write, stdin};
 use std::path::{Path, PathBuf};
@@ -200,8 +201,15 @@ async fn write_decisions(store: &Store, file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// All mails, in place of those of an earlier run.
 async fn write_mails(store: &Store, folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "eml") && path.file_stem().is_some_and(is_an_id) {
+            std::fs::remove_file(path)?;
+        }
+    }
     let mut after = String::new();
     loop {
         let mails = store.messages_after(&after, 500).await?;
@@ -211,6 +219,11 @@ async fn write_mails(store: &Store, folder: &Path) -> anyhow::Result<()> {
             std::fs::write(folder.join(format!("{id}.eml")), bytes)?;
         }
     }
+}
+
+/// Whether a file is called as we call mails.
+fn is_an_id(name: &OsStr) -> bool {
+    name.len() == 16 && name.to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn to_json(outcome: &Outcome) -> serde_json::Value {

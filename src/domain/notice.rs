@@ -196,6 +196,9 @@ pub struct StatedLine {
     pub date: Option<NaiveDate>,
     /// What counts as told once it is accepted.
     pub told: Option<NaiveDate>,
+    /// What the customer had been told before: a notice may say both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<NaiveDate>,
     /// It says that the goods are in the house.
     pub in_house: bool,
     /// It says that the told date has passed.

@@ -270,7 +270,7 @@ impl<'a> View<'a> {
             let missed = late && !self.promises.waits_for_others(line);
             let told = if missed { line.told } else { date };
             let (line_id, units, in_house) = (line.id.clone(), line.open(), line.is_in_house() && !self.held);
-            StatedLine { line: line_id, units, date, told, in_house, missed }
+            StatedLine { line: line_id, units, date, told, before: line.told, in_house, missed }
         });
         let silent = silent_news(self.order);
         let news = self.order.news.iter().map(super::order::News::key).filter(|key| !silent.contains(key));

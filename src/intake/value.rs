@@ -188,7 +188,9 @@ pub(super) fn email(value: Value) -> Read<EmailAddress> {
 pub(super) fn timezone(value: Value) -> Read<Tz> {
     let read = id(value)?;
     read.parse().map_err(|_| {
-        let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        // Places only: "Etc/GMT+2" is two hours behind, and whoever writes GMT+2 means those ahead.
+        let place = |name: &&str| name.contains('/') && !name.starts_with("Etc/");
+        let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).filter(place);
         let city = |name: &&str| name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(&read));
         let near = names().find(city).or_else(|| nearest(&read, names()));
         let mend = match near {
@@ -341,6 +343,10 @@ mod tests {
         assert_eq!(
             zone("Europe/Berln").unwrap_err(),
             "\"Europe/Berln\" is not an IANA time zone; did you mean Europe/Berlin?"
+        );
+        assert_eq!(
+            zone("GMT+2").unwrap_err(),
+            "\"GMT+2\" is not an IANA time zone; write it as Europe/Berlin"
         );
         assert_eq!(
             zone("+01:00").unwrap_err(),

@@ -291,3 +291,46 @@ async fn of_many_lines_all_dates_are_stated_and_of_very_many_those_that_moved_co
         assert_eq!(mail.text.contains("and 20 more"), many > 100, "{}", mail.text);
     }
 }
+
+#[tokio::test]
+async fn a_slip_under_way_is_replaced_when_the_checkout_tells_another_date_meanwhile() {
+    let script = Script::new(|dialogue| match (dialogue.phase, dialogue.mail) {
+        (Phase::Body, 2..=4) => Answer::reply("451 4.3.0 later"),
+        _ => Answer::Usual,
+    });
+    let mut shop = TestApp::with("2026-03-02T08:14:00Z", Differs { script, ..Differs::default() }).await;
+    shop.fact(supply("2026-03-16")).await;
+    let mut promised = order("1042");
+    promised["lines"][0]["promised"] = json!("2026-03-30");
+    shop.fact(promised.clone()).await;
+    shop.travel(TimeDelta::hours(1)).await;
+    let mut dateless = supply("2026-03-16");
+    dateless["eta"] = json!(null);
+    shop.fact(dateless).await;
+    shop.travel(TimeDelta::minutes(16)).await;
+    promised["lines"][0]["promised"] = json!("2026-05-15");
+    shop.fact(promised).await;
+    shop.travel(TimeDelta::hours(3)).await;
+    let mail = shop.last_mail();
+    assert_eq!(
+        (mail.kind.as_str(), mail.subject.as_str()),
+        ("date_slip", "Your order 1042: 15 May no longer holds")
+    );
+    assert_eq!(shop.kinds().iter().filter(|kind| kind.contains("date_slip")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_restock_that_tells_of_a_slip_states_the_old_date_beside_the_new_one() {
+    let keys = [("PROMISE__HANDLING_DAYS", "2")];
+    let mut shop = TestApp::with("2026-03-02T08:14:00Z", Differs { keys: &keys, ..Differs::default() }).await;
+    let mut promised = order("1042");
+    promised["lines"][0]["promised"] = json!("2026-03-10");
+    shop.fact(supply("2026-03-06")).await;
+    shop.fact(promised).await;
+    shop.travel_to("2026-03-09T12:00:00Z").await;
+    shop.fact(receipt("R-1", 60)).await;
+    let mail = shop.last_mail();
+    assert_eq!(mail.kind, "restock");
+    let both = "ships by Sunday 15 March 2026 (we had told you Tuesday 10 March 2026).";
+    assert!(mail.text.contains(both), "{}", mail.text);
+}

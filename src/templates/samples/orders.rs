@@ -49,8 +49,15 @@ pub(super) fn line(title: &str) -> SampleLine {
         overdue_for: None,
         announced: false,
     };
-    let stated =
-        StatedLine { line: String::new(), units: 1, date: None, told: None, in_house: false, missed: false };
+    let stated = StatedLine {
+        line: String::new(),
+        units: 1,
+        date: None,
+        told: None,
+        before: None,
+        in_house: false,
+        missed: false,
+    };
     SampleLine { line, stated }.promised(20)
 }
 

@@ -64,6 +64,11 @@ async fn it_leaves_every_decision_and_every_mail_where_it_is_asked_to() {
     told.sort_unstable();
     subjects.sort_unstable();
     assert_eq!(told, subjects);
+    // Of an earlier run nothing stays but what is not ours.
+    std::fs::write(house.path("mails").join("0123456789abcdef.eml"), "").unwrap();
+    std::fs::write(house.path("mails").join("mine.eml"), "").unwrap();
+    house.json(&args);
+    assert_eq!(std::fs::read_dir(house.path("mails")).unwrap().count() as u64, accepted + 1);
     assert!(decisions.iter().any(|d| d["reason"] == "clock_restarted"), "what was not mailed is there too");
 }
 
