@@ -14,7 +14,7 @@ use crate::domain::apply::{Notify, Refusal};
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Fact;
 use crate::intake::{self, FieldError, Recording, record};
-use crate::store::{Entry, Recorded, Store};
+use crate::store::{BY_HAND, Entry, Recorded, Store};
 
 /// The fields of a fact as they were typed, under the names they have in a file.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub(super) fn id_or_new(given: Option<&str>, now: Instant) -> String {
 /// Records a fact now. A refused one is kept as refused, and is an error with its exit code.
 pub(super) async fn enter(store: &Store, fact: &Fact) -> anyhow::Result<Recorded> {
     let at = Clock::System.now();
-    let how = Recording { at, source: "command", notify: Notify::All, dry_run: false };
+    let how = Recording { at, source: BY_HAND, notify: Notify::All, dry_run: false };
     let recorded = record(store, std::slice::from_ref(fact), how).await?.pop();
     match recorded.context("the database did not say what became of it")? {
         Recorded::Refused(refusal @ (Refusal::UnknownOrder(_) | Refusal::UnknownLine { .. })) => {

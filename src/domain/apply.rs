@@ -5,6 +5,7 @@
 use chrono::SecondsFormat;
 
 use super::calendar::Instant;
+use super::customer::Correction;
 use super::fact::{By, CancelFact, LineFact, LineUnits, OrderFact, Payment, RefundFact, ShipmentFact};
 use super::order::{Heard, Line, News, NewsBody, Order};
 use super::supply::Cover;
@@ -51,6 +52,7 @@ pub fn place(fact: &OrderFact, recorded_at: Instant, notify: Notify) -> Order {
         recorded_at,
         silent_before,
         customer: fact.customer.clone(),
+        correction: None,
         suppressed: None,
         channel: fact.channel.clone(),
         payment: fact.payment,
@@ -115,20 +117,42 @@ impl Order {
             let body = NewsBody::Cancelled { lines: lost, by: By::Shop, reason: None };
             self.news.push(News { id, at: fact.at, recorded_at, body });
         }
-        if self.customer.email != fact.customer.email {
+        let mut customer = fact.customer.clone();
+        match &self.correction {
+            // The shop's system does not know better.
+            Some(correction) if correction.replaced == customer.email => {
+                customer.email.clone_from(&self.customer.email);
+            }
+            _ => self.correction = None,
+        }
+        if self.customer.email != customer.email {
             self.forget_tries();
             // Of another address nothing of the kind is known.
             self.suppressed = None;
         }
         self.at = fact.at;
         self.placed_at = fact.placed_at;
-        self.customer = fact.customer.clone();
+        self.customer = customer;
         self.channel = fact.channel.clone();
         self.payment = fact.payment;
         self.authorized_at = (fact.payment == Some(Payment::Authorized)).then_some(fact.at);
         self.currency = fact.currency.clone();
         self.partial = fact.partial;
         Applied::Changed
+    }
+
+    /// The same by a person. Another address than the shop's system knows holds from here on.
+    pub fn upsert_by_hand(&mut self, fact: &OrderFact, recorded_at: Instant) -> Applied {
+        let kept = self.correction.take();
+        let known = kept.as_ref().map_or(&self.customer.email, |correction| &correction.replaced).clone();
+        let applied = self.upsert(fact, recorded_at);
+        self.correction = match applied {
+            Applied::Unchanged => kept,
+            Applied::Changed => {
+                Some(Correction { replaced: known }).filter(|c| c.replaced != self.customer.email)
+            }
+        };
+        applied
     }
 
     /// The order as it is known, as a fact of `at`: recorded as it is it changes nothing.

@@ -104,6 +104,13 @@ pub struct Customer {
     pub country: Option<String>,
 }
 
+/// A person gave an order another address than the shop's system knows. It holds until that system states a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    /// What the shop's system stated before, and may go on stating.
+    pub replaced: Option<EmailAddress>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

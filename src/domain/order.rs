@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Instant;
-use super::customer::{Customer, EmailAddress};
+use super::customer::{Correction, Customer, EmailAddress};
 use super::fact::{By, ChangeReason, LineKind, LineUnits, Partial, Payment, words};
 use super::notice::{NewsKey, NoticeKind, Occasion, UnderWay};
 use super::policy::Policy;
@@ -37,6 +37,8 @@ pub struct Order {
     /// Imported with `--notify future` at this instant: nothing is mailed about what lies before.
     pub silent_before: Option<Instant>,
     pub customer: Customer,
+    /// The address is one that a person gave.
+    pub correction: Option<Correction>,
     /// The customer's address gets no mail.
     pub suppressed: Option<Suppression>,
     pub channel: Option<String>,

@@ -25,6 +25,9 @@ pub struct Entry {
     pub body: String,
 }
 
+/// The source of facts that a person states: what they say of an order's address holds against the shop's system.
+pub const BY_HAND: &str = "command";
+
 /// What recording a fact came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
@@ -60,6 +63,7 @@ impl Store {
     ) -> Result<Vec<Recorded>> {
         let mut tx = self.begin().await?;
         let mut book = Book::open(&mut tx, entries, at, notify).await?;
+        book.by_hand = source == BY_HAND;
         let recorded: Vec<Recorded> = entries.iter().map(|entry| book.enter(&entry.fact)).collect();
         if !dry_run {
             book.save(&mut tx, &fact_rows(entries, &recorded, source)).await?;
@@ -73,6 +77,7 @@ impl Store {
 pub(super) struct Book {
     at: Instant,
     notify: Notify,
+    by_hand: bool,
     orders: HashMap<String, Order>,
     supplies: HashMap<(String, String), SupplyRow>,
     /// Facts with an id that were recorded before.
@@ -147,6 +152,7 @@ impl Book {
         Ok(Self {
             at,
             notify,
+            by_hand: false,
             orders: parse(&orders)?.into_iter().map(|order| (order.number.clone(), order)).collect(),
             supplies: supplies.into_iter().map(|s| ((s.sku.clone(), s.supply.clone()), s)).collect(),
             known,
@@ -207,7 +213,11 @@ impl Book {
             return Recorded::New;
         };
         let mut before = order.clone();
-        if order.upsert(fact, self.at) == Applied::Unchanged {
+        let applied = match self.by_hand {
+            true => order.upsert_by_hand(fact, self.at),
+            false => order.upsert(fact, self.at),
+        };
+        if applied == Applied::Unchanged {
             return Recorded::Unchanged;
         }
         self.touched.mark(&before);
@@ -340,17 +350,17 @@ fn fact_rows<'a>(entries: &'a [Entry], recorded: &[Recorded], source: &'a str) -
 
 /// Of what the order remembers of its notices only that is written which a fact may change.
 const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_at, silent_before, email, name, locale,
-        timezone, country, channel, payment, authorized_at, currency, partial, status, plan_at, confirmed,
-        status_failures)
+        timezone, country, channel, payment, authorized_at, currency, partial, replaced_email, status, plan_at,
+        confirmed, status_failures)
     select value ->> 'number', value ->> 'at', value ->> 'placed_at', value ->> 'recorded_at', value ->> 'silent_before',
         value ->> 'email', value ->> 'name', value ->> 'locale', value ->> 'timezone', value ->> 'country',
         value ->> 'channel', value ->> 'payment', value ->> 'authorized_at', value ->> 'currency',
-        value ->> 'partial', value ->> 'status', $2, value ->> '$.heard.confirmed', value ->> '$.heard.status_failures'
+        value ->> 'partial', value ->> 'replaced_email', value ->> 'status', $2, value ->> '$.heard.confirmed', value ->> '$.heard.status_failures'
     from jsonb_each($1) where true
     on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
         name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,
         channel = excluded.channel, payment = excluded.payment, authorized_at = excluded.authorized_at,
-        currency = excluded.currency, partial = excluded.partial, status = excluded.status,
+        currency = excluded.currency, partial = excluded.partial, replaced_email = excluded.replaced_email, status = excluded.status,
         status_failures = excluded.status_failures, plan_at = excluded.plan_at,
         revision = orders.revision + 1";
 

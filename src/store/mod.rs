@@ -65,7 +65,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, S
 pub use aftermath::Due;
 pub use bodies::Packed;
 pub use bounces::{Applied, KeptReport};
-pub use facts::{Entry, Recorded};
+pub use facts::{BY_HAND, Entry, Recorded};
 pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
 pub use hold::HeldBatch;
 pub use inspect::{Inspection, inspect};

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::history::{Attempt, ENTRY, Entry};
 use super::rows::to_json;
-use super::{Result, Store, instant, millis};
+use super::{BY_HAND, Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
 
 /// The last supplier's word on some SKUs at a moment.
@@ -117,14 +117,26 @@ impl Store {
             where order_number = $1 and kind = 'order' and refused is null order by seq";
         let stated: Vec<(i64, String, Option<String>)> =
             sqlx::query_as(STATED).bind(order).fetch_all(&mut *self.readers.acquire().await?).await?;
-        let changes = stated.windows(2).filter_map(|pair| match pair {
-            [(.., from), (at, source, to)] if from != to => {
-                let (from, to, source) = (from.clone(), to.clone(), source.clone());
-                Some(AddressChange { at: instant(*at), from, to, source })
+        let mut changes = Vec::new();
+        let mut stated = stated.into_iter();
+        let Some((.., mut now)) = stated.next() else { return Ok(changes) };
+        // What the shop's system goes on stating while a person's word holds (`Order::upsert_by_hand`).
+        let mut replaced = None;
+        for (at, source, to) in stated {
+            if source == BY_HAND {
+                let known = replaced.unwrap_or_else(|| now.clone());
+                replaced = (to != known).then_some(known);
+            } else if replaced.as_ref() == Some(&to) {
+                continue;
+            } else {
+                replaced = None;
             }
-            _ => None,
-        });
-        Ok(changes.collect())
+            if to != now {
+                let from = std::mem::replace(&mut now, to.clone());
+                changes.push(AddressChange { at: instant(at), from, to, source });
+            }
+        }
+        Ok(changes)
     }
 
     /// The last word on any of these SKUs that was recorded no later than `at`.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::suppressions::SuppressionRow;
 use super::{Result, StoreError, instant, millis};
 use crate::domain::calendar::date_of;
-use crate::domain::customer::{Customer, EmailAddress};
+use crate::domain::customer::{Correction, Customer, EmailAddress};
 use crate::domain::fact::{LineKind, Partial, Payment};
 use crate::domain::notice::{Content, Notice, NoticeKind, NoticeState, UnderWay};
 use crate::domain::order::{Heard, Hold, Line, News, Order, Settling};
@@ -33,6 +33,7 @@ pub(super) struct OrderRow {
     pub authorized_at: Option<i64>,
     pub currency: Option<String>,
     pub partial: Option<String>,
+    pub replaced_email: Option<String>,
     #[serde(skip_serializing)]
     pub hold_batch: Option<i64>,
     #[serde(skip_serializing)]
@@ -103,7 +104,7 @@ pub(super) struct LineRow {
 /// The columns of `orders` that make an [`OrderRow`].
 pub(super) const ORDER_COLUMNS: &str =
     "number, at, placed_at, recorded_at, silent_before, email, name, locale,
-    timezone, country, channel, payment, authorized_at, currency, partial, hold_batch, hold_kind, revision";
+    timezone, country, channel, payment, authorized_at, currency, partial, replaced_email, hold_batch, hold_kind, revision";
 
 /// The columns of `orders` that make a [`HeardRow`].
 pub(super) const HEARD_COLUMNS: &str =
@@ -232,6 +233,9 @@ impl OrderRow {
             authorized_at: order.authorized_at.map(millis),
             currency: order.currency.clone(),
             partial: text_of(order.partial),
+            replaced_email: order.correction.as_ref().map(|correction| {
+                correction.replaced.as_ref().map_or_else(String::new, |email| email.as_str().to_owned())
+            }),
             hold_batch: None,
             hold_kind: None,
             revision: 0,
@@ -261,6 +265,13 @@ impl OrderRow {
                 timezone: self.timezone.map(zone).transpose()?,
                 country: self.country,
             },
+            correction: self
+                .replaced_email
+                .map(|text| {
+                    let replaced = Some(text).filter(|text| !text.is_empty()).map(email).transpose()?;
+                    Ok::<_, StoreError>(Correction { replaced })
+                })
+                .transpose()?,
             channel: self.channel,
             payment: self.payment.map(|w| word("payment", &w, Payment::from_word)).transpose()?,
             authorized_at: self.authorized_at.map(instant),

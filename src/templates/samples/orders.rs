@@ -179,6 +179,7 @@ pub(super) fn made(name: &'static str, kind: NoticeKind) -> Made {
         recorded_at: instant(2),
         silent_before: None,
         customer,
+        correction: None,
         suppressed: None,
         channel: None,
         payment: None,

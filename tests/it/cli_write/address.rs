@@ -18,6 +18,8 @@ fn a_new_address_is_recorded_with_the_order_as_it_is_known() {
     assert_eq!(after.customer.name.as_deref(), Some("Ana B."));
     assert_eq!(after.customer.email.as_ref().unwrap().as_str(), "Ana@example.org");
     assert!(after.at > before.at);
+    let replaced = after.correction.take().unwrap().replaced;
+    assert_eq!(replaced, before.customer.email);
     (after.customer, after.at) = (before.customer.clone(), before.at);
     assert_eq!(after, before);
 
@@ -55,4 +57,33 @@ fn what_is_no_address_and_an_order_nobody_knows_are_refused_with_the_mend() {
         assert!(err.contains(says), "{args:?}: {err}");
     }
     assert_eq!(shop.order("1042"), Some(before));
+}
+
+#[test]
+fn an_address_that_a_person_gave_holds_until_the_shop_s_system_states_a_new_one() {
+    let shop = Shop::new();
+    // As a nightly export does: without `at`, each import is the order as it is now.
+    let export = |emails: [&str; 2]| {
+        let row = |number: u32, email: &str| {
+            format!("{number},2026-03-02T08:14:00Z,{email},KETTLE-01,Kettle,1,backorder\n")
+        };
+        let header = "order,placed_at,email,sku,title,quantity,kind\n";
+        shop.write("open.csv", &[header, &row(1, emails[0]), &row(2, emails[1])].concat());
+        assert_eq!(shop.run(&["import", "orders", "open.csv"]).0, 0);
+        let email = |order| shop.order(order).unwrap().customer.email.map(|email| email.as_str().to_owned());
+        [email("1"), email("2")].map(|email| email.unwrap_or_default())
+    };
+    assert_eq!(export(["old@example.com", ""]), ["old@example.com", ""]);
+    assert_eq!(shop.run(&["order", "address", "1", "new@example.com"]).0, 0);
+    assert_eq!(shop.run(&["order", "address", "2", "given@example.com"]).0, 0);
+    assert_eq!(export(["old@example.com", ""]), ["new@example.com", "given@example.com"]);
+    assert_eq!(shop.run(&["order", "address", "1", "newer@example.com"]).0, 0);
+    assert_eq!(export(["old@example.com", ""]), ["newer@example.com", "given@example.com"]);
+    let changes = shop.json(&["order", "show", "1"])["address_changes"].clone();
+    assert_eq!(changes.as_array().unwrap().len(), 2, "{changes}");
+    assert_eq!(export(["own@example.com", ""]), ["own@example.com", "given@example.com"]);
+    let last = &shop.json(&["order", "show", "1"])["address_changes"][2];
+    assert_eq!((&last["from"], &last["to"]), (&json!("newer@example.com"), &json!("own@example.com")));
+    // From here on the shop's word holds again.
+    assert_eq!(export(["old@example.com", ""]), ["old@example.com", "given@example.com"]);
 }
