@@ -167,7 +167,7 @@ impl Line {
             Verdict::Accepted(_) => self.width.keeps_up(),
             Verdict::Temporary { phase, reply: Some(reply), .. } => {
                 // The first such answer to a recipient is how servers greet strangers, and not about the others.
-                let greylisted = *phase == Phase::Rcpt && ready.attempt == 1;
+                let greylisted = *phase == Phase::Rcpt && ready.offered == 1;
                 let throttled = meaning(*phase, reply) == Meaning::Throttled && !greylisted;
                 if reply.code == 421 || throttled {
                     self.width.is_asked_for_less(moment);
@@ -270,14 +270,14 @@ impl Line {
                 }
                 let outcome = match down {
                     // That it is about all mail is proven: this one is not at fault.
-                    Some(_) => Outcome::Unharmed { attempt: ready.attempt },
-                    None => refused.meaning.outcome(ready.attempt, ready.last),
+                    Some(_) => Outcome::Unharmed { attempt: ready.offered },
+                    None => refused.meaning.outcome(ready.offered, ready.last),
                 };
                 refusal = Some(refused);
                 (outcome, phase, reply.to_string())
             }
             Verdict::Temporary { phase, reply: None, detail } => {
-                (Outcome::Deferred { attempt: ready.attempt }, phase, detail)
+                (Outcome::Deferred { attempt: ready.offered }, phase, detail)
             }
             Verdict::Doubtful { detail } => (Outcome::Doubtful { again: ready.again }, Phase::Body, detail),
         };
@@ -296,7 +296,7 @@ impl Line {
             in_a_row,
             mixed,
             of_customer: !matches!(self.settings.mode, Mode::Redirect(_)),
-            attempt: ready.attempt,
+            attempt: ready.offered,
             last: ready.last,
         }
     }

@@ -29,7 +29,9 @@ pub struct Ready {
     pub notice: Notice,
     /// The try this will be; 1 for the first.
     pub attempt: u32,
-    /// What the try before this one was refused for.
+    /// The same without tries that were cut short before anything was offered: what patience and backoff count.
+    pub offered: u32,
+    /// What the last offer was refused for.
     pub last: Option<Meaning>,
     /// It was in doubt before this try.
     pub again: bool,
@@ -99,7 +101,10 @@ impl Store {
             );
             format!(
                 "select json_group_array(json_array(n.id, n.doubtful, n.attempts + 1,
-                    (select meaning from attempts a where a.notice_id = n.id and a.number = n.attempts),
+                    case when n.attempts > 0 then (select count(*) from attempts a
+                        where a.notice_id = n.id and a.outcome = 'interrupted') else 0 end,
+                    (select meaning from attempts a where a.notice_id = n.id and a.outcome <> 'interrupted'
+                        order by number desc limit 1),
                     (select json_group_array(id) from (select id from notices e where e.order_number = n.order_number
                         and e.state = 'accepted' order by settled_at)),
                     ({}))) from ({ready}) as n",
@@ -286,6 +291,7 @@ struct ReadyRow {
     #[serde(deserialize_with = "bit")]
     again: bool,
     attempt: u32,
+    cut_short: u32,
     last: Option<String>,
     earlier: Vec<String>,
     order: OrderRow,
@@ -310,6 +316,7 @@ impl ReadyRow {
             order,
             revision,
             attempt: self.attempt,
+            offered: self.attempt.saturating_sub(self.cut_short).max(1),
             last: self.last.as_deref().and_then(Meaning::from_word),
             again: self.again,
             id: self.id,

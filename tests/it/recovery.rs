@@ -91,6 +91,27 @@ async fn a_crash_after_taking_a_notice_costs_nothing() {
 }
 
 #[tokio::test]
+async fn tries_that_were_cut_short_before_anything_was_offered_wear_no_patience_out() {
+    let later = Script::new(|dialogue| match (dialogue.phase, dialogue.attempt) {
+        (Phase::Body, 1) => Answer::reply("451 4.3.0 later"),
+        _ => Answer::Usual,
+    });
+    let mut shop = TestApp::with(START, Differs { script: later, ..Differs::default() }).await;
+    shop.only_record(order("1"), Tell::All).await;
+    planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
+    for life in 1..=6 {
+        assert_eq!(take(&shop, &format!("start-{life}")).await.len(), 1);
+        assert_eq!(shop.restart().await, (1, 0));
+        planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
+    }
+    shop.settle().await;
+    assert_eq!(shop.state("1", "confirmation").await, "deferred");
+    shop.travel(TimeDelta::minutes(2)).await;
+    assert_eq!(shop.kinds(), ["1 confirmation"], "the first refusal is tried again after a minute");
+    assert_eq!(shop.kept("1", "confirmation").await.attempts.len(), 8, "and each try is kept");
+}
+
+#[tokio::test]
 async fn a_crash_before_the_354_sends_one_copy_with_the_bytes_that_were_kept() {
     let (trap, mut shop) = Trap::shop(Phase::Data, silence()).await;
     shop.only_record(order("1"), Tell::All).await;
