@@ -277,7 +277,16 @@ impl Line {
                 (outcome, phase, reply.to_string())
             }
             Verdict::Temporary { phase, reply: None, detail } => {
-                (Outcome::Deferred { attempt: ready.offered }, phase, detail)
+                // One may be at fault itself, so many in a row are not.
+                let in_a_row = self.streaks.unanswered();
+                let attempt = ready.offered;
+                let outcome = if in_a_row >= self.settings.breaker {
+                    down = Some(Down::unanswered(in_a_row, &detail));
+                    Outcome::Unharmed { attempt }
+                } else {
+                    Outcome::Deferred { attempt }
+                };
+                (outcome, phase, detail)
             }
             Verdict::Doubtful { detail } => (Outcome::Doubtful { again: ready.again }, Phase::Body, detail),
         };

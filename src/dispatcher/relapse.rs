@@ -32,6 +32,11 @@ impl Down {
         );
         Self { words, ours: true }
     }
+
+    /// So many envelopes in a row got no answer; `how` says of the last one what came instead.
+    pub fn unanswered(in_a_row: u32, how: &str) -> Self {
+        Self { words: format!("{in_a_row} mails in a row were not answered: {how}"), ours: true }
+    }
 }
 
 /// How the relay fares.

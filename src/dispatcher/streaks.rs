@@ -12,6 +12,8 @@ pub(super) struct Streaks {
     policy: Mutex<Policy>,
     /// Something is counted of `policy`: accepted mails need not ask.
     any_policy: AtomicBool,
+    /// Envelopes that the server left without an answer.
+    unanswered: AtomicU32,
     content: [AtomicU32; NoticeKind::ALL.len()],
 }
 
@@ -29,8 +31,14 @@ impl Streaks {
         self.policy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that the server hung up, or said nothing, before it had a body; says how many times in a row.
+    pub fn unanswered(&self) -> u32 {
+        self.unanswered.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// Notes a refusal; says how many like it came in a row, and whether they are of several domains.
     pub fn refused(&self, notice: &Notice, meaning: Meaning) -> (u32, bool) {
+        self.answered();
         match meaning {
             Meaning::Policy => {
                 let (mut policy, domain) = (self.policy(), notice.content.email.domain());
@@ -49,8 +57,15 @@ impl Streaks {
         }
     }
 
+    fn answered(&self) {
+        if self.unanswered.load(Ordering::Relaxed) != 0 {
+            self.unanswered.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Notes that a mail was accepted.
     pub fn accepted(&self, kind: NoticeKind) {
+        self.answered();
         // Nearly always nothing is counted, and what all connections write is dear.
         if self.any_policy.load(Ordering::Relaxed) {
             *self.policy() = Policy::default();

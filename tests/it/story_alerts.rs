@@ -74,6 +74,30 @@ fn orders(many: usize) -> Vec<serde_json::Value> {
 }
 
 #[tokio::test]
+async fn a_relay_that_hangs_up_on_every_envelope_is_an_incident_and_wears_out_no_mail() {
+    let lasts = Arc::new(AtomicBool::new(true));
+    let asked = lasts.clone();
+    let script = Script::new(move |d| match d.phase == Phase::Mail && asked.load(Ordering::SeqCst) {
+        true => Answer::Close(Vec::new()),
+        false => Answer::Usual,
+    });
+    let mut shop = shop_with(script).await;
+    shop.facts(orders(30)).await;
+    shop.travel(TimeDelta::days(6)).await;
+    let incident = shop.store().untold_incidents(shop.now()).await.unwrap().pop().unwrap();
+    assert!(incident.words.starts_with("20 mails in a row were not answered: "), "{}", incident.words);
+    for number in ["00", "12", "29"] {
+        let state = shop.state(number, "confirmation").await;
+        assert!(["queued", "deferred"].contains(&state.as_str()), "{number}: {state}");
+    }
+    lasts.store(false, Ordering::SeqCst);
+    shop.travel(TimeDelta::hours(6)).await;
+    assert_eq!(customers(&shop), 30);
+    tell_ops(&shop).await;
+    assert_eq!(alerts(&shop).len(), 1, "{:?}", alerts(&shop));
+}
+
+#[tokio::test]
 async fn refused_credentials_are_told_once_and_once_when_they_are_mended_and_nothing_is_counted() {
     let (fault, script) = Fault::new(Phase::Mail, "535 5.7.8 wrong password", true);
     let mut shop = shop_with(script).await;
