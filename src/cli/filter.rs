@@ -15,10 +15,18 @@ pub(super) fn read(words: &[String], local: Local) -> anyhow::Result<NoticeFilte
         let wrong = |mend: &str| Stop::usage(format!("filter {word:?}: {mend}"));
         let text = Some(value.to_owned()).filter(|value| !value.is_empty());
         let twice = match name {
+            // As `queue list` and `history` call what another mode than live accepted.
+            "state" if value == "captured" || value == "redirected" => {
+                filter.mode = Some(if value == "captured" { "capture" } else { "redirect" }.to_owned());
+                filter.state.replace(NoticeState::Accepted.to_string()).is_some()
+            }
             "state" => {
                 let known: Vec<_> = NoticeState::ALL.iter().map(|state| (*state).to_string()).collect();
                 if !known.iter().any(|known| known == value) {
-                    return Err(wrong(&format!("states are {}", list(&known))));
+                    let known = list(&known);
+                    return Err(wrong(&format!(
+                        "states are {known}; of other modes captured and redirected"
+                    )));
                 }
                 std::mem::replace(&mut filter.state, text).is_some()
             }

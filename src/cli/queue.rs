@@ -78,6 +78,8 @@ pub(super) async fn run(call: &Call, queue: &Queue) -> Answer {
     if total == 0 && held.is_empty() {
         text.push_str(if asked.filter.is_empty() {
             "Nothing waits: no notice is under way, held or in doubt.\n"
+        } else if filter.state.is_none() {
+            "No notice that is under way, held or in doubt matches; for others name the state, as in state:accepted or state:superseded.\n"
         } else {
             "No notice matches.\n"
         });

@@ -1,6 +1,7 @@
 //! `shipby simulate`: dated facts replayed through the real planner and dispatcher on a simulated clock, on a
 //! database of its own. For rehearsing a policy or a template on last year's orders.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, IsTerminal, Write, stdin};
@@ -12,7 +13,7 @@ use chrono::{NaiveDate, TimeDelta};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Answer, Call, Exit};
+use super::{Answer, Call, Exit, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dispatcher::Transport;
@@ -94,9 +95,10 @@ pub(super) async fn run(call: &Call, args: Args) -> Answer {
     }
     simulation.store.close().await;
     if call.json {
-        println!("{}", to_json(&outcome));
+        output::text(&format!("{}\n", to_json(&outcome)))?;
     } else {
-        report(&outcome, &args.file);
+        refusals(&outcome, &args.file);
+        output::text(&report(&outcome))?;
     }
     Ok(if outcome.refused.is_empty() { Exit::Done } else { Exit::Rejects })
 }
@@ -241,35 +243,39 @@ fn to_json(outcome: &Outcome) -> serde_json::Value {
     })
 }
 
-fn report(outcome: &Outcome, file: &Path) {
-    let Outcome { facts, refused, end, counts, silence, held } = outcome;
-    for (line, why) in refused {
+fn refusals(outcome: &Outcome, file: &Path) {
+    for (line, why) in &outcome.refused {
         eprintln!("{}:{line} refused: {why}", file.display());
     }
-    println!("{facts} facts up to {}, {} refused", end.format("%Y-%m-%d %H:%M UTC"), refused.len());
+}
+
+fn report(outcome: &Outcome) -> String {
+    let Outcome { facts, refused, end, counts, silence, held } = outcome;
+    let by_word = |counts: &BTreeMap<String, BTreeMap<String, i64>>| -> String {
+        let row = |(kind, of): (&String, &BTreeMap<String, i64>)| {
+            let of: Vec<_> = of.iter().map(|(word, count)| format!("{count} {word}")).collect();
+            format!("  {kind:<14} {}\n", of.join(", "))
+        };
+        counts.iter().map(row).collect()
+    };
     let orders: Vec<_> = counts.orders.iter().map(|(status, count)| format!("{count} {status}")).collect();
-    println!("Orders: {}", orders.join(", "));
-    println!("\nNotices");
-    for (kind, states) in &counts.notices {
-        let states: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-        println!("  {kind:<14} {}", states.join(", "));
-    }
-    println!("\nDecided otherwise");
-    for (kind, reasons) in &counts.decisions {
-        let reasons: Vec<_> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-        println!("  {kind:<14} {}", reasons.join(", "));
-    }
+    let mut text =
+        format!("{facts} facts up to {}, {} refused\n", end.format("%Y-%m-%d %H:%M UTC"), refused.len());
+    text.push_str(&format!("Orders: {}\n", orders.join(", ")));
+    text.push_str(&format!("\nNotices\n{}", by_word(&counts.notices)));
+    text.push_str(&format!("\nDecided otherwise\n{}", by_word(&counts.decisions)));
     if !held.is_empty() {
-        println!("\nWould have waited for a release (delivery.blast_limit); released at once here");
+        text.push_str("\nWould have waited for a release (delivery.blast_limit); released at once here\n");
     }
     for batch in held {
-        println!("  {}", super::batches::named(batch));
+        text.push_str(&format!("  {}\n", super::batches::named(batch)));
     }
     if let Some(silence) = silence {
         let span = TimeDelta::seconds(silence.seconds);
-        let hours = span.num_hours() - 24 * span.num_days();
-        println!("\nLongest silence: {} days {hours} hours (order {})", span.num_days(), silence.order);
+        let (days, hours) = (span.num_days(), span.num_hours() - 24 * span.num_days());
+        text.push_str(&format!("\nLongest silence: {days} days {hours} hours (order {})\n", silence.order));
     }
+    text
 }
 
 /// A line that shows how far it is, at a terminal only.

@@ -13,9 +13,12 @@ pub(super) fn date(value: Value) -> Read<NaiveDate> {
     day(&read).map_err(|mend| FieldError::text(&read, mend))
 }
 
-/// A day or, as `2026-03-20/2026-03-27`, a range.
-pub(super) fn eta(value: Value) -> Read<Eta> {
+/// A day or, as `2026-03-20/2026-03-27`, a range; None for `unknown`, as `eta set` has it.
+pub(super) fn eta(value: Value) -> Read<Option<Eta>> {
     let read = id(value)?;
+    if read.eq_ignore_ascii_case("unknown") {
+        return Ok(None);
+    }
     let eta = match read.split_once('/') {
         // With more than one slash it is a date as people write it, not a range.
         Some((from, to)) if !to.contains('/') => day(from.trim())
@@ -23,7 +26,7 @@ pub(super) fn eta(value: Value) -> Read<Eta> {
             .and_then(|eta| if eta.from <= eta.to { Ok(eta) } else { Err(backwards(eta)) }),
         _ => day(&read).map(Eta::day),
     };
-    eta.map_err(|mend| FieldError::text(&read, mend))
+    eta.map(Some).map_err(|mend| FieldError::text(&read, mend))
 }
 
 fn backwards(eta: Eta) -> String {
@@ -34,7 +37,7 @@ fn backwards(eta: Eta) -> String {
 fn day(read: &str) -> Result<NaiveDate, String> {
     match iso_date(read) {
         Some(day) if YEARS.contains(&day.year()) => Ok(day),
-        Some(_) => Err("is far from now; check the year, or leave it empty if there is no date".into()),
+        Some(_) => Err("is far from now; check the year".into()),
         None => Err(mend(read)),
     }
 }
@@ -99,7 +102,7 @@ mod tests {
             ("2026-02-30", "is not a date; write it as 2026-03-20"),
             ("soon", "is not a date; write it as 2026-03-20"),
             ("46101", "is not a date; write it as 2026-03-20"),
-            ("9999-12-31", "is far from now; check the year, or leave it empty if there is no date"),
+            ("9999-12-31", "is far from now; check the year"),
         ];
         for (read, mend) in cases {
             assert_eq!(date(read.into()).unwrap_err().says(), format!("\"{read}\" {mend}"));
@@ -117,7 +120,7 @@ mod tests {
             ("week 14", Err("is not a date; write it as 2026-03-20")),
         ];
         for (read, wanted) in cases {
-            let got = eta(read.into()).map(|eta| eta.to_string()).map_err(|e| e.mend);
+            let got = eta(read.into()).map(|eta| eta.unwrap().to_string()).map_err(|e| e.mend);
             assert_eq!(got, wanted.map(str::to_owned).map_err(str::to_owned), "{read}");
         }
     }

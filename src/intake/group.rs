@@ -48,7 +48,9 @@ impl<R: BufRead> CsvRows<R> {
                 Next::Line => {}
             }
             let header = utf8(&bytes, line)?;
-            if !header.trim().is_empty() {
+            // A line that tells a spreadsheet the separator is none of the table.
+            let sets_separator = header.trim().to_ascii_lowercase().starts_with("sep=");
+            if !header.trim().is_empty() && !sets_separator {
                 let table = Table::new(kind, header, line)?;
                 return Ok(Self { lines, table, ahead: None, seen: Seen::default(), unclear: None, now });
             }

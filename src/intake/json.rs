@@ -144,7 +144,7 @@ fn supply(value: Value, now: Instant) -> Read<SupplyFact> {
         sku: f.must("sku", id)?,
         supply: f.maybe_text("supply", id)?.unwrap_or_default(),
         quantity: f.maybe("quantity", value::units_coming)?,
-        eta: f.maybe_text("eta", eta)?,
+        eta: f.maybe_text("eta", eta)?.flatten(),
         state: f.must("state", |v| {
             value::word(v, SupplyState::from_word, SupplyState::ALL, SupplyState::as_str)
         })?,

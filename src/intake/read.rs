@@ -27,6 +27,12 @@ pub enum FormatError {
     KindNeeded,
     #[error("its name does not say how it is written; name it .csv or .jsonl")]
     UnknownEnding,
+    #[error("it is compressed; unpack it first")]
+    Compressed,
+    #[error("it is a spreadsheet's own format; save it as CSV there")]
+    Spreadsheet,
+    #[error("that is what a CSV is about; name the file as well")]
+    NoFile,
 }
 
 /// The format by a file's ending. What comes from standard input (`-`) is a CSV if a kind is named, else JSONL.
@@ -39,6 +45,11 @@ pub fn format_of(path: &Path, kind: Option<CsvKind>) -> Result<Format, FormatErr
         (Some("jsonl" | "ndjson" | "json"), _) => Ok(Format::Jsonl),
         (Some("csv"), Some(kind)) => Ok(Format::Csv(kind)),
         (Some("csv"), None) => Err(FormatError::KindNeeded),
+        (Some("gz" | "zip" | "bz2" | "xz" | "zst" | "7z"), _) => Err(FormatError::Compressed),
+        (Some("xlsx" | "xls" | "ods" | "numbers"), _) => Err(FormatError::Spreadsheet),
+        (None, None) if CsvKind::from_word(path.to_str().unwrap_or_default()).is_some() => {
+            Err(FormatError::NoFile)
+        }
         (None, kind) if path == Path::new("-") => Ok(kind.map_or(Format::Jsonl, Format::Csv)),
         _ => Err(FormatError::UnknownEnding),
     }

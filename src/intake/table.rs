@@ -65,7 +65,11 @@ impl Column {
     fn value(&self, cell: &str) -> Value {
         let read = match self.form {
             Form::Text => None,
-            Form::Number => cell.parse::<i64>().ok().map(Value::from),
+            // Spreadsheets and statistics programs write 2.0 where they mean 2.
+            Form::Number => {
+                let whole = cell.split_once('.').filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0'));
+                whole.map_or(cell, |(whole, _)| whole).parse::<i64>().ok().map(Value::from)
+            }
             Form::Flag => match cell.to_ascii_lowercase().as_str() {
                 "true" | "yes" | "1" => Some(Value::Bool(true)),
                 "false" | "no" | "0" => Some(Value::Bool(false)),
@@ -135,6 +139,17 @@ const SHIPMENTS: &[Column] = &[
 ];
 
 impl CsvKind {
+    /// As the command line calls it.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "orders" => Some(Self::Orders),
+            "supply" => Some(Self::Supply),
+            "receipts" => Some(Self::Receipts),
+            "shipments" => Some(Self::Shipments),
+            _ => None,
+        }
+    }
+
     fn columns(self) -> &'static [Column] {
         match self {
             Self::Orders => ORDERS,
@@ -208,15 +223,25 @@ impl Table {
         }
         let known: Vec<_> = kind.columns().iter().map(|column| column.name).collect();
         let mut columns: Vec<&'static Column> = Vec::new();
+        let column = |name: &str| {
+            let wanted = name.trim().to_lowercase();
+            kind.columns().iter().find(|column| column.name == wanted)
+        };
         for (i, name) in names.iter().enumerate() {
-            let name = name.trim();
-            let wanted = name.to_lowercase();
-            let Some(column) = kind.columns().iter().find(|column| column.name == wanted) else {
-                let says = if name.is_empty() {
+            let Some(column) = column(name) else {
+                let name = name.trim();
+                let mut says = if name.is_empty() {
                     "has no name; name it or remove it".into()
                 } else {
                     unknown(name, &known)
                 };
+                let others: Vec<_> = names.iter().skip(i + 1).map(|name| name.trim()).collect();
+                let others: Vec<_> =
+                    others.into_iter().filter(|name| column(name).is_none()).map(short).collect();
+                if !others.is_empty() {
+                    let nor = format!("; neither are {}: rename or remove them", others.join(", "));
+                    says.push_str(&nor);
+                }
                 let name = if name.is_empty() { (i + 1).to_string() } else { short(name) };
                 return Err(RowError::column(line, name, says));
             };

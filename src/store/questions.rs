@@ -63,6 +63,8 @@ pub struct NoticeFilter {
     pub sku: Option<String>,
     /// The id or its beginning.
     pub notice: Option<String>,
+    /// The mode it was last tried in.
+    pub mode: Option<String>,
 }
 
 /// A notice that was found, and to whom it goes.
@@ -180,7 +182,7 @@ impl Store {
     }
 }
 
-/// The notice `n` is one of a filter, in SQL; its values stand from $2 to $8, see [`bind_filter`].
+/// The notice `n` is one of a filter, in SQL; its values stand from $2 to $9, see [`bind_filter`].
 pub(super) const MATCHES: &str = "($2 is null or n.state = $2)
     and ($3 is null or n.kind = $3)
     and ($4 is null or case when substr($4, 1, 1) = '@' then lower(substr(n.email, -length($4))) = lower($4)
@@ -188,7 +190,8 @@ pub(super) const MATCHES: &str = "($2 is null or n.state = $2)
     and ($5 is null or n.order_number = $5)
     and ($6 is null or n.planned_at < $6)
     and ($7 is null or exists (select 1 from lines l where l.order_number = n.order_number and l.sku = $7))
-    and ($8 is null or n.id >= $8 and n.id < $8 || 'g')";
+    and ($8 is null or n.id >= $8 and n.id < $8 || 'g')
+    and ($9 is null or n.mode = $9)";
 
 /// Binds the values of a filter for [`MATCHES`].
 macro_rules! bind_filter {
@@ -201,6 +204,7 @@ macro_rules! bind_filter {
             .bind($filter.before.map(millis))
             .bind(&$filter.sku)
             .bind(&$filter.notice)
+            .bind(&$filter.mode)
     };
 }
 pub(super) use bind_filter;

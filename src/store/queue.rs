@@ -103,7 +103,7 @@ impl Store {
                     n.kind in ('shipped', 'cancelled', 'refunded') as is_news, {left} as left
                 from notices n join orders o on o.number = n.order_number
                 where {} and {MATCHES})
-            select id, is_news, left, next_try_at is null and $9 and row_number() over (partition by order_number
+            select id, is_news, left, next_try_at is null and $10 and row_number() over (partition by order_number
                 order by left is not null, not is_news, kind <> 'confirmation', settled_at desc, occasion) > 1 as older
             from found order by settled_at, id",
             change.is_about()

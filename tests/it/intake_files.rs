@@ -129,7 +129,7 @@ fn a_refused_cell_is_named_by_line_and_column() {
         ("order", "", "order: is missing; it must be given"),
         ("sku", "", "sku: is missing; it must be given"),
         ("quantity", "0", "quantity: 0 is out of bounds; write a whole number from 1 to 1000000"),
-        ("quantity", "1.0", "quantity: \"1.0\" is not a whole number; write one from 1 to 1000000"),
+        ("quantity", "1.5", "quantity: \"1.5\" is not a whole number; write one from 1 to 1000000"),
         ("kind", "Backorder", "kind: \"Backorder\" is not known; write backorder, preorder or in_stock"),
         ("email", "ana@", "email: \"ana@\" cannot be mailed: no domain stands after the @"),
         ("line", "\"a\nb\"", "line: \"a\\nb\" holds a line break (LF); remove it"),
@@ -355,7 +355,7 @@ fn a_files_ending_says_how_it_is_written() {
         "a CSV holds one kind of facts; say which: orders, supply, receipts or shipments"
     );
     assert_eq!(
-        of("open.xlsx", Some(CsvKind::Orders)).unwrap_err().to_string(),
+        of("open.txt", Some(CsvKind::Orders)).unwrap_err().to_string(),
         "its name does not say how it is written; name it .csv or .jsonl"
     );
 }
@@ -376,4 +376,26 @@ proptest! {
             prop_assert_eq!(kept, written(&body), "{:?} of {:?}", body, format);
         }
     }
+}
+
+#[test]
+fn what_spreadsheets_write_around_the_same_table_is_taken_for_the_same() {
+    let text = "sep=;\norder;placed_at;email;sku;title;quantity;kind\n1;2026-03-02T08:14:00Z;a@example.com;K-1;Kettle;2.0;backorder\n";
+    let read = read(ORDERS, text);
+    assert_eq!(read[0].as_ref().unwrap()["lines"][0]["quantity"], 2);
+    let supply = Format::Csv(CsvKind::Supply);
+    let dateless = self::read(supply, "sku,eta,state\nK-1,unknown,in_transit\n");
+    assert_eq!(dateless[0].as_ref().unwrap().get("eta"), None);
+    assert_eq!(
+        refusals(supply, "sku,eta,state,quantity\nK-1,,in_transit,2.5\n"),
+        ["open.csv:2 column quantity: \"2.5\" is not a whole number; write one from 0 to 1000000000"]
+    );
+}
+
+#[test]
+fn all_columns_that_are_not_known_are_named_at_once() {
+    let said =
+        header_refusal(CsvKind::Orders, "order,Total,placed_at,email,Tags,sku,title,quantity,kind,Note\n");
+    assert!(said.starts_with("open.csv:1 column Total: is not known; "), "{said}");
+    assert!(said.ends_with("; neither are Tags, Note: rename or remove them"), "{said}");
 }

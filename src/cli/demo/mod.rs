@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{NaiveDate, TimeDelta};
 
-use super::{Answer, Exit};
+use super::{Answer, Exit, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dispatcher::Transport;
@@ -60,14 +60,13 @@ pub(super) async fn run(args: Args) -> Answer {
     for (at, mail) in mails.iter().enumerate() {
         std::fs::write(folder.join(format!("{:03}.eml", at + 1)), &mail.bytes)?;
     }
-    println!("\n{figures}");
-    println!(
-        "{tries} tries to send, {} mails taken by the mail server; none left this machine.",
-        mails.len()
-    );
-    println!("\nRead them:  {}", folder.join("*.eml").display());
-    println!("Ask why:    shipby --config {} why 1042", config.path.display());
-    println!("Yours:      shipby init, then shipby check");
+    let (taken, read, config) = (mails.len(), folder.join("*.eml"), &config.path);
+    output::text(&format!(
+        "\n{figures}\n{tries} tries to send, {taken} mails taken by the mail server; none left this machine.\n\n\
+        Read them:  {}\nAsk why:    shipby --config {} why 1042\nYours:      shipby init, then shipby check\n",
+        read.display(),
+        config.display()
+    ))?;
     Ok(Exit::Done)
 }
 
@@ -118,10 +117,10 @@ struct Demo {
 
 impl Demo {
     async fn tell(&mut self) -> anyhow::Result<()> {
-        println!(
-            "shipby {}: five weeks of a shop in Berlin. No mail leaves this machine.\n",
+        output::text(&format!(
+            "shipby {}: five weeks of a shop in Berlin. No mail leaves this machine.\n\n",
             env!("CARGO_PKG_VERSION")
-        );
+        ))?;
         let mut beats = story::beats().into_iter().peekable();
         let end: Instant = story::END.parse()?;
         let mut day = None;
@@ -132,41 +131,33 @@ impl Demo {
             self.pace(&mut day, at).await;
             let mut facts = Vec::new();
             while let Some(beat) = beats.next_if(|beat| beat.at() == at) {
-                self.say(at, beat.mark, beat.words);
+                self.say(at, beat.mark, beat.words)?;
                 facts.push(intake::fact(beat.fact, at)?);
             }
             let moment = self.simulation.step(at, &facts).await?;
             self.tries += moment.settled;
             let (tries, decided) = self.simulation.store.moment(at.max(self.simulation.hand.now())).await?;
             for tried in &tries {
-                self.say_tried(at, tried);
+                self.say_tried(at, tried)?;
             }
             for entry in &decided {
-                self.say_decided(at, entry);
+                self.say_decided(at, entry)?;
             }
         }
     }
 
-    fn say_tried(&self, at: Instant, tried: &Tried) {
+    fn say_tried(&self, at: Instant, tried: &Tried) -> anyhow::Result<()> {
         let Tried { order_number, kind, outcome, subject, reply, attempt, .. } = tried;
         let again = if *attempt > 1 { format!(" (on attempt {attempt})") } else { String::new() };
-        match outcome.as_str() {
-            "accepted" => {
-                let subject = subject.as_deref().unwrap_or_default();
-                self.say(at, '✉', &format!("{order_number}  {kind:<14}\u{201c}{subject}\u{201d}{again}"));
-            }
-            _ => {
-                let reply = reply.as_deref().unwrap_or_default();
-                self.say(
-                    at,
-                    '!',
-                    &format!("{order_number}  {kind:<14}{outcome}: the mail server says {reply}"),
-                );
-            }
+        if outcome == "accepted" {
+            let subject = subject.as_deref().unwrap_or_default();
+            return self.say(at, '✉', &format!("{order_number}  {kind:<14}\u{201c}{subject}\u{201d}{again}"));
         }
+        let reply = reply.as_deref().unwrap_or_default();
+        self.say(at, '!', &format!("{order_number}  {kind:<14}{outcome}: the mail server says {reply}"))
     }
 
-    fn say_decided(&self, at: Instant, entry: &HistoryEntry) {
+    fn say_decided(&self, at: Instant, entry: &HistoryEntry) -> anyhow::Result<()> {
         let day = entry.occasion.rsplit_once('/').and_then(|(_, day)| day.parse::<NaiveDate>().ok());
         let (order, kind, by) =
             (&entry.order_number, &entry.kind, entry.by_occasion.as_deref().unwrap_or_default());
@@ -177,13 +168,14 @@ impl Demo {
                 "{order}  {kind:<14}of {} superseded: {by} restarts the seven days",
                 day.format("%a %d %b")
             );
-            self.say(at, '·', &words);
+            self.say(at, '·', &words)?;
         }
+        Ok(())
     }
 
-    fn say(&self, at: Instant, mark: char, words: &str) {
+    fn say(&self, at: Instant, mark: char, words: &str) -> anyhow::Result<()> {
         let local = at.with_timezone(&self.policy.zone);
-        println!("{}  {mark} {words}", local.format("%a %d %b %H:%M"));
+        output::text(&format!("{}  {mark} {words}\n", local.format("%a %d %b %H:%M")))
     }
 
     /// At a terminal a day takes its time.

@@ -60,13 +60,13 @@ impl Source {
 }
 
 fn kind_of(word: &Path) -> anyhow::Result<CsvKind> {
-    match word.to_str() {
-        Some("orders") => Ok(CsvKind::Orders),
-        Some("supply") => Ok(CsvKind::Supply),
-        Some("receipts") => Ok(CsvKind::Receipts),
-        Some("shipments") => Ok(CsvKind::Shipments),
-        _ => Err(Stop::usage(format!("{}: write orders, supply, receipts or shipments", word.display()))),
-    }
+    let known = word.to_str().and_then(CsvKind::from_word);
+    known.ok_or_else(|| {
+        Stop::usage(format!(
+            "{}: write orders, supply, receipts or shipments, and then the file",
+            word.display()
+        ))
+    })
 }
 
 /// A reader that says how far it has come.

@@ -97,3 +97,16 @@ async fn what_does_not_match_or_cannot_be_read_is_said_and_changes_nothing() {
     assert_eq!(code, 4);
     assert!(err.contains("1 notice is left alone: the address gets no mail; ask for another"), "{err}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_captured_is_found_by_the_word_it_is_shown_with_and_who_finds_nothing_is_told_where_to_look()
+{
+    let house = House::new("capture");
+    let facts = [order("1042", "2026-03-02T08:14:00Z", Some("ana@example.com"), 1)];
+    house.play(Transport::Capture, &facts, "2026-03-02T09:00:00Z").await;
+    let listed = house.json(&["queue", "list", "state:captured", "kind:confirmation"]);
+    assert_eq!((&listed["total"], &listed["notices"][0]["order"]), (&json!(1), &json!("1042")), "{listed}");
+    assert_eq!(house.json(&["queue", "list", "state:redirected"])["total"], 0);
+    let (_, open, _) = house.run(&["queue", "list", "kind:confirmation"]);
+    assert!(open.contains("for others name the state, as in state:accepted"), "{open}");
+}

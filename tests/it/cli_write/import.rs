@@ -246,7 +246,14 @@ fn a_file_that_cannot_be_read_at_all_is_refused_by_its_name_or_its_header() {
         (
             &["import", "letters", "open.csv"],
             2,
-            "shipby: letters: write orders, supply, receipts or shipments\n",
+            "shipby: letters: write orders, supply, receipts or shipments, and then the file\n",
+        ),
+        (&["import", "orders"], 2, "shipby: orders: that is what a CSV is about; name the file as well\n"),
+        (&["import", "orders", "open.csv.gz"], 2, "shipby: open.csv.gz: it is compressed; unpack it first\n"),
+        (
+            &["import", "orders", "open.xlsx"],
+            2,
+            "shipby: open.xlsx: it is a spreadsheet's own format; save it as CSV there\n",
         ),
         (
             &["import", "orders", "open.csv"],
