@@ -34,6 +34,16 @@ pub struct Reckoning {
 }
 
 impl Reckoning {
+    /// Both together.
+    fn later(self, other: Self) -> Self {
+        Self {
+            here: self.here.max(other.here),
+            earliest: self.earliest.max(other.earliest),
+            stated: self.stated.max(other.stated),
+            has_passed: self.has_passed || other.has_passed,
+        }
+    }
+
     /// Whether what it says still lies ahead; goods in the house may have been promised for days ago.
     fn is_to_come(&self, today: NaiveDate) -> bool {
         !self.has_passed && self.stated >= today
@@ -67,8 +77,8 @@ pub struct Promises<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Together {
     date: Option<NaiveDate>,
-    /// The goods of all waiting lines are here.
-    complete: bool,
+    /// The latest date told for goods that are all here; None while some are not.
+    told: Option<Option<NaiveDate>>,
 }
 
 impl<'a> Promises<'a> {
@@ -76,7 +86,7 @@ impl<'a> Promises<'a> {
         let mut all = Self { order, today, policy, together: None };
         // Asked first: nearly no line is in the house.
         if order.waiting().any(Line::is_in_house) && order.partial(policy) == Partial::Hold {
-            all.together = Some(all.together());
+            all.together = all.together();
         }
         all
     }
@@ -91,45 +101,62 @@ impl<'a> Promises<'a> {
 
     /// Whether a line is ready and only waits for the others.
     pub fn waits_for_others(&self, line: &Line) -> bool {
-        self.together.is_some_and(|all| line.is_in_house() && (!all.complete || self.alone(line) < all.date))
+        self.together.is_some_and(|all| line.is_in_house() && all.told.is_none_or(|told| line.told < told))
     }
 
-    fn together(&self) -> Together {
-        let mut all = Together { date: None, complete: true };
-        let mut unknown = false;
-        for line in self.order.waiting() {
-            let date = self.alone(line);
-            unknown |= date.is_none() && !line.is_in_house();
-            all.complete &= line.is_in_house();
-            all.date = all.date.max(date);
+    /// Its parts are here, or are expected. What was told of those that are here was told of the whole order.
+    fn together(&self) -> Option<Together> {
+        let here = self.order.waiting().filter(|line| line.is_in_house());
+        let here = here.filter_map(|line| self.reckon(line)).reduce(Reckoning::later)?;
+        let mut late = self.order.waiting().filter(|line| !line.is_in_house()).peekable();
+        if late.peek().is_none() {
+            let told = self.order.waiting().filter_map(|line| line.told).max();
+            return Some(Together { date: stand(told, here, self.today, self.policy), told: Some(told) });
         }
-        all.date = all.date.filter(|_| !unknown);
-        all
+        let mut last = None;
+        for line in late {
+            let Some(date) = self.alone(line) else { return Some(Together { date: None, told: None }) };
+            last = last.max(Some(date));
+        }
+        // What is here leaves with the rest, unless it takes longer than that.
+        let longer = Some(here.stated).filter(|_| Some(here.earliest) > last);
+        Some(Together { date: longer.or(last), told: None })
     }
 
     /// The date of a line as if it went alone.
     fn alone(&self, line: &Line) -> Option<NaiveDate> {
+        let in_force = line.told.filter(|told| *told >= self.today);
+        match self.reckon(line) {
+            Some(reckoned) => stand(line.told, reckoned, self.today, self.policy),
+            None => in_force.filter(|_| !line.ever_covered),
+        }
+    }
+
+    fn reckon(&self, line: &Line) -> Option<Reckoning> {
         // Only goods in the house are reckoned from the day of placing, and a civil day is dear.
-        let placed =
-            if line.is_in_house() { day_of(self.order.placed_at, self.policy.zone) } else { self.today };
-        promise(line, placed, self.today, self.policy)
+        let placed = match line.is_in_house() {
+            true => day_of(self.order.placed_at, self.policy.zone),
+            false => self.today,
+        };
+        reckon(line, placed, self.today, self.policy)
     }
 }
 
-/// The date we would state today for a waiting line that goes alone.
-fn promise(line: &Line, placed: NaiveDate, today: NaiveDate, policy: &Policy) -> Option<NaiveDate> {
-    let in_force = line.told.filter(|told| *told >= today);
-    let Some(reckoned) = reckon(line, placed, today, policy) else {
-        return in_force.filter(|_| !line.ever_covered);
-    };
-    match (in_force, line.told) {
-        (Some(told), _) => {
+/// The date to state where `told` was told and the goods lead to `reckoned`.
+fn stand(
+    told: Option<NaiveDate>,
+    reckoned: Reckoning,
+    today: NaiveDate,
+    policy: &Policy,
+) -> Option<NaiveDate> {
+    match told {
+        Some(told) if told >= today => {
             let kept = reckoned.earliest <= told && !improves(reckoned.stated, told, policy);
             if kept || !reckoned.is_to_come(today) { Some(told) } else { Some(reckoned.stated) }
         }
         // What was told has passed: only goods that come later than it are ground for another date.
-        (None, Some(missed)) if reckoned.earliest <= missed => None,
-        (None, _) => Some(reckoned.stated).filter(|_| reckoned.is_to_come(today)),
+        Some(missed) if reckoned.earliest <= missed => None,
+        _ => Some(reckoned.stated).filter(|_| reckoned.is_to_come(today)),
     }
 }
 

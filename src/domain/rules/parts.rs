@@ -106,6 +106,25 @@ fn under_hold_what_was_ready_before_any_mail_said_so_is_not_late_once_all_is_her
 }
 
 #[test]
+fn under_hold_a_better_date_of_what_is_not_here_is_the_order_s() {
+    let mut world = kettle_and_pot();
+    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    world.receive("kettle");
+    world.eta("pot", "2026-04-20");
+    world.run_until("2026-03-12T12:00:00Z");
+    assert_eq!(stated(&world), ["2026-04-24", "2026-04-24"]);
+    world.eta("pot", "2026-04-01");
+    world.run_until("2026-03-12T13:00:00Z");
+    assert_eq!(*world.mails().last().unwrap(), "03-12 12:15 date_improved/2");
+    assert_eq!(stated(&world), ["2026-04-05", "2026-04-05"], "the kettle only waits");
+    world.run_until("2026-03-20T12:00:00Z");
+    world.receive("pot");
+    world.run_until("2026-03-20T13:00:00Z");
+    assert_eq!(*world.mails().last().unwrap(), "03-20 12:00 restock/1");
+    assert_eq!(stated(&world), ["2026-03-24", "2026-03-24"], "all is here");
+}
+
+#[test]
 fn the_update_after_48_hours_is_due_where_a_confirmation_said_that_some_goods_are_here() {
     let pot = line("pot", LineKind::Preorder, Some("2026-03-25"));
     let mut world = World::new("2026-03-02T08:14:00Z", vec![backorder("2026-03-20"), pot]);
