@@ -217,6 +217,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let shop = sections::shop(reader)?;
         let delivery = sections::delivery(reader, &shop.from.address);
+        let policy = sections::policy(reader);
         let mut config = Self {
             path: path.to_owned(),
             shop,
@@ -227,9 +228,9 @@ impl Config {
             bounces: sections::bounces(reader, folder),
             housekeeping_at: sections::housekeeping_at(reader),
             alerts: sections::alerts(reader),
-            watch: sections::watch(reader),
+            watch: sections::watch(reader, policy.partial),
             log: sections::log(reader),
-            policy: sections::policy(reader),
+            policy,
             warnings: Vec::new(),
         };
         config.warnings = sections::warn(reader, &config);

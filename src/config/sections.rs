@@ -287,12 +287,13 @@ pub(super) fn alerts(reader: &mut Reader) -> Alerts {
     }
 }
 
-pub(super) fn watch(reader: &mut Reader) -> Watch {
+pub(super) fn watch(reader: &mut Reader, partial: Partial) -> Watch {
     let default = Watch::default();
     Watch {
         at_risk_days: reader.value("schedule", "at_risk", default.at_risk_days, whole_days),
         authorization_days: reader
             .value("orders", "authorization_days", default.authorization_days, |v| number(v, 1, 365)),
+        partial,
     }
 }
 

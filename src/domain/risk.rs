@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::calendar::{Instant, day_of, plus_days, start_of};
-use super::fact::words;
+use super::fact::{Partial, words};
 use super::notice::{NoticeKind, NoticeState};
 use super::order::{Line, Order, Status};
 use super::supply::Cover;
@@ -44,11 +44,13 @@ pub struct Watch {
     pub at_risk_days: u32,
     /// How many days an authorization holds.
     pub authorization_days: u32,
+    /// The shop's partial-shipment policy, for orders without their own.
+    pub partial: Partial,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { at_risk_days: 3, authorization_days: 7 }
+        Self { at_risk_days: 3, authorization_days: 7, partial: Partial::Split }
     }
 }
 
@@ -182,8 +184,15 @@ impl Trouble {
 fn dates(order: &Order, today: NaiveDate, zone: Tz, watch: &Watch) -> Vec<Finding> {
     let taken_over = order.silent_before.map(|at| day_of(at, zone));
     let mut found: Vec<Finding> = Vec::new();
+    let hold = order.partial.unwrap_or(watch.partial) == Partial::Hold;
+    // What is ready leaves with the rest, and cannot be late by itself.
+    let waits_for_others = |line: &Line| {
+        let leaves_later = |other: &Line| !other.is_in_house() || other.told > line.told;
+        hold && line.is_in_house() && order.waiting().any(leaves_later)
+    };
+    let may_be_late = order.waiting().filter(|line| !waits_for_others(line));
     let mut waiting: Vec<(NaiveDate, &Line)> =
-        order.waiting().filter_map(|line| Some((line.told?, line))).collect();
+        may_be_late.filter_map(|line| Some((line.told?, line))).collect();
     waiting.sort_by_key(|(told, _)| *told);
     for (told, line) in waiting {
         let concern = if told < today && taken_over.is_some_and(|day| told < day) {

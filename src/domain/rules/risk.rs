@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::super::apply::Notify;
 use super::super::calendar::{Instant, day_of, start_of};
-use super::super::fact::{LineKind, Payment};
+use super::super::fact::{LineKind, Partial, Payment};
 use super::super::notice::{NoticeKind, NoticeState};
 use super::super::policy::Policy;
 use super::super::risk::{Authorization, Concern, Finding, Trouble, UNHEARD_FOR, Watch, findings};
@@ -144,6 +144,23 @@ fn until(world: &World) -> Option<String> {
 }
 
 #[test]
+fn what_only_waits_for_the_rest_of_a_held_order_is_not_overdue() {
+    let pot = line("pot", LineKind::Preorder, Some("2026-03-30"));
+    let mut world = World::new("2026-03-02T08:14:00Z", vec![backorder("2026-03-20"), pot]);
+    world.receive("kettle");
+    assert_eq!(
+        concerns(&world, "2026-03-22T12:00:00Z"),
+        ["overdue 2026-03-20 kettle"],
+        "by itself it could leave"
+    );
+    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    assert!(concerns(&world, "2026-03-22T12:00:00Z").is_empty());
+    world.receive("pot");
+    assert!(concerns(&world, "2026-03-22T12:00:00Z").is_empty());
+    assert_eq!(concerns(&world, "2026-03-31T12:00:00Z"), ["overdue 2026-03-30 pot"]);
+}
+
+#[test]
 fn an_authorization_ends_a_week_after_the_placing_or_after_it_was_told_anew() {
     let mut world = authorized();
     assert_eq!(until(&world).as_deref(), Some("2026-03-09"));
@@ -173,7 +190,7 @@ fn an_index_over_instants_finds_what_the_rule_finds_in_every_zone() {
     let watches = [(3, 7), (0, 1), (10, 7), (1, 365)];
     for zone in [ZONE, chrono_tz::Europe::Berlin, chrono_tz::America::New_York, chrono_tz::Pacific::Apia] {
         for (at_risk_days, authorization_days) in watches {
-            let watch = Watch { at_risk_days, authorization_days };
+            let watch = Watch { at_risk_days, authorization_days, ..Watch::default() };
             // Two days on which clocks change are among these.
             let today = date("2026-04-01");
             let before = watch.authorized_before(today, zone);
