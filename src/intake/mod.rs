@@ -15,6 +15,7 @@ mod lines;
 mod read;
 mod record;
 mod spool;
+mod strict;
 mod table;
 mod value;
 mod write;

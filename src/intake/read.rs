@@ -8,6 +8,7 @@ use super::fault::RowError;
 use super::group::CsvRows;
 use super::json;
 use super::lines::{Lines, Next, utf8, without_end};
+use super::strict::Strict;
 use super::table::{CsvKind, kinds};
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Fact;
@@ -146,7 +147,7 @@ fn fact_of(text: &str, line: u64, now: Instant) -> Result<Fact, RowError> {
             "begins an array; write one object on each line, without brackets around them",
         ));
     }
-    let value = serde_json::from_str(text).map_err(|error| syntax(&error, line))?;
+    let Strict(value) = serde_json::from_str(text).map_err(|error| syntax(&error, line))?;
     json::fact(value, now).map_err(|error| RowError::field(line, &error))
 }
 
@@ -154,6 +155,9 @@ fn syntax(error: &serde_json::Error, line: u64) -> RowError {
     let (says, column) = (error.to_string(), error.column().max(1));
     // serde_json counts lines within the text it was given, which is one line.
     let says = says.split(" at line ").next().unwrap_or_default();
+    if error.is_data() {
+        return RowError::byte(line, column, says);
+    }
     let mend = if error.is_eof() { "; write a whole object on each line" } else { "" };
     RowError::byte(line, column, format!("is not JSON: {says}{mend}"))
 }

@@ -393,6 +393,19 @@ fn what_spreadsheets_write_around_the_same_table_is_taken_for_the_same() {
 }
 
 #[test]
+fn a_name_that_stands_twice_in_an_object_is_refused_and_not_taken_as_the_last() {
+    let order = |customer: &str| {
+        format!(
+            r#"{{"fact":"order","order":"1","customer":{{{customer}}},"lines":[{{"id":"1","sku":"K","title":"Kettle","quantity":1,"kind":"backorder"}}]}}"#
+        )
+    };
+    let twice = order(r#""email":"ana@example.com","email":"bo@example.com""#);
+    let said = refusals(Format::Jsonl, &twice);
+    assert_eq!(said, ["open.csv:1:91 \"email\" stands in one object twice; remove one"]);
+    assert_eq!(refusals(Format::Jsonl, order(r#""email":"ana@example.com""#)), [""; 0]);
+}
+
+#[test]
 fn all_columns_that_are_not_known_are_named_at_once() {
     let said =
         header_refusal(CsvKind::Orders, "order,Total,placed_at,email,Tags,sku,title,quantity,kind,Note\n");
