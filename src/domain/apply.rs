@@ -97,8 +97,9 @@ impl Order {
             return Applied::Unchanged;
         }
         let mut lost = Vec::new();
+        let mut told_anew = false;
         for known in &mut self.lines {
-            let open = known.open();
+            let (open, promised) = (known.open(), known.promised);
             match fact.lines.iter().find(|line| line.id == known.id) {
                 Some(line) => known.update(line),
                 None => known.quantity = known.cancelled.saturating_add(known.shipped),
@@ -106,6 +107,10 @@ impl Order {
             if known.open() < open {
                 lost.push(LineUnits { id: known.id.clone(), quantity: Some(open - known.open()) });
             }
+            told_anew |= known.promised != promised && known.waits();
+        }
+        if told_anew {
+            self.settle_from(recorded_at);
         }
         for new in &fact.lines {
             if self.line(&new.id).is_none() {

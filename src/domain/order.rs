@@ -253,9 +253,14 @@ impl Order {
         line.cover = cover;
         if moved {
             line.reason = reason;
-            let first = self.heard.settling.map_or(now, |settling| settling.first.min(now));
-            self.heard.settling = Some(Settling { first, last: now });
+            self.settle_from(now);
         }
+    }
+
+    /// A date changed, and may change again before it is told.
+    pub(super) fn settle_from(&mut self, now: Instant) {
+        let first = self.heard.settling.map_or(now, |settling| settling.first.min(now));
+        self.heard.settling = Some(Settling { first, last: now });
     }
 
     /// Whether we wrote to another address before, and not yet to the one that is there now.

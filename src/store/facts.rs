@@ -351,17 +351,19 @@ fn fact_rows<'a>(entries: &'a [Entry], recorded: &[Recorded], source: &'a str) -
 /// Of what the order remembers of its notices only that is written which a fact may change.
 const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_at, silent_before, email, name, locale,
         timezone, country, channel, payment, authorized_at, currency, partial, replaced_email, status, plan_at,
-        confirmed, status_failures)
+        confirmed, status_failures, settling_first, settling_last)
     select value ->> 'number', value ->> 'at', value ->> 'placed_at', value ->> 'recorded_at', value ->> 'silent_before',
         value ->> 'email', value ->> 'name', value ->> 'locale', value ->> 'timezone', value ->> 'country',
         value ->> 'channel', value ->> 'payment', value ->> 'authorized_at', value ->> 'currency',
-        value ->> 'partial', value ->> 'replaced_email', value ->> 'status', $2, value ->> '$.heard.confirmed', value ->> '$.heard.status_failures'
+        value ->> 'partial', value ->> 'replaced_email', value ->> 'status', $2, value ->> '$.heard.confirmed', value ->> '$.heard.status_failures',
+        value ->> '$.heard.settling_first', value ->> '$.heard.settling_last'
     from jsonb_each($1) where true
     on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
         name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,
         channel = excluded.channel, payment = excluded.payment, authorized_at = excluded.authorized_at,
         currency = excluded.currency, partial = excluded.partial, replaced_email = excluded.replaced_email, status = excluded.status,
-        status_failures = excluded.status_failures, plan_at = excluded.plan_at,
+        status_failures = excluded.status_failures, settling_first = excluded.settling_first,
+        settling_last = excluded.settling_last, plan_at = excluded.plan_at,
         revision = orders.revision + 1";
 
 const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, placed_at, title, quantity, cancelled,
@@ -375,7 +377,8 @@ const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, pl
         placed_at = excluded.placed_at, title = excluded.title, quantity = excluded.quantity,
         cancelled = excluded.cancelled, shipped = excluded.shipped, open_units = excluded.open_units,
         unit_price = excluded.unit_price, kind = excluded.kind, promised = excluded.promised,
-        told = excluded.told, tried = excluded.tried";
+        told = excluded.told, tried = excluded.tried, overdue_for = excluded.overdue_for,
+        announced = excluded.announced";
 
 const SAVE_WAITS: &str = "insert into waits (order_number, at, begins)
     select value ->> 0, $2, value ->> 1 from jsonb_each($1)";

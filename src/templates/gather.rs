@@ -89,7 +89,7 @@ impl<'a> Gather<'a> {
             shipments,
             cancellations,
             refunds,
-            next_news: next_news.filter(|day| *day > self.day_there),
+            next_news: next_news.filter(|day| *day >= self.day_there),
             links: links::of(self.order, shop, self.language),
         }
     }

@@ -334,3 +334,25 @@ async fn a_restock_that_tells_of_a_slip_states_the_old_date_beside_the_new_one()
     let both = "ships by Sunday 15 March 2026 (we had told you Tuesday 10 March 2026).";
     assert!(mail.text.contains(both), "{}", mail.text);
 }
+
+#[tokio::test]
+async fn a_date_that_the_checkout_tells_anew_settles_as_the_supplier_s_does() {
+    let mut shop = TestApp::start("2026-03-02T08:14:00Z").await;
+    shop.fact(supply("2026-03-16")).await;
+    let mut promised = order("1042");
+    promised["lines"][0]["promised"] = json!("2026-03-20");
+    shop.fact(promised.clone()).await;
+    shop.travel_to("2026-03-05T12:00:00Z").await;
+    // The shop moves both, one after the other: nobody is told what held in between.
+    promised["lines"][0]["promised"] = json!("2026-03-06");
+    shop.fact(promised.clone()).await;
+    shop.travel(TimeDelta::minutes(5)).await;
+    shop.fact(supply("2026-03-05")).await;
+    shop.travel(TimeDelta::hours(2)).await;
+    let before = ["Mon 02 Mar 09:14 confirmation", "Wed 04 Mar 09:14 update_48h"];
+    assert_eq!(shop.accepted("1042").await, before);
+    promised["lines"][0]["promised"] = json!("2026-03-01");
+    shop.fact(promised).await;
+    shop.travel(TimeDelta::hours(2)).await;
+    assert_eq!(shop.accepted("1042").await[2..], ["Thu 05 Mar 15:20 date_slip"]);
+}

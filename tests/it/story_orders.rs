@@ -159,3 +159,23 @@ async fn silence_counts_while_an_order_waits_and_at_no_other_time() {
     shop.travel(TimeDelta::days(40)).await;
     assert_eq!(longest(&shop).await, ("1".into(), TimeDelta::hours(47)));
 }
+
+#[tokio::test]
+async fn goods_that_lie_ready_for_a_line_that_is_raised_after_it_shipped_are_announced_anew() {
+    let mut shop = TestApp::start(START).await;
+    shop.fact(supply("2026-03-05")).await;
+    let mut one = order("1");
+    shop.fact(one.clone()).await;
+    shop.travel_to("2026-03-06T09:00:00Z").await;
+    shop.fact(receipt("R-1", 5)).await;
+    shop.travel(TimeDelta::days(1)).await;
+    shop.fact(shipment("S-1", "1")).await;
+    shop.travel(TimeDelta::hours(3)).await;
+    one["lines"][0]["quantity"] = json!(3);
+    shop.fact(one).await;
+    shop.travel(TimeDelta::hours(1)).await;
+    assert_eq!(
+        shop.accepted("1").await[2..],
+        ["Fri 06 Mar 10:00 restock", "Sat 07 Mar 10:00 shipped", "Sat 07 Mar 13:00 restock"]
+    );
+}
