@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::output::Stop;
+use super::order::the_order;
 use super::single::{answer, enter, read};
 use super::{Answer, Call};
 use crate::clock::Clock;
@@ -29,9 +29,7 @@ pub(super) async fn run(call: &Call, config: &Config, args: &Args) -> Answer {
     let now = Clock::System.now();
     let number = args.order.trim();
     let store = call.store(config).await?;
-    let Some(order) = store.order(number).await? else {
-        return Err(Stop::not_found(format!("there is no order {number:?}")));
-    };
+    let order = the_order(&store, number).await?;
     let mut stated = intake::to_json(&Fact::Order(order.to_fact(now)));
     stated["customer"]["email"] = Value::from(args.email.trim());
     if let Some(name) = &args.name {

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::coming::{coming, silence};
+use super::order::no_order;
 use super::output::{self, Stop};
 use super::past::{Past, Told, tried_row};
 use super::table::Table;
@@ -120,9 +121,8 @@ async fn orders(store: &Store, of: &str) -> anyhow::Result<Vec<Order>> {
         return Ok(vec![order]);
     }
     if !of.contains('@') {
-        return Err(Stop::not_found(format!(
-            "there is no order {of:?}; give its number or a customer's address"
-        )));
+        let none = no_order(store, of).await?;
+        return Err(Stop::not_found(format!("{none}; give its number or a customer's address")));
     }
     let address =
         EmailAddress::parse(of).map_err(|fault| Stop::usage(format!("{of:?} is no address: {fault}")))?;

@@ -17,7 +17,7 @@ use crate::domain::order::{Line, Order, Status};
 use crate::domain::policy::Policy;
 use crate::domain::supply::Cover;
 use crate::domain::suppression::Cause;
-use crate::store::{AddressChange, Listed};
+use crate::store::{AddressChange, Listed, Store};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Orders {
@@ -68,16 +68,36 @@ pub(super) async fn run(call: &Call, orders: &Orders) -> Answer {
     }
 }
 
+/// The order of that number.
+pub(super) async fn the_order(store: &Store, number: &str) -> anyhow::Result<Order> {
+    match store.order(number).await? {
+        Some(order) => Ok(order),
+        None => Err(Stop::not_found(no_order(store, number).await?)),
+    }
+}
+
+/// Says that there is none. Shops print a # before numbers, and some systems count it in.
+pub(super) async fn no_order(store: &Store, number: &str) -> anyhow::Result<String> {
+    let other = number.strip_prefix('#').map_or_else(|| format!("#{number}"), str::to_owned);
+    let near = store.order(&other).await?;
+    let near = near.map_or_else(String::new, |near| format!("; did you mean {}?", for_a_shell(&near.number)));
+    Ok(format!("there is no order {number:?}{near}"))
+}
+
+/// As it is written on a command line, where # begins a comment.
+fn for_a_shell(number: &str) -> String {
+    if number.starts_with('#') { format!("'{number}'") } else { number.to_owned() }
+}
+
 async fn show(call: &Call, config: &Config, asked: &Show) -> Answer {
     let store = call.store(config).await?;
     let policy = config.policy();
     let local = Local { zone: policy.zone, now: asked.as_of.now() };
     let number = asked.order.trim();
-    let found = store.order(number).await?;
+    let order = the_order(&store, number).await?;
     let moves = store.address_changes(number).await?;
     let uncovered_since = store.uncovered_since(Some(number)).await?;
     store.close().await;
-    let order = found.ok_or_else(|| Stop::not_found(format!("there is no order {number:?}")))?;
     if call.json {
         let mut document = as_json(&order, &moves, config, local, &policy);
         document["uncovered_since"] = json!(uncovered_since);

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::order::the_order;
 use super::output::{self, Stop};
 use super::words::{Local, Until, list, mode_line, plain};
 use super::{Answer, Call, Exit};
@@ -144,9 +145,7 @@ pub(super) async fn resume(call: &Call, args: &Resuming) -> Answer {
 
 async fn known(store: &Store, scope: &Scope) -> anyhow::Result<()> {
     match scope {
-        Scope::Order(number) if store.order(number).await?.is_none() => {
-            Err(Stop::not_found(format!("there is no order {number:?}")))
-        }
+        Scope::Order(number) => the_order(store, number).await.map(drop),
         Scope::Sku(sku) if !store.knows_sku(sku).await? => Err(Stop::not_found(format!(
             "no order and no supply is of the SKU {sku:?}; `shipby order list` shows what is waited for"
         ))),

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::batches::named;
 use super::coming::{Next, coming, silence};
-use super::output::{self, Stop};
+use super::order::the_order;
+use super::output;
 use super::past::Past;
 use super::pause;
 use super::sum::Sum;
@@ -58,9 +59,7 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     let policy = config.policy();
     let local = Local { zone: policy.zone, now: why.as_of.now() };
     let number = why.order.trim();
-    let Some(order) = store.order(number).await? else {
-        return Err(Stop::not_found(format!("there is no order {number:?}")));
-    };
+    let order = the_order(&store, number).await?;
     let next = coming(&order, local, &policy, 3);
     let mut pauses = store.pauses(local.now).await?;
     let kind = order.under_way.as_ref().map(|u| u.notice.kind).or(next.first().map(|next| next.kind));

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::super::Call;
+use super::super::order::the_order;
 use super::super::output::Stop;
 use super::super::words::Until;
 use super::kind;
@@ -136,9 +137,8 @@ impl Which {
 
     async fn real(&self, call: &Call, config: &Config, number: &str) -> anyhow::Result<Subject> {
         let store = call.store(config).await?;
-        let order = store.order(number).await?;
+        let order = the_order(&store, number).await?;
         store.close().await;
-        let order = order.ok_or_else(|| Stop::not_found(format!("there is no order {number:?}")))?;
         let (now, policy) = (self.now(Clock::System.now()), config.policy());
         // Nothing is sent to it; an order without an address can be looked at too.
         let email = match &order.customer.email {

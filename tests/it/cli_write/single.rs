@@ -253,6 +253,20 @@ fn what_no_daemon_has_planned_yet_is_said_to_be_so_and_not_what_was_true_before(
 }
 
 #[test]
+fn a_number_with_or_without_its_hash_is_answered_with_the_one_that_is_known() {
+    let shop = Shop::with(&[ORDER, &ORDER.replace("1042", "#77")]);
+    for args in
+        [&["why", "#1042"][..], &["order", "show", "#1042"], &["order", "address", "#1042", "a@example.com"]]
+    {
+        let none = "shipby: there is no order \"#1042\"; did you mean 1042?\n".to_owned();
+        assert_eq!(shop.run(args), (4, String::new(), none), "{args:?}");
+    }
+    let (exit, _, said) = shop.run(&["history", "77"]);
+    assert_eq!(exit, 4);
+    assert!(said.contains("there is no order \"77\"; did you mean '#77'?"), "{said}");
+}
+
+#[test]
 fn units_that_shipped_without_a_receipt_are_wanted_from_the_next_one() {
     let shop = four_that_wait();
     assert_eq!(shop.run(&["ship", "B1"]).0, 0);
