@@ -80,6 +80,14 @@ impl Cover {
         }
     }
 
+    /// What it becomes where `new` is worked out: goods that are here do not arrive again because others left.
+    pub fn becomes(&self, new: &Self) -> Self {
+        match (self, new) {
+            (Self::Received { on: before }, Self::Received { on }) => Self::Received { on: *before.min(on) },
+            _ => new.clone(),
+        }
+    }
+
     /// Whether what is expected moves to another day with `new`; goods that came are expected no more. The first supply
     /// that has no date withdraws that of the checkout.
     pub fn date_moves_to(&self, new: &Self) -> bool {

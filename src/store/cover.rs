@@ -338,17 +338,20 @@ fn compare(
 impl Change {
     /// None: there is none.
     fn between(had: &str, new: &Cover, reason: Option<&str>) -> Result<Option<Self>> {
-        let text = to_json(new);
-        if text == had {
+        if to_json(new) == had {
             return Ok(None);
         }
         let old: Cover = json("a cover", had)?;
-        let moved = old.date_moves_to(new);
+        let new = old.becomes(new);
+        if new == old {
+            return Ok(None);
+        }
+        let moved = old.date_moves_to(&new);
         let wake = moved
             || old.is_received() != new.is_received()
-            || (old == Cover::Nothing) != (*new == Cover::Nothing);
+            || (old == Cover::Nothing) != (new == Cover::Nothing);
         let reason = reason.filter(|_| moved).map(str::to_owned);
-        Ok(Some(Self { cover: new.clone(), text, was: old.date(), reason, wake, moved }))
+        Ok(Some(Self { text: to_json(&new), was: old.date(), cover: new, reason, wake, moved }))
     }
 }
 

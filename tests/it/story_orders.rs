@@ -179,3 +179,20 @@ async fn goods_that_lie_ready_for_a_line_that_is_raised_after_it_shipped_are_ann
         ["Fri 06 Mar 10:00 restock", "Sat 07 Mar 10:00 shipped", "Sat 07 Mar 13:00 restock"]
     );
 }
+
+#[tokio::test]
+async fn goods_that_are_here_do_not_arrive_again_when_a_younger_order_ships() {
+    let keys = [("PROMISE__HANDLING_DAYS", "3"), ("PROMISE__BUFFER_DAYS", "0")];
+    let mut shop = TestApp::with(START, Differs { keys: &keys, ..Differs::default() }).await;
+    shop.fact(supply("2026-03-06")).await;
+    shop.fact(order("1")).await;
+    shop.travel(TimeDelta::hours(1)).await;
+    shop.fact(order("2")).await;
+    shop.travel_to("2026-03-06T09:00:00Z").await;
+    shop.fact(receipt("R-1", 1)).await;
+    shop.travel_to("2026-03-08T09:00:00Z").await;
+    shop.fact(receipt("R-2", 1)).await;
+    shop.fact(shipment("S-2", "2")).await;
+    shop.travel_to("2026-03-11T00:00:00Z").await;
+    assert_eq!(shop.accepted("1").await[2..], ["Fri 06 Mar 10:00 restock", "Tue 10 Mar 10:00 overdue"]);
+}
