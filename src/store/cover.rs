@@ -36,9 +36,9 @@ macro_rules! queue {
         concat!(
             "(",
             lines_of_queue!($sku),
-            "), (select coalesce(sum(shipped), 0) from lines where sku = ",
+            "), coalesce((select shipped from queues where sku = ",
             $sku,
-            " and shipped > 0 and kind <> 'in_stock'),
+            "), 0),
             (select json_group_array(json_array(at, quantity, supply)) from receipts where sku = ",
             $sku,
             "), (",

@@ -2,7 +2,7 @@
 //!
 //! Orders are loaded, changed by the domain in memory and written back; the same fact again changes nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use serde::Serialize;
@@ -16,7 +16,7 @@ use super::{Result, Store, millis};
 use crate::domain::apply::{Applied, Notify, Refusal, place};
 use crate::domain::calendar::Instant;
 use crate::domain::fact::{Fact, LineKind, OrderFact};
-use crate::domain::order::{Order, Status};
+use crate::domain::order::{News, NewsBody, Order, Status};
 
 /// A fact to record, with its wire form.
 #[derive(Debug, Clone)]
@@ -97,6 +97,8 @@ struct Touched {
     readdressed: BTreeSet<String>,
     /// Orders that wait no more, or again, in the order in which that came about.
     waits: Vec<(String, bool)>,
+    /// Units that left from waiting lines, by their SKU.
+    shipped: BTreeMap<String, u32>,
 }
 
 impl Touched {
@@ -104,6 +106,16 @@ impl Touched {
         add(&mut self.orders, &order.number);
         for line in order.lines.iter().filter(|line| line.kind != LineKind::InStock) {
             add(&mut self.skus, &line.sku);
+        }
+    }
+
+    /// Counts what the newest shipment of an order took from waiting lines.
+    fn count_shipped(&mut self, order: &Order) {
+        let Some(News { body: NewsBody::Shipped { lines, .. }, .. }) = order.news.last() else { return };
+        for units in lines {
+            if let Some(line) = order.line(&units.id).filter(|line| line.kind != LineKind::InStock) {
+                *self.shipped.entry(line.sku.clone()).or_default() += units.quantity.unwrap_or(0);
+            }
         }
     }
 
@@ -189,7 +201,13 @@ impl Book {
                 add(&mut self.touched.skus, &receipt.sku);
                 Recorded::Changed
             }
-            Fact::Shipment(f) => self.change(&f.order, |order, at| order.ship(f, at)),
+            Fact::Shipment(f) => {
+                let recorded = self.change(&f.order, |order, at| order.ship(f, at));
+                if let (Recorded::Changed, Some(order)) = (&recorded, self.orders.get(&f.order)) {
+                    self.touched.count_shipped(order);
+                }
+                recorded
+            }
             Fact::Cancel(f) => self.change(&f.order, |order, at| order.cancel(f, at)),
             Fact::Refund(f) => self.change(&f.order, |order, at| Ok(order.refund(f, at))),
         };
@@ -269,6 +287,7 @@ impl Book {
         let supplies: Vec<&SupplyRow> =
             self.touched_supplies.iter().filter_map(|key| self.supplies.get(key)).collect();
         let skus: Vec<&String> = self.touched.skus.iter().collect();
+        let shipped: Vec<_> = self.touched.shipped.iter().collect();
         let readdressed: Vec<&String> = self.touched.readdressed.iter().collect();
         let mut all = Statements::default();
         all.add(SAVE_ORDERS, some_json(&rows));
@@ -280,6 +299,7 @@ impl Book {
         all.add(SAVE_RECEIPTS, some_json(&self.receipts));
         all.add(MARK_DIRTY, some_json(&skus));
         all.add(COUNT_CHANGES, some_json(&skus));
+        all.add(COUNT_SHIPPED, some_json(&shipped));
         all.add(SAVE_FACTS, some_json(facts));
         all.run(conn, self.at).await?;
         Ok(())
@@ -422,6 +442,10 @@ const MARK_DIRTY: &str = "insert into dirty_skus (sku, first_at, last_at)
 /// Places in them are to be worked out again.
 const COUNT_CHANGES: &str = "insert into queues (sku, revision) select value, 1 from json_each($1) where true
     on conflict (sku) do update set revision = revision + 1";
+
+const COUNT_SHIPPED: &str = "insert into queues (sku, revision, shipped)
+    select value ->> 0, 1, value ->> 1 from jsonb_each($1) where true
+    on conflict (sku) do update set shipped = shipped + excluded.shipped";
 
 const SAVE_FACTS: &str = "insert into facts (kind, id, order_number, sku, at, recorded_at, source, refused, body)
     select value ->> 'kind', value ->> 'id', value ->> 'order_number', value ->> 'sku', value ->> 'at', $2, value ->> 'source',

@@ -160,8 +160,7 @@ impl Store {
                     where q.sku = l.sku and q.open_units > 0 and q.kind <> 'in_stock'
                         and (q.placed_at, q.order_number, q.position) <= (l.placed_at, l.order_number, l.position))
                 - (select coalesce(sum(r.quantity), 0) from receipts r where r.sku = l.sku)
-                + (select coalesce(sum(s.shipped), 0) from lines s
-                    where s.sku = l.sku and s.shipped > 0 and s.kind <> 'in_stock')) as units
+                + coalesce((select shipped from queues where queues.sku = l.sku), 0)) as units
             from lines l where l.order_number = $1 and l.open_units > 0 and l.kind <> 'in_stock'
             order by l.position";
         Ok(sqlx::query_as(NEEDED).bind(order).fetch_all(&mut *self.readers.acquire().await?).await?)

@@ -196,3 +196,21 @@ async fn goods_that_are_here_do_not_arrive_again_when_a_younger_order_ships() {
     shop.travel_to("2026-03-11T00:00:00Z").await;
     assert_eq!(shop.accepted("1").await[2..], ["Fri 06 Mar 10:00 restock", "Tue 10 Mar 10:00 overdue"]);
 }
+
+#[tokio::test]
+async fn what_has_left_is_not_there_again_when_its_line_becomes_another() {
+    for (change, value) in [("sku", "CUP"), ("kind", "in_stock")] {
+        let mut shop = TestApp::start(START).await;
+        shop.fact(supply("2026-04-20")).await;
+        let mut first = order("1");
+        shop.facts([first.clone(), order("2")]).await;
+        shop.travel_to("2026-03-06T09:00:00Z").await;
+        shop.fact(receipt("R-1", 1)).await;
+        shop.fact(shipment("S-1", "1")).await;
+        shop.travel(TimeDelta::days(1)).await;
+        first["lines"][0][change] = json!(value);
+        shop.fact(first).await;
+        shop.travel(TimeDelta::days(1)).await;
+        assert!(!shop.kinds().contains(&"2 restock".to_owned()), "{change}: {:?}", shop.kinds());
+    }
+}
