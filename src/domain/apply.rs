@@ -96,12 +96,13 @@ impl Order {
         if fact.at <= self.at {
             return Applied::Unchanged;
         }
+        let stated = self.as_known(&fact.lines);
         let mut lost = Vec::new();
         let mut told_anew = false;
         for known in &mut self.lines {
             let (open, promised) = (known.open(), known.promised);
-            match fact.lines.iter().find(|line| line.id == known.id) {
-                Some(line) => known.update(line),
+            match stated.iter().find(|(id, _)| *id == known.id) {
+                Some((_, line)) => known.update(line),
                 None => known.quantity = known.cancelled.saturating_add(known.shipped),
             }
             if known.open() < open {
@@ -112,9 +113,9 @@ impl Order {
         if told_anew {
             self.settle_from(recorded_at);
         }
-        for new in &fact.lines {
-            if self.line(&new.id).is_none() {
-                self.lines.push(line(new));
+        for (id, new) in stated {
+            if self.line(&id).is_none() {
+                self.lines.push(Line { id, ..line(new) });
             }
         }
         if !lost.is_empty() {
@@ -144,6 +145,39 @@ impl Order {
         self.currency = fact.currency.clone();
         self.partial = fact.partial;
         Applied::Changed
+    }
+
+    /// The stated lines under the ids they are known by. An export that numbers its rows gives a line the id of one that
+    /// it leaves out: where another known line has the SKU, that one is meant, and what nobody knows is new.
+    fn as_known<'a>(&self, stated: &'a [LineFact]) -> Vec<(String, &'a LineFact)> {
+        let under_its_id = |line: &LineFact| self.line(&line.id).is_none_or(|known| known.sku == line.sku);
+        let as_stated = || stated.iter().map(|line| (line.id.clone(), line)).collect();
+        if stated.iter().all(under_its_id) {
+            return as_stated();
+        }
+        let is_stated = |known: &Line| stated.iter().any(|line| line.id == known.id && line.sku == known.sku);
+        let mut free: Vec<&Line> = self.lines.iter().filter(|known| !is_stated(known)).collect();
+        let mut meant = |line: &LineFact| {
+            let at = free.iter().position(|known| !under_its_id(line) && known.sku == line.sku);
+            at.map(|at| free.remove(at).id.clone())
+        };
+        let meant: Vec<Option<String>> = stated.iter().map(&mut meant).collect();
+        if meant.iter().all(Option::is_none) {
+            // Lines that became another SKU's.
+            return as_stated();
+        }
+        let mut used: Vec<String> = self.lines.iter().map(|known| known.id.clone()).collect();
+        let named = stated.iter().zip(meant).map(|(line, meant)| {
+            let mut id = meant.unwrap_or_else(|| line.id.clone());
+            if !under_its_id(line) && id == line.id {
+                while used.contains(&id) {
+                    id.push('+');
+                }
+            }
+            used.push(id.clone());
+            (id, line)
+        });
+        named.collect()
     }
 
     /// The same by a person. Another address than the shop's system knows holds from here on.

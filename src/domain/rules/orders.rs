@@ -1,7 +1,7 @@
 //! What happens to an order: shipped, cancelled, sent again by the shop, given another address.
 
 use super::super::calendar::Instant;
-use super::super::fact::{LineKind, LineUnits};
+use super::super::fact::{LineFact, LineKind, LineUnits};
 use super::super::notice::Reason;
 use super::super::order::{Order, Status};
 use super::super::world::{Server, World, backorder, line};
@@ -173,6 +173,44 @@ fn an_order_stated_as_it_is_known_changes_nothing() {
     let at = world.order.at;
     assert!(at > before.at);
     assert_eq!(world.order, Order { at, ..before });
+}
+
+#[test]
+fn lines_that_an_export_numbers_anew_are_the_ones_they_were() {
+    let numbered = |id: &str, sku: &str| LineFact { id: id.into(), ..line(sku, LineKind::Backorder, None) };
+    let all = [numbered("1", "kettle"), numbered("2", "pot"), numbered("3", "cup")];
+    let mut world = World::new("2026-03-02T08:14:00Z", all.to_vec());
+    assert!(world.ship(Some(&["1"])));
+    world.run_until("2026-03-03T12:00:00Z");
+    let open = |world: &World| -> Vec<(String, String, u32)> {
+        let lines = world.order.lines.iter();
+        lines.map(|line| (line.id.clone(), line.sku.clone(), line.open())).collect()
+    };
+    let before = open(&world);
+    // What has shipped is not exported any more, and the rows are numbered from 1.
+    let rest = [numbered("1", "pot"), numbered("2", "cup")];
+    for _ in 0..2 {
+        world.upsert(|fact| fact.lines = rest.to_vec());
+        assert_eq!(open(&world), before);
+        world.run_until("2026-03-03T13:00:00Z");
+    }
+    assert!(!world.mails().iter().any(|mail| mail.contains("cancelled")), "{:?}", world.mails());
+    // A new one takes no other's place, and one that is left out is cancelled as ever.
+    world.upsert(|fact| fact.lines = vec![numbered("1", "cup"), numbered("2", "pan")]);
+    let open = open(&world);
+    let of = |sku: &str| open.iter().find(|line| line.1 == sku).map(|line| line.2);
+    assert_eq!(
+        [of("kettle"), of("pot"), of("cup"), of("pan")],
+        [Some(0), Some(0), Some(1), Some(1)],
+        "{open:?}"
+    );
+}
+
+#[test]
+fn a_line_whose_sku_changes_stays_that_line() {
+    let mut world = confirmed();
+    world.upsert(|fact| fact.lines[0].sku = "kettle-02".into());
+    assert_eq!((world.order.lines.len(), world.order.lines[0].sku.as_str()), (1, "kettle-02"));
 }
 
 #[test]

@@ -156,6 +156,22 @@ fn an_order_whose_rows_stand_apart_is_left_out_whole_and_its_rejects_can_be_impo
 }
 
 #[test]
+fn an_export_without_line_numbers_and_without_what_has_shipped_cancels_nothing() {
+    let shop = Shop::new();
+    let header = "order,placed_at,email,sku,title,quantity,kind\n";
+    let row = |sku: &str| format!("1,2026-03-02T08:14:00Z,ana@example.com,{sku},Kettle,1,backorder\n");
+    shop.write("open.csv", &[header, &row("KETTLE"), &row("POT")].concat());
+    assert_eq!(shop.run(&["import", "orders", "open.csv"]).0, 0);
+    assert_eq!(shop.run(&["ship", "1", "--line", "KETTLE"]).0, 0);
+    shop.write("open.csv", &[header, &row("POT")].concat());
+    let (exit, said, _) = shop.run(&["import", "orders", "open.csv"]);
+    assert_eq!((exit, said.as_str()), (0, "1 fact: 1 unchanged.\n"));
+    let order = shop.order("1").unwrap();
+    let open: Vec<_> = order.lines.iter().map(|line| (line.sku.as_str(), line.open())).collect();
+    assert_eq!(open, [("KETTLE", 0), ("POT", 1)]);
+}
+
+#[test]
 fn a_dry_run_says_when_news_that_waits_for_the_window_would_go_out_and_leaves_out_what_comes_in_any_case() {
     let shop = Shop::with(&[ORDER]);
     let closed = Clock::System.now() - chrono::TimeDelta::hours(1);
