@@ -1,5 +1,5 @@
--- When an order stopped waiting and when it began to wait again; it begins with its intake. Nobody is silent towards whom
--- nothing is owed.
+-- When an order stopped waiting with an address to write to, and when it began to again; it begins with its intake. Nobody
+-- is silent towards whom nothing is owed, or whom they cannot reach.
 create table waits (
     order_number text not null references orders (number),
     at bigint not null,
@@ -9,4 +9,4 @@ create index waits_order on waits (order_number);
 insert into waits (order_number, at, begins)
     select number, coalesce((select max(recorded_at) from news where order_number = number
         and kind in ('shipped', 'cancelled')), recorded_at), 0
-    from orders where status <> 'waiting';
+    from orders where status <> 'waiting' or email is null;

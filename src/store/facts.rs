@@ -95,7 +95,7 @@ struct Touched {
     skus: BTreeSet<String>,
     /// Orders whose customer has another address.
     readdressed: BTreeSet<String>,
-    /// Orders that wait no more, or again, in the order in which that came about.
+    /// Orders that wait for news no more, or again, in the order in which that came about.
     waits: Vec<(String, bool)>,
     /// Units that left from waiting lines, by their SKU.
     shipped: BTreeMap<String, u32>,
@@ -121,11 +121,16 @@ impl Touched {
 
     /// Marks an order that `waited` before, or counts as waiting because it is new.
     fn mark_wait(&mut self, order: &Order, waited: bool) {
-        let waits = order.status() == Status::Waiting;
+        let waits = waits_for_news(order);
         if waits != waited {
             self.waits.push((order.number.clone(), waits));
         }
     }
+}
+
+/// It waits, and there is somebody to write to.
+fn waits_for_news(order: &Order) -> bool {
+    order.status() == Status::Waiting && order.customer.email.is_some()
 }
 
 /// Most are there already, and a copy is made only of those that are not.
@@ -240,7 +245,7 @@ impl Book {
         }
         self.touched.mark(&before);
         self.touched.mark(order);
-        self.touched.mark_wait(order, before.status() == Status::Waiting);
+        self.touched.mark_wait(order, waits_for_news(&before));
         if before.customer.email != order.customer.email {
             add(&mut self.touched.readdressed, &order.number);
         }
@@ -257,7 +262,7 @@ impl Book {
         let Some(order) = self.orders.get_mut(number) else {
             return Recorded::Refused(Refusal::UnknownOrder(number.to_owned()));
         };
-        let waited = order.status() == Status::Waiting;
+        let waited = waits_for_news(order);
         match change(order, self.at) {
             Ok(Applied::Unchanged) => Recorded::Unchanged,
             Ok(Applied::Changed) => {

@@ -346,8 +346,7 @@ impl Store {
         // Moments of each order: whether it waits changes there (`turn`), or the customer heard something.
         const SILENCE: &str = "with waited as (
                 select number, recorded_at, max(recorded_at, coalesce(silent_before, 0)) as since
-                from orders where email is not null
-                    and not exists (select 1 from suppressions where address = email)
+                from orders where not exists (select 1 from suppressions where address = email)
                     and exists (select 1 from lines where order_number = number and kind <> 'in_stock')),
             moments as (
                 select number, since, recorded_at as at, 1 as turn from waited

@@ -161,6 +161,21 @@ async fn silence_counts_while_an_order_waits_and_at_no_other_time() {
 }
 
 #[tokio::test]
+async fn silence_does_not_count_while_there_is_no_address() {
+    let mut shop = TestApp::start(START).await;
+    let mut nobody = order("1");
+    nobody["customer"]["email"] = json!(null);
+    shop.fact(nobody.clone()).await;
+    shop.travel(TimeDelta::days(20)).await;
+    shop.fact(order("1")).await;
+    shop.travel(TimeDelta::hours(30)).await;
+    shop.fact(nobody).await;
+    shop.travel(TimeDelta::days(20)).await;
+    let silence = shop.store().longest_silence(shop.now()).await.unwrap().unwrap();
+    assert_eq!(TimeDelta::seconds(silence.seconds), TimeDelta::hours(30));
+}
+
+#[tokio::test]
 async fn goods_that_lie_ready_for_a_line_that_is_raised_after_it_shipped_are_announced_anew() {
     let mut shop = TestApp::start(START).await;
     shop.fact(supply("2026-03-05")).await;
