@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::config::Mode;
 use crate::domain::calendar::{Instant, day_of};
+use crate::domain::fact::Partial;
 use crate::domain::forecast::forecast;
 use crate::domain::notice::Notice;
 use crate::domain::order::Order;
@@ -143,6 +144,12 @@ pub fn next_news(order: &Order, notice: &Notice, policy: &Policy, now: Instant) 
     let mut order = order.clone();
     order.under_way = None;
     order.settle(notice, "", Outcome::Accepted, now, policy);
+    if order.partial(policy) == Partial::Hold {
+        // Goods that come in before the others do so without a word, and then are not late.
+        let last = order.waiting().filter_map(|line| line.told).max();
+        let sooner = order.lines.iter_mut().filter(|line| line.waits() && line.told < last);
+        sooner.for_each(|line| line.overdue_for = line.told);
+    }
     let coming = forecast(&order, now, policy, now + chrono::TimeDelta::days(400), 1);
     coming.first().map(|coming| day_of(coming.at, order.zone(policy)))
 }

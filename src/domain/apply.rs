@@ -309,8 +309,9 @@ impl Line {
         let was_closed = self.open() == 0;
         self.quantity = fact.quantity;
         if was_closed && self.open() > 0 {
-            // What was told was of goods that have shipped or were called off.
-            (self.told, self.tried, self.overdue_for, self.announced) = (None, None, None, false);
+            // What was told was of goods that have shipped or were called off; the checkout says it of these as well.
+            let told = fact.promised.filter(|_| !self.ever_covered);
+            (self.told, self.tried, self.overdue_for, self.announced) = (told, None, None, false);
         }
         if fact.promised.is_some() && fact.promised != self.promised {
             // News from the checkout, and the customer read it there.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::calendar::{Instant, day_of};
 use super::forecast::{Coming, forecast};
 use super::notice::NoticeKind;
-use super::order::Order;
+use super::order::{Line, Order};
 use super::policy::Policy;
 
 /// What a change would mail.
@@ -41,7 +41,7 @@ pub struct Example {
     pub order: String,
     pub kind: NoticeKind,
     pub at: Instant,
-    /// The date the customer has in mind now, of the order's first waiting line.
+    /// The date the customer has in mind now, of the first line that moves, else of the first that waits.
     pub told: Option<NaiveDate>,
     pub would_be_told: Option<NaiveDate>,
 }
@@ -107,14 +107,12 @@ impl Impact {
         if self.examples.len() >= EXAMPLES {
             return;
         }
-        let line = order.waiting().next();
-        self.examples.push(Example {
-            order: order.number.clone(),
-            kind,
-            at,
-            told: line.and_then(|line| line.told),
-            would_be_told: line.and_then(|line| order.promises(day_of(at, policy.zone), policy).date(line)),
-        });
+        let promises = order.promises(day_of(at, policy.zone), policy);
+        let date = |line: &&Line| (line.told, promises.date(line));
+        let moves = |line: &&Line| !promises.waits_for_others(line) && line.told != promises.date(line);
+        let line = order.waiting().find(moves).or(order.waiting().next());
+        let (told, would_be_told) = line.as_ref().map(date).unwrap_or_default();
+        self.examples.push(Example { order: order.number.clone(), kind, at, told, would_be_told });
     }
 }
 

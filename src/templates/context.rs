@@ -16,8 +16,8 @@ use crate::domain::policy::Policy;
 /// How many entries a list in a mail holds at most; the rest is counted in `more`.
 pub const LISTED: usize = 20;
 
-/// How many lines that wait for goods: a mail states the dates of all, but for an order that is a catalogue.
-pub const WAITING_LISTED: usize = 100;
+/// How many lines of an order: a mail lists all it is about, but for an order that is a catalogue.
+pub const LINES_LISTED: usize = 100;
 
 /// The shop as its mails name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +139,7 @@ pub struct OrderVars {
 /// A list: the first entries, and how many there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed<T> {
-    /// The first 20, unless more is said of the list.
+    /// The first 20 entries, or the first 100 lines of an order.
     pub items: Vec<T>,
     /// How many are not in `items`.
     pub more: usize,

@@ -139,13 +139,13 @@ impl<'a> Gather<'a> {
 
     fn waiting(&self) -> Listed<WaitingLine> {
         let mut lines: Vec<_> = self.stated.iter().collect();
-        if lines.len() > WAITING_LISTED {
+        if lines.len() > LINES_LISTED {
             let news = |(stated, line): &&(&StatedLine, &Line)| {
                 stated.missed || self.slipped(stated, line) || self.improved(stated, line)
             };
             lines.sort_by_key(|line| !news(line));
         }
-        Listed::up_to(WAITING_LISTED, lines.into_iter(), |(stated, line)| self.waiting_line(stated, line))
+        Listed::up_to(LINES_LISTED, lines.into_iter(), |(stated, line)| self.waiting_line(stated, line))
     }
 
     fn waiting_line(&self, stated: &StatedLine, line: &Line) -> WaitingLine {
@@ -252,7 +252,7 @@ impl<'a> Gather<'a> {
     fn in_stock(&self) -> Listed<Item> {
         let owed = |line: &&Line| line.kind == LineKind::InStock && line.open() > 0;
         let lines: Vec<_> = self.order.lines.iter().filter(owed).collect();
-        Listed::of(lines.into_iter(), |line| self.item(line, line.open()))
+        Listed::up_to(LINES_LISTED, lines.into_iter(), |line| self.item(line, line.open()))
     }
 
     /// The news this notice tells, of one kind.
@@ -268,7 +268,7 @@ impl<'a> Gather<'a> {
             Some((line, some.quantity.unwrap_or_else(|| all(line))))
         };
         let lines: Vec<_> = units.iter().filter_map(known).collect();
-        Listed::of(lines.into_iter(), |(line, quantity)| self.item(line, quantity))
+        Listed::up_to(LINES_LISTED, lines.into_iter(), |(line, quantity)| self.item(line, quantity))
     }
 
     fn shipments(&self) -> Listed<Shipment> {

@@ -356,3 +356,21 @@ async fn a_date_that_the_checkout_tells_anew_settles_as_the_supplier_s_does() {
     shop.travel(TimeDelta::hours(2)).await;
     assert_eq!(shop.accepted("1042").await[2..], ["Thu 05 Mar 15:20 date_slip"]);
 }
+
+#[tokio::test]
+async fn under_hold_the_next_news_is_a_day_on_which_it_comes_whatever_came_in_by_then() {
+    let keys = [("ORDERS__PARTIAL", "hold")];
+    let mut shop = TestApp::with("2026-03-02T08:14:00Z", Differs { keys: &keys, ..Differs::default() }).await;
+    let mut pot = supply("2026-04-20");
+    pot["sku"] = json!("POT");
+    shop.facts([supply("2026-03-10"), pot]).await;
+    let mut both = order("1042");
+    both["lines"] = json!([line("1", "KETTLE"), line("2", "POT")]);
+    shop.fact(both).await;
+    shop.travel_to("2026-03-11T12:00:00Z").await;
+    let promised = "Our next update comes on Wednesday 18 March 2026";
+    assert!(shop.last_mail().text.contains(promised), "{}", shop.last_mail().text);
+    shop.fact(receipt("R-1", 5)).await;
+    shop.travel_to("2026-03-19T00:00:00Z").await;
+    assert_eq!(*shop.accepted("1042").await.last().unwrap(), "Wed 18 Mar 10:00 weekly_status");
+}

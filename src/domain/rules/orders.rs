@@ -207,6 +207,17 @@ fn lines_that_an_export_numbers_anew_are_the_ones_they_were() {
 }
 
 #[test]
+fn a_line_that_is_raised_after_its_cancellation_keeps_the_checkout_s_date_where_no_supply_ever_covered_it() {
+    let mut world = World::new("2026-03-02T08:14:00Z", vec![backorder("2026-03-30")]);
+    world.run_until("2026-03-03T12:00:00Z");
+    assert!(world.cancel(None));
+    world.run_until("2026-03-04T12:00:00Z");
+    world.upsert(|fact| fact.lines[0].quantity = 2);
+    world.run_until("2026-03-12T12:00:00Z");
+    assert_eq!(stated(&world), ["2026-03-30"]);
+}
+
+#[test]
 fn a_line_whose_sku_changes_stays_that_line() {
     let mut world = confirmed();
     world.upsert(|fact| fact.lines[0].sku = "kettle-02".into());
