@@ -23,7 +23,7 @@ pub struct Impact {
     pub mails: BTreeMap<NoticeKind, Mails>,
     /// Mails that the blast guard would hold.
     pub held: usize,
-    /// The oldest orders that would be mailed.
+    /// The first orders that would be mailed.
     pub examples: Vec<Example>,
 }
 
