@@ -235,9 +235,9 @@ impl Table {
                 } else {
                     unknown(name, &known)
                 };
-                let others: Vec<_> = names.iter().skip(i + 1).map(|name| name.trim()).collect();
+                let others = names.iter().skip(i + 1).filter(|name| !name.trim().is_empty());
                 let others: Vec<_> =
-                    others.into_iter().filter(|name| column(name).is_none()).map(short).collect();
+                    others.filter(|name| column(name).is_none()).map(|name| short(name.trim())).collect();
                 if !others.is_empty() {
                     let nor = format!("; neither are {}: rename or remove them", others.join(", "));
                     says.push_str(&nor);
