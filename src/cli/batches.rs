@@ -7,6 +7,7 @@ use super::table::{SAMPLES, Table};
 use super::words::{Local, count};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
+use crate::domain::impact::news_of;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::store::{HeldBatch, Store};
@@ -115,11 +116,7 @@ async fn described(
 
 fn sample(order: &Order, local: Local, policy: &Policy) -> [String; 3] {
     let kind = order.hold.and_then(|hold| hold.kind).map_or("still settling", |kind| kind.as_str());
-    let date =
-        |day: Option<chrono::NaiveDate>| day.map_or_else(|| "no date".to_owned(), |day| local.day(day));
-    let moved = order.waiting().next().map_or_else(String::new, |line| {
-        let promise = order.promises(local.today(), policy).date(line);
-        format!("told {}, would be told {}", date(line.told), date(promise))
-    });
+    let (told, promise) = news_of(order, local.now, policy);
+    let moved = format!("told {}, would be told {}", local.day_or_none(told), local.day_or_none(promise));
     [format!("  {}", order.number), kind.to_owned(), moved]
 }

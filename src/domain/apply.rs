@@ -2,6 +2,8 @@
 //!
 //! A refused fact changes nothing. Nothing here plans a notice; it only leaves [`News`] to be told.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::SecondsFormat;
 
 use super::calendar::Instant;
@@ -90,6 +92,9 @@ fn line(fact: &LineFact) -> Line {
     }
 }
 
+/// Whether a stated line is a known one of its SKU.
+type Fits<'a> = dyn Fn(&LineFact, &Line) -> bool + 'a;
+
 impl Order {
     /// The order as the shop knows it now. What it leaves out or lessens is cancelled for the shop's part.
     pub fn upsert(&mut self, fact: &OrderFact, recorded_at: Instant) -> Applied {
@@ -126,7 +131,7 @@ impl Order {
         let mut customer = fact.customer.clone();
         match &self.correction {
             // The shop's system does not know better.
-            Some(correction) if correction.replaced == customer.email => {
+            Some(correction) if customer.email.is_none() || correction.replaced == customer.email => {
                 customer.email.clone_from(&self.customer.email);
             }
             _ => self.correction = None,
@@ -147,34 +152,52 @@ impl Order {
         Applied::Changed
     }
 
-    /// The stated lines under the ids they are known by. An export that numbers its rows gives a line the id of one that
-    /// it leaves out: where another known line has the SKU, that one is meant, and what nobody knows is new.
+    /// The stated lines under the ids they are known by. Exports number their rows anew and leave out what has shipped:
+    /// where an id is another SKU's now, a line is the one of its SKU; of several of one SKU it is that of its quantity;
+    /// and what nobody knows is new.
     fn as_known<'a>(&self, stated: &'a [LineFact]) -> Vec<(String, &'a LineFact)> {
-        let under_its_id = |line: &LineFact| self.line(&line.id).is_none_or(|known| known.sku == line.sku);
-        let as_stated = || stated.iter().map(|line| (line.id.clone(), line)).collect();
-        if stated.iter().all(under_its_id) {
-            return as_stated();
+        let by_id: HashMap<&str, &Line> = self.lines.iter().map(|line| (line.id.as_str(), line)).collect();
+        let same_sku =
+            |line: &LineFact| by_id.get(line.id.as_str()).is_some_and(|known| known.sku == line.sku);
+        let mut skus = HashSet::new();
+        let plain = self.lines.iter().all(|known| skus.insert(known.sku.as_str()));
+        if plain && stated.iter().all(same_sku) {
+            return stated.iter().map(|line| (line.id.clone(), line)).collect();
         }
-        let is_stated = |known: &Line| stated.iter().any(|line| line.id == known.id && line.sku == known.sku);
-        let mut free: Vec<&Line> = self.lines.iter().filter(|known| !is_stated(known)).collect();
-        let mut meant = |line: &LineFact| {
-            let at = free.iter().position(|known| !under_its_id(line) && known.sku == line.sku);
-            at.map(|at| free.remove(at).id.clone())
-        };
-        let meant: Vec<Option<String>> = stated.iter().map(&mut meant).collect();
-        if meant.iter().all(Option::is_none) {
-            // Lines that became another SKU's.
-            return as_stated();
+        // An id that is another SKU's now: the ids are numbers of rows, and say nothing of what has shipped either.
+        let renumbered = stated.iter().any(|line| by_id.contains_key(line.id.as_str()) && !same_sku(line));
+        let alone = |line: &LineFact| self.lines.iter().filter(|known| known.sku == line.sku).count() < 2;
+        let mut free: Vec<&Line> = self.lines.iter().collect();
+        let mut ids: Vec<Option<String>> = vec![None; stated.len()];
+        let passes: [&Fits; 5] = [
+            &|line, known| known.id == line.id && (known.quantity == line.quantity || alone(line)),
+            &|line, known| {
+                known.quantity == line.quantity && (renumbered || by_id.contains_key(line.id.as_str()))
+            },
+            &|line, known| known.id == line.id,
+            &|_, known| renumbered && known.open() > 0,
+            &|_, _| renumbered,
+        ];
+        for fits in passes {
+            for (line, id) in stated.iter().zip(&mut ids).filter(|(_, id)| id.is_none()) {
+                let found = free.iter().position(|known| known.sku == line.sku && fits(line, known));
+                *id = found.map(|at| free.remove(at).id.clone());
+            }
         }
-        let mut used: Vec<String> = self.lines.iter().map(|known| known.id.clone()).collect();
-        let named = stated.iter().zip(meant).map(|(line, meant)| {
-            let mut id = meant.unwrap_or_else(|| line.id.clone());
-            if !under_its_id(line) && id == line.id {
+        let moved = stated.iter().zip(&ids).any(|(line, id)| id.as_ref().is_some_and(|id| *id != line.id));
+        let mut used: HashSet<String> = self.lines.iter().map(|known| known.id.clone()).collect();
+        let named = stated.iter().zip(ids).map(|(line, id)| {
+            // Where ids have kept their places a line may become another SKU's; what has left is not renamed.
+            let becomes = |known: &&&Line| known.shipped == 0 && !moved;
+            let id = id.or_else(|| by_id.get(line.id.as_str()).filter(becomes).map(|known| known.id.clone()));
+            let id = id.unwrap_or_else(|| {
+                let mut id = line.id.clone();
                 while used.contains(&id) {
                     id.push('+');
                 }
-            }
-            used.push(id.clone());
+                id
+            });
+            used.insert(id.clone());
             (id, line)
         });
         named.collect()
@@ -184,7 +207,10 @@ impl Order {
     pub fn upsert_by_hand(&mut self, fact: &OrderFact, recorded_at: Instant) -> Applied {
         let kept = self.correction.take();
         let known = kept.as_ref().map_or(&self.customer.email, |correction| &correction.replaced).clone();
+        let stated_at = self.at;
         let applied = self.upsert(fact, recorded_at);
+        // What the shop's system states of the lines is as old as it was.
+        self.at = stated_at;
         self.correction = match applied {
             Applied::Unchanged => kept,
             Applied::Changed => {

@@ -107,13 +107,17 @@ impl Impact {
         if self.examples.len() >= EXAMPLES {
             return;
         }
-        let promises = order.promises(day_of(at, policy.zone), policy);
-        let date = |line: &&Line| (line.told, promises.date(line));
-        let moves = |line: &&Line| !promises.waits_for_others(line) && line.told != promises.date(line);
-        let line = order.waiting().find(moves).or(order.waiting().next());
-        let (told, would_be_told) = line.as_ref().map(date).unwrap_or_default();
+        let (told, would_be_told) = news_of(order, at, policy);
         self.examples.push(Example { order: order.number.clone(), kind, at, told, would_be_told });
     }
+}
+
+/// What the customer was told and would be told at `at` of the first line that moves, else of the first that waits.
+pub fn news_of(order: &Order, at: Instant, policy: &Policy) -> (Option<NaiveDate>, Option<NaiveDate>) {
+    let promises = order.promises(day_of(at, policy.zone), policy);
+    let moves = |line: &&Line| !promises.waits_for_others(line) && line.told != promises.date(line);
+    let line = order.waiting().find(moves).or(order.waiting().next());
+    line.map(|line| (line.told, promises.date(line))).unwrap_or_default()
 }
 
 /// The notice that would tell of a change made now. A change settles for an hour at most, and good news waits for the

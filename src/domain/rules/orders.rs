@@ -218,10 +218,62 @@ fn a_line_that_is_raised_after_its_cancellation_keeps_the_checkout_s_date_where_
 }
 
 #[test]
-fn a_line_whose_sku_changes_stays_that_line() {
+fn a_line_whose_sku_changes_stays_that_line_unless_some_of_it_has_shipped() {
     let mut world = confirmed();
     world.upsert(|fact| fact.lines[0].sku = "kettle-02".into());
     assert_eq!((world.order.lines.len(), world.order.lines[0].sku.as_str()), (1, "kettle-02"));
+    assert!(world.ship(None));
+    world.upsert(|fact| fact.lines[0].sku = "kettle-03".into());
+    let lines: Vec<_> =
+        world.order.lines.iter().map(|line| (line.sku.as_str(), line.shipped, line.open())).collect();
+    assert_eq!(lines, [("kettle-02", 1, 0), ("kettle-03", 0, 1)]);
+}
+
+/// What is known of each line after an export: its SKU, what has shipped and what is open, in the order of the lines.
+fn after(
+    known: &[(&str, &str, u32)],
+    shipped: &[&str],
+    export: &[(&str, &str, u32)],
+) -> Vec<(String, u32, u32)> {
+    let lines = |lines: &[(&str, &str, u32)]| -> Vec<LineFact> {
+        let line = |(id, sku, quantity): &(&str, &str, u32)| LineFact {
+            id: (*id).into(),
+            quantity: *quantity,
+            ..line(sku, LineKind::Backorder, None)
+        };
+        lines.iter().map(line).collect()
+    };
+    let mut world = World::new("2026-03-02T08:14:00Z", lines(known));
+    if !shipped.is_empty() {
+        assert!(world.ship(Some(shipped)));
+    }
+    world.run_until("2026-03-03T12:00:00Z");
+    for _ in 0..2 {
+        world.upsert(|fact| fact.lines = lines(export));
+        world.run_until("2026-03-03T13:00:00Z");
+    }
+    let cancelled = world.mails().iter().filter(|mail| mail.contains("cancelled")).count();
+    assert_eq!(cancelled, 0, "{:?}", world.order.lines);
+    world.order.lines.iter().map(|line| (line.sku.clone(), line.shipped, line.open())).collect()
+}
+
+#[test]
+fn a_row_that_an_export_puts_between_others_takes_the_place_of_none() {
+    let told = |lines: &[(&str, u32, u32)]| -> Vec<(String, u32, u32)> {
+        lines.iter().map(|(sku, shipped, open)| ((*sku).to_owned(), *shipped, *open)).collect()
+    };
+    let two = [("1", "a", 1), ("2", "b", 1)];
+    // In the middle, before what has shipped; in front.
+    let middle = [("1", "a", 1), ("2", "c", 1), ("3", "b", 1)];
+    assert_eq!(after(&two, &["2"], &middle), told(&[("a", 0, 1), ("b", 1, 0), ("c", 0, 1)]));
+    let front = [("1", "c", 1), ("2", "a", 1), ("3", "b", 1)];
+    assert_eq!(after(&two, &[], &front), told(&[("a", 0, 1), ("b", 0, 1), ("c", 0, 1)]));
+    // Exchanged where it stands.
+    assert_eq!(after(&two, &["1"], &[("1", "a", 1), ("2", "c", 1)]), told(&[("a", 1, 0), ("c", 0, 1)]));
+    // One SKU twice, turned round; the one that shipped left out.
+    let twice = [("1", "a", 2), ("2", "a", 3)];
+    assert_eq!(after(&twice, &[], &[("1", "a", 3), ("2", "a", 2)]), told(&[("a", 0, 2), ("a", 0, 3)]));
+    assert_eq!(after(&twice, &["1"], &[("1", "a", 3)]), told(&[("a", 2, 0), ("a", 0, 3)]));
 }
 
 #[test]
