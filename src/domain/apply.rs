@@ -98,6 +98,15 @@ type Fits<'a> = dyn Fn(&LineFact, &Line) -> bool + 'a;
 impl Order {
     /// The order as the shop knows it now. What it leaves out or lessens is cancelled for the shop's part.
     pub fn upsert(&mut self, fact: &OrderFact, recorded_at: Instant) -> Applied {
+        self.restate(fact, recorded_at, false)
+    }
+
+    /// The same by a person. Another address than the shop's system knows holds from here on.
+    pub fn upsert_by_hand(&mut self, fact: &OrderFact, recorded_at: Instant) -> Applied {
+        self.restate(fact, recorded_at, true)
+    }
+
+    fn restate(&mut self, fact: &OrderFact, recorded_at: Instant, by_hand: bool) -> Applied {
         if fact.at <= self.at {
             return Applied::Unchanged;
         }
@@ -129,19 +138,17 @@ impl Order {
             self.news.push(News { id, at: fact.at, recorded_at, body });
         }
         let mut customer = fact.customer.clone();
-        match &self.correction {
-            // The shop's system does not know better.
-            Some(correction) if customer.email.is_none() || correction.replaced == customer.email => {
-                customer.email.clone_from(&self.customer.email);
-            }
-            _ => self.correction = None,
-        }
+        (customer.email, self.correction) =
+            Correction::restate(self.correction.take(), &self.customer.email, customer.email, by_hand);
         if self.customer.email != customer.email {
             self.forget_tries();
             // Of another address nothing of the kind is known.
             self.suppressed = None;
         }
-        self.at = fact.at;
+        if !by_hand {
+            // What the shop's system states of the lines stays as old as it is.
+            self.at = fact.at;
+        }
         self.placed_at = fact.placed_at;
         self.customer = customer;
         self.channel = fact.channel.clone();
@@ -201,23 +208,6 @@ impl Order {
             (id, line)
         });
         named.collect()
-    }
-
-    /// The same by a person. Another address than the shop's system knows holds from here on.
-    pub fn upsert_by_hand(&mut self, fact: &OrderFact, recorded_at: Instant) -> Applied {
-        let kept = self.correction.take();
-        let known = kept.as_ref().map_or(&self.customer.email, |correction| &correction.replaced).clone();
-        let stated_at = self.at;
-        let applied = self.upsert(fact, recorded_at);
-        // What the shop's system states of the lines is as old as it was.
-        self.at = stated_at;
-        self.correction = match applied {
-            Applied::Unchanged => kept,
-            Applied::Changed => {
-                Some(Correction { replaced: known }).filter(|c| c.replaced != self.customer.email)
-            }
-        };
-        applied
     }
 
     /// The order as it is known, as a fact of `at`: recorded as it is it changes nothing.

@@ -106,9 +106,30 @@ pub struct Customer {
 
 /// A person gave an order another address than the shop's system knows. It holds until that system states a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Correction {
+pub struct Correction<E = EmailAddress> {
     /// What the shop's system stated before, and may go on stating.
-    pub replaced: Option<EmailAddress>,
+    pub replaced: Option<E>,
+}
+
+impl<E: Clone + PartialEq> Correction<E> {
+    /// The address after `now` where `stated` is stated, by a person or by the shop's system, and what is corrected by
+    /// it. No address is no new one.
+    pub fn restate(
+        correction: Option<Self>,
+        now: &Option<E>,
+        stated: Option<E>,
+        by_hand: bool,
+    ) -> (Option<E>, Option<Self>) {
+        match correction {
+            _ if by_hand => {
+                let replaced = correction.map_or_else(|| now.clone(), |known| known.replaced);
+                let corrected = replaced != stated;
+                (stated, corrected.then_some(Self { replaced }))
+            }
+            Some(known) if stated.is_none() || known.replaced == stated => (now.clone(), Some(known)),
+            _ => (stated, None),
+        }
+    }
 }
 
 #[cfg(test)]

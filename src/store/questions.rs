@@ -9,6 +9,7 @@ use super::history::{Attempt, ENTRY, Entry};
 use super::rows::to_json;
 use super::{BY_HAND, Result, Store, instant, millis};
 use crate::domain::calendar::Instant;
+use crate::domain::customer::Correction;
 
 /// The last supplier's word on some SKUs at a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
@@ -122,17 +123,10 @@ impl Store {
         let mut changes = Vec::new();
         let mut stated = stated.into_iter();
         let Some((.., mut now)) = stated.next() else { return Ok(changes) };
-        // What the shop's system goes on stating while a person's word holds (`Order::upsert_by_hand`).
-        let mut replaced = None;
+        let mut correction = None;
         for (at, source, to) in stated {
-            if source == BY_HAND {
-                let known = replaced.unwrap_or_else(|| now.clone());
-                replaced = (to != known).then_some(known);
-            } else if replaced.as_ref() == Some(&to) {
-                continue;
-            } else {
-                replaced = None;
-            }
+            let (to, corrected) = Correction::restate(correction, &now, to, source == BY_HAND);
+            correction = corrected;
             if to != now {
                 let from = std::mem::replace(&mut now, to.clone());
                 changes.push(AddressChange { at: instant(at), from, to, source });

@@ -104,4 +104,14 @@ fn what_the_shop_states_of_the_lines_is_taken_though_a_person_gave_an_address_af
     assert_eq!((exit, said.as_str()), (0, "1 fact: 1 changed.\n"));
     let order = shop.order("1042").unwrap();
     assert_eq!(order.customer.email.unwrap().as_str(), "new@example.com");
+    // Nor is one that is left out with a change to the lines another address, or said to be.
+    let nobody = later.replace("03-03", "03-04").replace("\"quantity\":1", "\"quantity\":2");
+    shop.write("nobody.jsonl", &nobody.replace("\"ana@example.com\"", "null"));
+    assert_eq!(shop.run(&["import", "nobody.jsonl"]).1, "1 fact: 1 changed.\n");
+    let changes = shop.json(&["order", "show", "1042"])["address_changes"].clone();
+    assert_eq!(
+        (changes.as_array().unwrap().len(), &changes[0]["to"]),
+        (1, &json!("new@example.com")),
+        "{changes}"
+    );
 }
