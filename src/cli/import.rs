@@ -85,14 +85,12 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
     report.take_stock(&spool);
     if args.dry_run {
         rehearse(&config, &spool, args, &mut report, call.json).await?;
-        return if report.refused() > 0 && !args.skip_bad {
-            report.refused_whole(call)
-        } else {
-            report.end(call)
-        };
     }
     if report.refused() > 0 && !args.skip_bad {
         return report.refused_whole(call);
+    }
+    if args.dry_run {
+        return report.end(call);
     }
     if !args.skip_bad && spool.asks_orders() {
         check(&config, &spool, args, &mut report, call.json).await?;

@@ -119,11 +119,7 @@ fn goods(order: &Order, needed: &[Needed], policy: &Policy) -> Vec<Goods> {
         Partial::Split => missing.iter().map(|words| received(words)).collect(),
         Partial::Hold => vec![received(&list(&missing))],
     };
-    let can_leave = match order.partial(policy) {
-        Partial::Split => order.waiting().any(Line::is_in_house),
-        Partial::Hold => order.waiting().next().is_some() && order.waiting().all(Line::is_in_house),
-    };
-    if can_leave {
+    if order.can_leave(policy) {
         goods.push(Goods { kind: "shipped", when: "when it is handed to the carrier".to_owned() });
     }
     goods

@@ -5,7 +5,6 @@
 use chrono::{NaiveDate, TimeDelta};
 
 use super::calendar::{Instant, day_of, plus_days, start_of};
-use super::fact::Partial;
 use super::notice::NoticeKind;
 use super::order::{News, Order};
 use super::policy::Policy;
@@ -112,12 +111,8 @@ fn overdue(view: &View) -> Option<Due> {
 
 /// Received goods were allocated: to all waiting lines under `hold`, to any under `split`.
 fn restock(view: &View) -> Option<Due> {
-    let mut waiting = view.order.waiting();
     let news = view.order.waiting().any(|line| line.is_in_house() && !line.announced);
-    let ready = match view.order.partial(view.policy) {
-        Partial::Split => news,
-        Partial::Hold => news && waiting.all(super::order::Line::is_in_house),
-    };
+    let ready = news && view.order.can_leave(view.policy);
     ready.then(|| Due::new(NoticeKind::Restock, view.now, view))
 }
 

@@ -239,6 +239,15 @@ impl Order {
         self.partial.unwrap_or(policy.partial)
     }
 
+    /// Whether goods of its waiting lines can leave: of all under `hold`, of any under `split`.
+    pub fn can_leave(&self, policy: &Policy) -> bool {
+        let mut waiting = self.waiting();
+        match self.partial(policy) {
+            Partial::Split => waiting.any(Line::is_in_house),
+            Partial::Hold => waiting.next().is_some() && self.waiting().all(Line::is_in_house),
+        }
+    }
+
     /// The dates we would state today for its waiting lines.
     pub fn promises<'a>(&'a self, today: NaiveDate, policy: &'a Policy) -> Promises<'a> {
         Promises::of(self, today, policy)

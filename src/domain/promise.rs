@@ -77,17 +77,38 @@ pub struct Promises<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Together {
     date: Option<NaiveDate>,
+    rest: Rest,
+}
+
+/// What ready lines of a held order wait for.
+#[derive(Debug, Clone, Copy)]
+pub struct Rest {
     /// The latest date told for goods that are all here; None while some are not.
     told: Option<Option<NaiveDate>>,
+}
+
+impl Rest {
+    /// That of an order with this partial-shipment policy. None: nothing of it is ready, or each line goes alone.
+    pub fn of(order: &Order, partial: impl FnOnce() -> Partial) -> Option<Self> {
+        // Asked first: nearly no line is in the house.
+        if !order.waiting().any(Line::is_in_house) || partial() == Partial::Split {
+            return None;
+        }
+        let complete = order.waiting().all(Line::is_in_house);
+        Some(Self { told: complete.then(|| order.waiting().filter_map(|line| line.told).max()) })
+    }
+
+    /// Whether a line is ready and only waits for the others.
+    pub fn keeps(&self, line: &Line) -> bool {
+        line.is_in_house() && self.told.is_none_or(|told| line.told < told)
+    }
 }
 
 impl<'a> Promises<'a> {
     pub fn of(order: &'a Order, today: NaiveDate, policy: &'a Policy) -> Self {
         let mut all = Self { order, today, policy, together: None };
-        // Asked first: nearly no line is in the house.
-        if order.waiting().any(Line::is_in_house) && order.partial(policy) == Partial::Hold {
-            all.together = all.together();
-        }
+        let rest = Rest::of(order, || order.partial(policy));
+        all.together = rest.map(|rest| Together { date: all.together(rest), rest });
         all
     }
 
@@ -101,26 +122,23 @@ impl<'a> Promises<'a> {
 
     /// Whether a line is ready and only waits for the others.
     pub fn waits_for_others(&self, line: &Line) -> bool {
-        self.together.is_some_and(|all| line.is_in_house() && all.told.is_none_or(|told| line.told < told))
+        self.together.is_some_and(|all| all.rest.keeps(line))
     }
 
-    /// Its parts are here, or are expected. What was told of those that are here was told of the whole order.
-    fn together(&self) -> Option<Together> {
+    /// The day on which all of it can leave. What was told of goods that are here was told of the whole order.
+    fn together(&self, rest: Rest) -> Option<NaiveDate> {
         let here = self.order.waiting().filter(|line| line.is_in_house());
         let here = here.filter_map(|line| self.reckon(line)).reduce(Reckoning::later)?;
-        let mut late = self.order.waiting().filter(|line| !line.is_in_house()).peekable();
-        if late.peek().is_none() {
-            let told = self.order.waiting().filter_map(|line| line.told).max();
-            return Some(Together { date: stand(told, here, self.today, self.policy), told: Some(told) });
+        if let Some(told) = rest.told {
+            return stand(told, here, self.today, self.policy);
         }
         let mut last = None;
-        for line in late {
-            let Some(date) = self.alone(line) else { return Some(Together { date: None, told: None }) };
-            last = last.max(Some(date));
+        for line in self.order.waiting().filter(|line| !line.is_in_house()) {
+            last = last.max(Some(self.alone(line)?));
         }
         // What is here leaves with the rest, unless it takes longer than that.
         let longer = Some(here.stated).filter(|_| Some(here.earliest) > last);
-        Some(Together { date: longer.or(last), told: None })
+        longer.or(last)
     }
 
     /// The date of a line as if it went alone.

@@ -11,6 +11,7 @@ use super::calendar::{Instant, day_of, plus_days, start_of};
 use super::fact::{Partial, words};
 use super::notice::{NoticeKind, NoticeState};
 use super::order::{Line, Order, Status};
+use super::promise::Rest;
 use super::supply::Cover;
 use super::suppression::Cause;
 
@@ -184,13 +185,9 @@ impl Trouble {
 fn dates(order: &Order, today: NaiveDate, zone: Tz, watch: &Watch) -> Vec<Finding> {
     let taken_over = order.silent_before.map(|at| day_of(at, zone));
     let mut found: Vec<Finding> = Vec::new();
-    let hold = order.partial.unwrap_or(watch.partial) == Partial::Hold;
+    let rest = Rest::of(order, || order.partial.unwrap_or(watch.partial));
     // What is ready leaves with the rest, and cannot be late by itself.
-    let waits_for_others = |line: &Line| {
-        let leaves_later = |other: &Line| !other.is_in_house() || other.told > line.told;
-        hold && line.is_in_house() && order.waiting().any(leaves_later)
-    };
-    let may_be_late = order.waiting().filter(|line| !waits_for_others(line));
+    let may_be_late = order.waiting().filter(|line| !rest.is_some_and(|rest| rest.keeps(line)));
     let mut waiting: Vec<(NaiveDate, &Line)> =
         may_be_late.filter_map(|line| Some((line.told?, line))).collect();
     waiting.sort_by_key(|(told, _)| *told);
