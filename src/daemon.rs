@@ -3,9 +3,9 @@
 //! A bell is only haste: what must happen is in the database first. Each loop also wakes every second, for
 //! cron stands still when the wall clock jumps back.
 
-mod standing;
+mod database_faults;
+mod status_line;
 mod templates;
-mod trouble;
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::bell::{Bell, Cron, Daily, EVERY_MINUTE, EVERY_SECOND};
 use crate::bounces::maildir::Maildir;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Mode};
 use crate::digest::Courier;
 use crate::dispatcher::Dispatcher;
 use crate::domain::policy::Policy;
-use crate::parts;
 use crate::planner;
 use crate::store::{Lock, Store, StoreError};
-use crate::telemetry::{Beat, Supervisor, Watchdog};
-use standing::Standing;
+use crate::telemetry::{Heartbeat, Supervisor, Watchdog};
+use crate::wakeup::{Cron, Daily, EVERY_MINUTE, EVERY_SECOND, Wakeup};
+use crate::wiring;
+use database_faults::DatabaseFaults;
+use status_line::StatusLine;
 use templates::Templates;
-use trouble::Trouble;
 
 /// The longest a loop may stand still before the service manager is told.
 const STALLED: Duration = Duration::from_secs(120);
@@ -39,7 +39,7 @@ const STALLED: Duration = Duration::from_secs(120);
 pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     let supervisor = Supervisor::from_env();
     let mut signals = StopSignals::listen()?;
-    // Heard from the first moment too: unheard it would end us.
+    // ContactState from the first moment too: unheard it would end us.
     let hangup = signal(SignalKind::hangup())?;
     let path = &config.database.path;
     let lock = Lock::take(path)?;
@@ -49,8 +49,8 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     let owner = format!("{}-{}", std::process::id(), now.timestamp_millis());
     let templates = Templates::open(config, store.clone(), clock.clone(), supervisor.clone()).await?;
     let dispatcher =
-        parts::dispatcher_with(config, store.clone(), clock.clone(), owner, templates.current.clone())?;
-    let courier = parts::courier(config, store.clone(), clock.clone())?;
+        wiring::dispatcher_with(config, store.clone(), clock.clone(), owner, templates.current.clone())?;
+    let courier = wiring::courier(config, store.clone(), clock.clone())?;
     let (back, doubtful) = store.recover(now, &policy).await?;
     if back + doubtful > 0 {
         tracing::warn!(back, doubtful, "the last daemon left notices in its hands: taken back, or in doubt");
@@ -58,8 +58,8 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     enter_mode(&store, config, &clock).await?;
 
     let stop = CancellationToken::new();
-    let (plan, dispatch, keep_house) = (Bell::default(), Bell::default(), Bell::default());
-    let tell_ops = Bell::default();
+    let (plan, dispatch, keep_house) = (Wakeup::default(), Wakeup::default(), Wakeup::default());
+    let tell_ops = Wakeup::default();
     let lines = vec![
         (EVERY_SECOND, plan.clone()),
         (EVERY_SECOND, dispatch.clone()),
@@ -68,16 +68,16 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     ];
     let cron = Cron::start(lines).await.context("the bells cannot be rung")?;
     let mut watchdog = Watchdog::default();
-    let trouble = Trouble::new(supervisor.clone(), path.clone());
-    let duty = |bell: &Bell, other: &Bell, beat: Beat| Duty {
+    let faults = DatabaseFaults::new(supervisor.clone(), path.clone());
+    let duty = |wakeup: &Wakeup, other: &Wakeup, heartbeat: Heartbeat| Duty {
         store: store.clone(),
         clock: clock.clone(),
         policy: policy.clone(),
-        bell: bell.clone(),
+        wakeup: wakeup.clone(),
         other: other.clone(),
-        beat,
+        heartbeat,
         stop: stop.clone(),
-        trouble: trouble.clone(),
+        faults: faults.clone(),
     };
     let mut duties = JoinSet::new();
     duties.spawn(duty(&plan, &dispatch, watchdog.watch("planner", STALLED)).plan());
@@ -94,10 +94,11 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
         duties.spawn(duty(&tell_ops, &plan, watchdog.watch("digest", patient)).tell_ops(courier));
     }
     if let Some(folder) = config.bounces.maildir.clone() {
-        let verp = parts::verp(config, &store)?;
+        let verp = wiring::verp(config, &store)?;
         let maildir = Maildir::new(folder, store.clone(), verp, clock.clone(), policy.clone());
         // No cron line rings for it: it looks every second.
-        duties.spawn(duty(&Bell::default(), &plan, watchdog.watch("bounces", STALLED)).take_bounces(maildir));
+        duties
+            .spawn(duty(&Wakeup::default(), &plan, watchdog.watch("bounces", STALLED)).take_bounces(maildir));
     }
     duties.spawn(templates.watch(hangup, watchdog.watch("templates", STALLED), stop.clone()));
     duties.spawn(watchdog.run(supervisor.clone(), stop.clone()));
@@ -116,7 +117,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
         () = signals.told_to_stop() => {}
     }
     duties.shutdown().await;
-    if !trouble.is_damage() {
+    if !faults.is_damage() {
         // What had begun to leave and got no answer is in doubt from here on, not only at the next start.
         store.recover(clock.now(), &policy).await?;
     }
@@ -141,7 +142,7 @@ async fn enter_mode(store: &Store, config: &Config, clock: &Clock) -> anyhow::Re
     Ok(())
 }
 
-/// SIGTERM and SIGINT. Heard from the first moment, so that being stopped while starting is no crash.
+/// SIGTERM and SIGINT. ContactState from the first moment, so that being stopped while starting is no crash.
 struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
@@ -166,24 +167,24 @@ struct Duty {
     store: Store,
     clock: Clock,
     policy: Policy,
-    bell: Bell,
+    wakeup: Wakeup,
     /// Rung when this duty has made work for the other.
-    other: Bell,
-    beat: Beat,
+    other: Wakeup,
+    heartbeat: Heartbeat,
     stop: CancellationToken,
-    trouble: Trouble,
+    faults: DatabaseFaults,
 }
 
 impl Duty {
     /// Waits for the bell or a second; false once it is over. Over a damaged database there is nothing but the end.
     async fn next(&self) -> bool {
         loop {
-            self.beat.beat();
+            self.heartbeat.heartbeat();
             let goes_on = tokio::select! {
-                _ = self.bell.wait_or(Duration::from_secs(1)) => !self.stop.is_cancelled(),
+                _ = self.wakeup.wait_or(Duration::from_secs(1)) => !self.stop.is_cancelled(),
                 () = self.stop.cancelled() => false,
             };
-            if !goes_on || !self.trouble.is_damage() {
+            if !goes_on || !self.faults.is_damage() {
                 return goes_on;
             }
         }
@@ -194,20 +195,20 @@ impl Duty {
         loop {
             let now = self.clock.now();
             let planned = planner::turn(&self.store, &self.policy, now).await;
-            if self.trouble.take("planning failed", planned).is_some_and(|counts| counts.queued > 0) {
+            if self.faults.take("planning failed", planned).is_some_and(|counts| counts.queued > 0) {
                 self.other.ring();
             }
             if waking {
                 // Behind what is due: a changed policy must not keep anybody waiting.
                 let woken = planner::wake_after_change(&self.store, &self.policy, now).await;
-                match self.trouble.take("open orders could not be woken", woken) {
+                match self.faults.take("open orders could not be woken", woken) {
                     Some(more) => waking = more,
                     // Not at once: the next turn is soon enough.
                     None if !self.next().await => return,
                     None => continue,
                 }
                 if waking && !self.stop.is_cancelled() {
-                    self.beat.beat();
+                    self.heartbeat.heartbeat();
                     continue;
                 }
             }
@@ -218,22 +219,22 @@ impl Duty {
     }
 
     async fn dispatch(self, mut dispatcher: Dispatcher, supervisor: Supervisor) {
-        let mut standing = Standing::new(self.policy.zone);
-        dispatcher.beats(self.beat.clone());
+        let mut status_line = StatusLine::new(self.policy.zone);
+        dispatcher.heartbeats(self.heartbeat.clone());
         loop {
             let drained = dispatcher.drain(&self.stop).await;
-            if let Some(report) = self.trouble.take("nothing is sent whose outcome cannot be stored", drained)
+            if let Some(report) = self.faults.take("nothing is sent whose outcome cannot be stored", drained)
             {
                 if report.settled > 0 || report.relay_down.is_some() {
                     self.other.ring();
                 }
-                standing.take(report);
+                status_line.take(report);
             }
             let pauses = self.store.pauses(self.clock.now()).await;
-            if let Some(pauses) = self.trouble.take("what is paused cannot be read", pauses) {
-                standing.paused_by(pauses);
+            if let Some(pauses) = self.faults.take("what is paused cannot be read", pauses) {
+                status_line.paused_by(pauses);
             }
-            if let Some(text) = standing.news() {
+            if let Some(text) = status_line.news() {
                 supervisor.status("mail", &text);
             }
             if !self.next().await {
@@ -248,7 +249,7 @@ impl Duty {
         loop {
             // A clock before this program was made knows no days.
             if self.clock.is_right(clock::built()) {
-                self.trouble.take("ops could not be written to", courier.turn(&self.stop).await);
+                self.faults.take("ops could not be written to", courier.turn(&self.stop).await);
             }
             if !self.next().await {
                 return;
@@ -258,12 +259,12 @@ impl Duty {
 
     async fn take_bounces(self, mut maildir: Maildir) {
         loop {
-            let turn = self.trouble.take("mail that came back waits", maildir.turn().await);
+            let turn = self.faults.take("mail that came back waits", maildir.turn().await);
             if turn.as_ref().is_some_and(|turn| turn.applied > 0) {
                 self.other.ring();
             }
             if turn.is_some_and(|turn| turn.more) && !self.stop.is_cancelled() {
-                self.beat.beat();
+                self.heartbeat.heartbeat();
                 continue;
             }
             if !self.next().await {
@@ -275,7 +276,7 @@ impl Duty {
     async fn keep_house(self, daily: Daily, keep: chrono::TimeDelta) {
         loop {
             let kept = self.house_kept(daily, keep).await;
-            if let Some(Some(bodies)) = self.trouble.take("the house could not be kept", kept) {
+            if let Some(Some(bodies)) = self.faults.take("the house could not be kept", kept) {
                 tracing::info!(bodies, "house kept: old mails' texts removed");
             }
             if !self.next().await {

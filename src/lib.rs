@@ -20,12 +20,12 @@ pub mod planner;
 
 pub mod cli;
 pub mod daemon;
-pub mod parts;
 pub mod simulation;
+pub mod wiring;
 
-pub mod bell;
 pub mod clock;
 pub mod config;
 pub mod telemetry;
 pub mod unit;
+pub mod wakeup;
 pub mod wording;

@@ -4,7 +4,7 @@
 
 use crate::domain::calendar::Instant;
 use crate::domain::policy::Policy;
-use crate::store::{Agenda, HeldBatch, Result, Store};
+use crate::store::{Agenda, HeldChange, Result, Store};
 
 /// What a turn did.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +14,7 @@ pub struct Counts {
     /// Notices put into the outbox.
     pub queued: usize,
     /// Changes that would mail too many at one time, and now wait for a person.
-    pub held: Vec<HeldBatch>,
+    pub held: Vec<HeldChange>,
 }
 
 /// Orders scheduled in one transaction.

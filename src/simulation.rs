@@ -5,13 +5,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Simulated};
 use crate::dispatcher::Dispatcher;
-use crate::domain::apply::Notify;
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Fact;
+use crate::domain::order::apply::Notify;
 use crate::domain::policy::Policy;
 use crate::intake::{Recording, record};
 use crate::planner;
-use crate::store::{Agenda, HeldBatch, Recorded, Store, StoreError};
+use crate::store::{Agenda, HeldChange, Recorded, Store, StoreError};
 
 /// A shop's life on a simulated clock.
 pub struct Simulation {
@@ -29,7 +29,7 @@ pub struct Moment {
     /// Tries to send that were settled.
     pub settled: usize,
     /// Changes that would mail too many at one time, held until somebody releases them.
-    pub held: Vec<HeldBatch>,
+    pub held: Vec<HeldChange>,
     /// What is to be done next, without a new fact.
     pub next: Agenda,
     /// A mail of this rehearsal cannot be written: nothing of it is to be believed.

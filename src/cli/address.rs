@@ -59,7 +59,7 @@ fn email(order: &Order) -> &str {
 
 /// What the new address hears.
 fn what_comes(order: &Order) -> &'static str {
-    let owed = order.is_readdressed() || !order.heard.confirmed || order.under_way.is_some();
+    let owed = order.is_readdressed() || !order.contact.confirmed || order.under_way.is_some();
     match order.status() {
         Status::Waiting if owed => {
             "What was not accepted yet is replaced: one notice goes there, with all as it stands now."

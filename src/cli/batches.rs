@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::domain::impact::news_of;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
-use crate::store::{HeldBatch, Store};
+use crate::store::{HeldChange, Store};
 
 /// What a person decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) async fn run(call: &Call, number: i64, yes: bool, decision: Decision)
     let now = Clock::System.now();
     let local = Local { zone: policy.zone, now };
     let store = call.store(&config).await?;
-    let batches = store.held_batches().await?;
+    let batches = store.held_changes().await?;
     let Some(batch) = batches.iter().find(|batch| batch.id == number) else {
         return Err(Stop::not_found(format!("no batch {number} is held; `shipby queue list` shows what is")));
     };
@@ -66,7 +66,7 @@ pub(super) async fn run(call: &Call, number: i64, yes: bool, decision: Decision)
 /// The held batches for `queue list`, each with its oldest orders.
 pub(super) async fn listed(store: &Store, local: Local, policy: &Policy) -> anyhow::Result<String> {
     let mut text = String::new();
-    for batch in store.held_batches().await? {
+    for batch in store.held_changes().await? {
         text.push_str(&described(store, &batch, local, policy).await?);
         text.push_str(&format!(
             "  `shipby queue release {0}` lets them go, `shipby queue drop {0}` discards them.\n\n",
@@ -76,7 +76,7 @@ pub(super) async fn listed(store: &Store, local: Local, policy: &Policy) -> anyh
     Ok(text)
 }
 
-pub(super) fn as_json(batch: &HeldBatch) -> serde_json::Value {
+pub(super) fn as_json(batch: &HeldChange) -> serde_json::Value {
     json!({
         "batch": batch.id, "sku": batch.sku, "cause": batch.cause, "at": batch.instant(),
         "expected_before": batch.expected_before, "expected_after": batch.expected_after,
@@ -85,7 +85,7 @@ pub(super) fn as_json(batch: &HeldBatch) -> serde_json::Value {
 }
 
 /// A batch in a sentence, as in "batch 3 (340 mails: KETTLE-01, supply PO-77, …)".
-pub(super) fn named(batch: &HeldBatch) -> String {
+pub(super) fn named(batch: &HeldChange) -> String {
     let date = |day: &Option<String>| day.clone().unwrap_or_else(|| "unknown".to_owned());
     let mails = count(usize::try_from(batch.notices).unwrap_or(0), "mail", "mails");
     let (before, after) = (date(&batch.expected_before), date(&batch.expected_after));
@@ -97,7 +97,7 @@ pub(super) fn named(batch: &HeldBatch) -> String {
 
 async fn described(
     store: &Store,
-    batch: &HeldBatch,
+    batch: &HeldChange,
     local: Local,
     policy: &Policy,
 ) -> anyhow::Result<String> {
@@ -115,7 +115,7 @@ async fn described(
 }
 
 fn sample(order: &Order, local: Local, policy: &Policy) -> [String; 3] {
-    let kind = order.hold.and_then(|hold| hold.kind).map_or("still settling", |kind| kind.as_str());
+    let kind = order.blast_hold.and_then(|hold| hold.kind).map_or("still settling", |kind| kind.as_str());
     let (told, promise) = news_of(order, local.now, policy);
     let moved = format!("told {}, would be told {}", local.day_or_none(told), local.day_or_none(promise));
     [format!("  {}", order.number), kind.to_owned(), moved]

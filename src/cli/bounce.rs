@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::domain::bounce::Fate;
 use crate::domain::notice::short_id;
 use crate::mail::MAX_RETURNED;
-use crate::parts;
+use crate::wiring;
 
 #[derive(Debug, Args)]
 pub(super) struct Bounce {
@@ -43,7 +43,7 @@ async fn taken(call: &Call, asked: &Bounce) -> anyhow::Result<Outcome> {
     let mail = mail()?;
     let config = call.config()?;
     let store = call.store(&config).await?;
-    let verp = parts::verp(&config, &store)?;
+    let verp = wiring::verp(&config, &store)?;
     let (recipient, now) = (asked.recipient.as_deref(), Clock::System.now());
     let outcome = take(&store, verp.as_ref(), &mail, recipient, now, &config.policy()).await?;
     store.close().await;

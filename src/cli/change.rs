@@ -124,8 +124,8 @@ async fn described(store: &Store, chosen: &Chosen, change: Change, local: Local)
     }
     let notices = count(chosen.ids.len(), "notice", "notices");
     let mut text = format!("{notices} would be {}:\n{}", words(change).done, table.text_of(chosen.ids.len()));
-    if change == Change::Drop && chosen.news > 0 {
-        let of_them = count(chosen.news, "of them tells", "of them tell");
+    if change == Change::Drop && chosen.events > 0 {
+        let of_them = count(chosen.events, "of them tells", "of them tell");
         text.push_str(&format!(
             "{of_them} of a shipment, a cancellation or a refund: no other mail of ours will\n"
         ));

@@ -10,9 +10,9 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, ConfigError, Mode};
 use crate::domain::calendar::Instant;
 use crate::mail::{Connection, Failure, Security, Session};
-use crate::parts;
 use crate::store::{Inspection, StoreError, inspect};
 use crate::templates::{PATIENCE, check_within, speaks};
+use crate::wiring;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -138,7 +138,7 @@ async fn findings(config: &Config, smtp: bool) -> Vec<Finding> {
 
 fn configuration(config: &Config) -> Finding {
     let file = config.path.display().to_string();
-    if let Err(error) = parts::addresses(config) {
+    if let Err(error) = wiring::addresses(config) {
         return Finding::fail("config", Exit::Config, format!("{file}: {error}"));
     }
     // The mode has a line of its own.
@@ -209,8 +209,8 @@ fn clock(now: Instant, built: Instant) -> Option<Finding> {
 /// `passed`: when the last set passed that a daemon would go on with.
 fn templates(config: &Config, passed: Option<Instant>) -> Finding {
     // The samples are rendered for the shop of this configuration too.
-    let source = parts::template_source(config);
-    let report = check_within(PATIENCE, source.clone(), Some(parts::shop(config)));
+    let source = wiring::template_source(config);
+    let report = check_within(PATIENCE, source.clone(), Some(wiring::shop(config)));
     let mut details: Vec<String> = template::findings(&report, &source).collect();
     let locale = &config.shop.locale;
     if !report.languages.is_empty() && !speaks(&report.languages, locale) {
@@ -241,7 +241,7 @@ fn templates(config: &Config, passed: Option<Instant>) -> Finding {
 }
 
 async fn mail_server(config: &Config) -> Finding {
-    let relay = match parts::relay(config) {
+    let relay = match wiring::relay(config) {
         Ok(relay) => relay,
         Err(error) => return Finding::fail("smtp", Exit::Config, error.to_string()),
     };

@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
-use super::coming::{coming, silence};
+use super::forecast::{coming, silence};
 use super::order::no_order;
 use super::output::{self, Stop};
-use super::past::{Past, Told, tried_row};
 use super::table::Table;
+use super::timeline::{Timeline, Told, tried_row};
 use super::words::{AsOf, Local, count, mode_line, plain};
 use super::{Answer, Call, Exit};
 use crate::domain::customer::EmailAddress;
@@ -37,7 +37,7 @@ pub(super) async fn run(call: &Call, history: &History) -> Answer {
     let pauses = store.pauses(local.now).await?;
     let mut pasts = Vec::new();
     for order in &orders {
-        pasts.push(Past::of(&store, order, &pauses).await?);
+        pasts.push(Timeline::of(&store, order, &pauses).await?);
     }
     store.close().await;
     let mut told: Vec<_> = pasts.iter().flat_map(|past| &past.told).collect();

@@ -16,8 +16,8 @@ use super::words::Local;
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::apply::Notify;
-use crate::intake::{Place, Sorting, Spool, SpoolError, Spooled};
+use crate::domain::order::apply::Notify;
+use crate::intake::{RowSpan, Sorting, Spool, SpoolError, Spooled};
 use crate::store::{Durability, Entry, Recorded, Store};
 
 mod report;
@@ -176,7 +176,7 @@ async fn apply(
     let store = Store::open(&config.database.path, Durability::Full).await?;
     let mut progress = Progress::new("applied", quiet);
     for step in spool.steps(STEP, Sorting::Time) {
-        let reject = |place: &Place| match &mut rejects {
+        let reject = |place: &RowSpan| match &mut rejects {
             Some(rejects) => rejects.add(&spool.raw(place)?),
             None => Ok(()),
         };
@@ -194,9 +194,9 @@ async fn record(
     notify: Notify,
     dry_run: bool,
     report: &mut Report,
-    mut reject: impl FnMut(&Place) -> anyhow::Result<()>,
+    mut reject: impl FnMut(&RowSpan) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (entries, places): (Vec<Entry>, Vec<Place>) = step
+    let (entries, places): (Vec<Entry>, Vec<RowSpan>) = step
         .into_iter()
         .map(|spooled| (Entry { fact: spooled.fact, body: spooled.body }, spooled.place))
         .unzip();

@@ -6,20 +6,20 @@ mod bounce;
 mod cancel;
 mod change;
 mod check;
-mod coming;
 mod demo;
 mod digest;
 mod eta;
 mod filter;
+mod forecast;
 mod history;
 mod impact;
 mod import;
 mod init;
 mod order;
 mod output;
-mod past;
 mod pause;
 mod progress;
+mod promise_breakdown;
 mod queue;
 mod receive;
 mod recover;
@@ -30,10 +30,10 @@ mod ship;
 mod show;
 mod simulate;
 mod single;
-mod sum;
 mod suppress;
 mod table;
 mod template;
+mod timeline;
 mod unit;
 mod upcoming;
 mod why;
@@ -45,9 +45,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError};
-use crate::parts::PartsError;
 use crate::store::{Store, StoreError};
 use crate::templates::TemplateError;
+use crate::wiring::WiringError;
 
 /// Keeps customers informed while they wait for backordered and preordered goods.
 #[derive(Debug, Parser)]
@@ -229,7 +229,7 @@ pub fn run() -> ExitCode {
 /// The code an error ends with.
 fn exit_of(error: &anyhow::Error) -> Exit {
     let is_config = error.downcast_ref::<ConfigError>().is_some()
-        || error.downcast_ref::<PartsError>().is_some()
+        || error.downcast_ref::<WiringError>().is_some()
         || error.downcast_ref::<TemplateError>().is_some();
     if is_config {
         Exit::Config

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::address;
-use super::coming::{coming, silence};
+use super::forecast::{coming, silence};
 use super::output::{self, Stop};
-use super::sum::Sum;
+use super::promise_breakdown::PromiseBreakdown;
 use super::suppress;
 use super::table::Table;
 use super::words::{AsOf, Local, count, list, mode_line, plain, uncovered};
@@ -142,7 +142,7 @@ fn for_people(order: &Order, moves: &[AddressChange], local: Local, policy: &Pol
         fact("payment", payment.to_string());
     }
     fact("partial", order.partial(policy).to_string());
-    let heard = order.heard.last_at.map_or_else(|| "nothing yet".to_owned(), |at| local.time(at));
+    let heard = order.contact.last_at.map_or_else(|| "nothing yet".to_owned(), |at| local.time(at));
     fact("last heard", heard);
     let next = coming(order, local, policy, 1);
     fact(
@@ -184,7 +184,7 @@ fn for_people(order: &Order, moves: &[AddressChange], local: Local, policy: &Pol
     }
     let mut text = format!("{}\n{}", facts.text(), table.text());
     for line in order.waiting() {
-        let words = Sum::of(order, line, local, policy, None).words;
+        let words = PromiseBreakdown::of(order, line, local, policy, None).words;
         let from = plain(&cover(line));
         text.push_str(&format!("\nline {}: {from}\n  promise {words}\n", plain(&line.id)));
     }
@@ -210,7 +210,7 @@ fn as_json(
 ) -> serde_json::Value {
     let customer = &order.customer;
     let line = |line: &Line| {
-        let sum = line.waits().then(|| Sum::of(order, line, local, policy, None));
+        let sum = line.waits().then(|| PromiseBreakdown::of(order, line, local, policy, None));
         json!({
             "line": line.id, "sku": line.sku, "title": line.title, "kind": line.kind, "quantity": line.quantity,
             "open": line.open(), "shipped": line.shipped, "cancelled": line.cancelled,
@@ -234,7 +234,7 @@ fn as_json(
         "payment": order.payment,
         "currency": order.currency,
         "partial": order.partial(policy),
-        "heard_at": order.heard.last_at,
+        "heard_at": order.contact.last_at,
         "lines": order.lines.iter().map(line).collect::<Vec<_>>(),
         "next": coming(order, local, policy, 1).first(),
     })

@@ -57,7 +57,7 @@ pub(super) async fn run(call: &Call, queue: &Queue) -> Answer {
     let store = call.store(&config).await?;
     let most = if call.json { u32::MAX } else { SHOWN };
     let found = store.find_notices(&filter, most).await?;
-    let held = store.held_batches().await?;
+    let held = store.held_changes().await?;
     let held_words = batches::listed(&store, local, &policy).await?;
     let pauses = store.pauses(local.now).await?;
     let held_back = if pauses.is_empty() { HashSet::new() } else { store.held_back(local.now).await? };

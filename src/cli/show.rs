@@ -7,8 +7,8 @@ use mail_parser::{Message, MessageParser, PartType};
 use serde_json::json;
 
 use super::output::{self, Stop};
-use super::past::tried_row;
 use super::table::Table;
+use super::timeline::tried_row;
 use super::words::{AsOf, Local, mode_line, plain, plain_lines, state};
 use super::{Answer, Call, Exit, template};
 use crate::domain::bounce::Fate;

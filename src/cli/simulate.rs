@@ -21,9 +21,9 @@ use crate::domain::calendar::{Instant, plus_days, start_of};
 use crate::domain::fact::Fact;
 use crate::intake::{Format, Spool, Spooled};
 use crate::mail::Relay;
-use crate::parts;
 use crate::simulation::Simulation;
-use crate::store::{Counts, Durability, HeldBatch, Recorded, Silence, Store};
+use crate::store::{Counts, Durability, HeldChange, Recorded, Silence, Store};
+use crate::wiring;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -52,7 +52,7 @@ struct Outcome {
     end: Instant,
     counts: Counts,
     silence: Option<Silence>,
-    held: Vec<HeldBatch>,
+    held: Vec<HeldChange>,
 }
 
 /// A simulation that has come to its end.
@@ -128,7 +128,7 @@ fn read(file: &Path) -> anyhow::Result<Result<Spool, Vec<String>>> {
 fn local(server: &str) -> anyhow::Result<Relay> {
     let (host, port) = server.rsplit_once(':').context("--smtp wants HOST:PORT")?;
     let port = port.parse().context("--smtp wants HOST:PORT, the port a number")?;
-    Ok(parts::local_relay(host, port)?)
+    Ok(wiring::local_relay(host, port)?)
 }
 
 /// The facts replayed on a database of their own.
@@ -142,7 +142,7 @@ async fn play(
     let mut store = Store::open(&place.path().join("simulation.db"), Durability::Simulated).await?;
     store.set_instance("simulation").await?;
     let (clock, hand) = Clock::simulated(spool.first_instant().unwrap_or_default());
-    let dispatcher = parts::simulated(config, store.clone(), clock, "simulation", transport)?;
+    let dispatcher = wiring::simulated(config, store.clone(), clock, "simulation", transport)?;
     let mut simulation = Simulation { store, dispatcher, policy: config.policy(), hand };
     let end = until.or(spool.last_instant()).unwrap_or_default();
     let mut facts = spool.facts_in_order().peekable();

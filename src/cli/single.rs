@@ -10,9 +10,9 @@ use super::output::{self, Stop};
 use super::words::{Local, count, grouped, mode_line};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
-use crate::domain::apply::{Notify, Refusal};
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Fact;
+use crate::domain::order::apply::{Notify, Refusal};
 use crate::intake::{self, FieldError, Recording, record};
 use crate::store::{BY_HAND, Entry, Recorded, Store};
 

@@ -4,14 +4,14 @@ use clap::Args;
 use serde_json::json;
 
 use super::batches::named;
-use super::coming::{Next, coming, silence};
+use super::forecast::{Next, coming, silence};
 use super::order::the_order;
 use super::output;
-use super::past::Past;
 use super::pause;
-use super::sum::Sum;
+use super::promise_breakdown::PromiseBreakdown;
 use super::suppress;
 use super::table::Table;
+use super::timeline::Timeline;
 use super::words::{AsOf, Local, count, grouped, list, mode_line, uncovered};
 use super::{Answer, Call, Exit};
 use crate::domain::calendar::Instant;
@@ -20,7 +20,7 @@ use crate::domain::order::{Line, Order};
 use crate::domain::pause::Pause;
 use crate::domain::policy::Policy;
 use crate::domain::risk::Authorization;
-use crate::store::{HeldBatch, Needed};
+use crate::store::{HeldChange, Needed};
 
 #[derive(Debug, Args)]
 pub(super) struct Why {
@@ -33,14 +33,14 @@ pub(super) struct Why {
 /// All that is known about why an order stands as it does.
 struct Reasons {
     order: Order,
-    past: Past,
-    sums: Vec<(usize, Sum)>,
+    past: Timeline,
+    sums: Vec<(usize, PromiseBreakdown)>,
     next: Vec<Next>,
     goods: Vec<Goods>,
     /// The card's authorization, where it ends before long or has ended.
     authorization: Option<Authorization>,
     /// The blast guard holds a change back from it.
-    held: Option<HeldBatch>,
+    held: Option<HeldChange>,
     /// What holds its mails back.
     pauses: Vec<Pause>,
     /// Since when facts about its SKUs are not worked in.
@@ -64,20 +64,21 @@ pub(super) async fn run(call: &Call, why: &Why) -> Answer {
     let mut pauses = store.pauses(local.now).await?;
     let kind = order.under_way.as_ref().map(|u| u.notice.kind).or(next.first().map(|next| next.kind));
     pauses.retain(|pause| pause.scope.holds(&order, kind));
-    let past = Past::of(&store, &order, &pauses).await?;
+    let past = Timeline::of(&store, &order, &pauses).await?;
     let needed = store.needed(number).await?;
-    let batches = store.held_batches().await?;
+    let batches = store.held_changes().await?;
     let uncovered_since = store.uncovered_since(Some(number)).await?;
     store.close().await;
     let waiting = order.lines.iter().enumerate().filter(|(_, line)| line.waits());
-    let sum = |line: &Line| Sum::of(&order, line, local, &policy, past.before(&line.id, line.told));
+    let sum =
+        |line: &Line| PromiseBreakdown::of(&order, line, local, &policy, past.before(&line.id, line.told));
     let reasons = Reasons {
         sums: waiting.map(|(index, line)| (index, sum(line))).collect(),
         next,
         goods: goods(&order, &needed, &policy),
         authorization: Authorization::of(&order, local.zone, &config.watch)
             .filter(|held| held.is_due(local.today(), &config.watch)),
-        held: order.hold.and_then(|hold| batches.into_iter().find(|batch| batch.id == hold.batch)),
+        held: order.blast_hold.and_then(|hold| batches.into_iter().find(|batch| batch.id == hold.batch)),
         past,
         order,
         pauses,
@@ -117,7 +118,7 @@ fn goods(order: &Order, needed: &[Needed], policy: &Policy) -> Vec<Goods> {
     let mut goods = match order.partial(policy) {
         _ if missing.is_empty() => Vec::new(),
         Partial::Split => missing.iter().map(|words| received(words)).collect(),
-        Partial::Hold => vec![received(&list(&missing))],
+        Partial::ShipTogether => vec![received(&list(&missing))],
     };
     if order.can_leave(policy) {
         goods.push(Goods { kind: "shipped", when: "when it is handed to the carrier".to_owned() });
@@ -171,7 +172,7 @@ impl Reasons {
         text.push_str(if self.pauses.is_empty() { "Next\n" } else { "Next, once the pause is over\n" });
         let mut table = Table::new();
         if let Some(batch) = &self.held {
-            let kind = order.hold.and_then(|hold| hold.kind).map_or("a change", |kind| kind.as_str());
+            let kind = order.blast_hold.and_then(|hold| hold.kind).map_or("a change", |kind| kind.as_str());
             let until = format!("in {}, until `shipby queue release {}`", named(batch), batch.id);
             table.row(["held".to_owned(), kind.to_owned(), until]);
         }
@@ -213,7 +214,7 @@ impl Reasons {
             "pauses": self.pauses,
             "uncovered_since": self.uncovered_since,
             "lines": lines,
-            "decisions": self.past.told.iter().map(super::past::Told::json).collect::<Vec<_>>(),
+            "decisions": self.past.told.iter().map(super::timeline::Told::json).collect::<Vec<_>>(),
             "next": self.next,
             "held": self.held.as_ref().map(super::batches::as_json),
         })

@@ -244,7 +244,7 @@ pub(super) fn policy(reader: &mut Reader) -> Policy {
         holidays: reader.list("promise", "holidays", words::date).unwrap_or_default().into_iter().collect(),
         improve_min_days: reader
             .value("promise", "improve_min_days", default.improve_min_days, |v| number(v, 1, 365)),
-        settle: reader.value("promise", "settle", default.settle, settle),
+        debounce: reader.value("promise", "settle", default.debounce, settle),
         update_after: reader.value("schedule", "update_after", default.update_after, age),
         status_every: reader.value("schedule", "status_every", default.status_every, whole_days),
         status_at: reader.value("schedule", "status_at", default.status_at, time),

@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::calendar::Instant;
-use crate::parts;
 use crate::store::Store;
-use crate::telemetry::{Beat, Supervisor};
+use crate::telemetry::{Heartbeat, Supervisor};
 use crate::templates::{Current, PATIENCE, Report, Shop, Source, TemplateError, TemplateSet, load_within};
+use crate::wiring;
 
 /// How often the folder is looked at; what was saved must have stood as long.
 const LOOK: Duration = Duration::from_secs(1);
@@ -53,9 +53,9 @@ impl Templates {
         clock: Clock,
         supervisor: Supervisor,
     ) -> anyhow::Result<Self> {
-        let (folder, shop) = (config.templates.clone(), parts::shop(config));
+        let (folder, shop) = (config.templates.clone(), wiring::shop(config));
         let seen = look(folder.clone()).await?;
-        let source = parts::template_source(config);
+        let source = wiring::template_source(config);
         let report = load(source.clone(), shop.clone()).await?;
         log(&report, &folder);
         let set = match report.into_set() {
@@ -82,10 +82,10 @@ impl Templates {
     }
 
     /// Loads the folder again when it has changed and stood still, and at once on a `hangup`; until `stop`.
-    pub async fn watch(mut self, mut hangup: Signal, beat: Beat, stop: CancellationToken) {
+    pub async fn watch(mut self, mut hangup: Signal, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut pending = None;
         loop {
-            beat.beat();
+            heartbeat.heartbeat();
             let asked = tokio::select! {
                 _ = hangup.recv() => true,
                 () = tokio::time::sleep(LOOK) => false,

@@ -2,7 +2,7 @@
 
 use super::Masthead;
 use crate::domain::calendar::Instant;
-use crate::domain::incident::{Incident, Matter};
+use crate::domain::incident::{Incident, IncidentSubject};
 use crate::domain::pause::Scope;
 use crate::wording::{capital, plain};
 
@@ -10,10 +10,10 @@ use crate::wording::{capital, plain};
 pub fn write_alert(incident: &Incident, head: Masthead<'_>) -> (String, String) {
     let time = |at: Instant| at.with_timezone(&head.zone).format("%A %-d %B %Y, %H:%M").to_string();
     let (is, was) = match &incident.matter {
-        Matter::Relay => {
+        IncidentSubject::Relay => {
             ("the mail server cannot be used".to_owned(), "the mail server can be used again".to_owned())
         }
-        Matter::Held(scope) => {
+        IncidentSubject::Held(scope) => {
             let what = plain(&scope.mail());
             (format!("{what} is held back"), format!("{what} is not held back any more"))
         }
@@ -36,13 +36,13 @@ pub fn write_alert(incident: &Incident, head: Masthead<'_>) -> (String, String) 
 }
 
 /// What it means, and what to do.
-fn meaning(matter: &Matter) -> String {
+fn meaning(matter: &IncidentSubject) -> String {
     match matter {
-        Matter::Relay => "All mail waits, nothing is lost, and nothing is counted against any of it: the server is \
+        IncidentSubject::Relay => "All mail waits, nothing is lost, and nothing is counted against any of it: the server is \
                           tried again by itself, less and less often.\n\
                           To do: mend it, and prove it with shipby check --smtp. You hear from us when it works again."
             .to_owned(),
-        Matter::Held(scope) => format!(
+        IncidentSubject::Held(scope) => format!(
             "What is held back waits, and nothing of it is lost{}.\n\
              To do: mend what is the matter, then shipby resume {}. shipby queue list shows what waits.",
             if *scope == Scope::All { "" } else { "; all other mail goes out" },

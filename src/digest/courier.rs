@@ -9,7 +9,6 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::{Asked, Masthead, gather, write, write_alert};
-use crate::bell::Daily;
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::domain::calendar::{Instant, day_of};
@@ -19,6 +18,7 @@ use crate::mail::{
     ComposeError, Connection, Envelope, Failure, Letter, Mailbox, Relay, compose, envelope_address,
 };
 use crate::store::{OpsMail, Store, StoreError};
+use crate::wakeup::Daily;
 
 /// What takes the digest away.
 #[derive(Debug, Clone)]

@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::pause::Pause;
-use crate::domain::risk::{Authorization, Concern, Finding, UNHEARD_FOR, Watch, findings};
-use crate::store::{HeldBatch, Store, StoreError};
+use crate::domain::risk::{Authorization, DigestIssue, Finding, UNHEARD_FOR, Watch, findings};
+use crate::store::{HeldChange, Store, StoreError};
 
 pub use alert::write_alert;
 pub use courier::{Carrier, Courier};
@@ -40,12 +40,12 @@ pub struct Digest {
     pub template_fault: Option<String>,
     /// Changes whose mails the blast guard holds until a person decides, oldest first.
     #[serde(skip)]
-    pub batches: Vec<HeldBatch>,
+    pub batches: Vec<HeldChange>,
     /// Mail that is held back, by whomever.
     pub pauses: Vec<Pause>,
     /// How many findings there are of each concern; what there is none of is left out.
-    pub counts: BTreeMap<Concern, usize>,
-    /// Concern by concern, the worst first.
+    pub counts: BTreeMap<DigestIssue, usize>,
+    /// DigestIssue by concern, the worst first.
     pub findings: Vec<Finding>,
 }
 
@@ -81,9 +81,9 @@ pub async fn gather(store: &Store, now: Instant, asked: Asked) -> Result<Digest,
         kept.add(orders.iter().filter_map(|order| Authorization::finding(order, now, zone, &watch)));
     }
     if authorized > 0 {
-        kept.counts.insert(Concern::Authorization, authorized);
+        kept.counts.insert(DigestIssue::Authorization, authorized);
     }
-    let mut batches = store.held_batches().await?;
+    let mut batches = store.held_changes().await?;
     batches.retain(|batch| !batch.counting);
     let template_fault = store.template_fault().await?;
     let pauses = store.pauses(now).await?;
@@ -94,8 +94,8 @@ pub async fn gather(store: &Store, now: Instant, asked: Asked) -> Result<Digest,
 /// What was found, of which no more is kept than is listed.
 struct Kept {
     most: Option<usize>,
-    found: BTreeMap<Concern, Vec<Finding>>,
-    counts: BTreeMap<Concern, usize>,
+    found: BTreeMap<DigestIssue, Vec<Finding>>,
+    counts: BTreeMap<DigestIssue, usize>,
 }
 
 impl Kept {

@@ -10,7 +10,7 @@ use crate::config::Mode;
 use crate::domain::calendar::day_of;
 use crate::domain::notice::NoticeState;
 use crate::domain::pause::Setter;
-use crate::domain::risk::{Concern, Finding, Stuck};
+use crate::domain::risk::{DigestIssue, Finding, Stuck};
 use crate::domain::supply::Cover;
 use crate::domain::suppression::Cause;
 use crate::wording::{capital, count, grouped, plain};
@@ -131,7 +131,7 @@ fn paused(digest: &Digest, zone: Tz) -> String {
     text
 }
 
-fn section(digest: &Digest, concern: Concern) -> String {
+fn section(digest: &Digest, concern: DigestIssue) -> String {
     let about = about(concern);
     let mut text = format!("\n{}\n", about.title);
     let found: Vec<&Finding> = digest.findings.iter().filter(|finding| finding.concern == concern).collect();
@@ -159,60 +159,60 @@ struct About {
     to_do: &'static str,
 }
 
-fn about(concern: Concern) -> About {
+fn about(concern: DigestIssue) -> About {
     match concern {
-        Concern::Overdue => About {
+        DigestIssue::Overdue => About {
             short: "overdue",
             counted: "overdue: a date the customer was told has passed, and it has not shipped",
             title: "OVERDUE",
             to_do: "ship what is here; for the rest ask the supplier and set the new date: shipby eta set SKU DATE --reason TEXT",
         },
-        Concern::Held => About {
+        DigestIssue::Held => About {
             short: "held",
             counted: "held: mails that wait until a person releases them",
             title: "HELD",
             to_do: "see why with: shipby queue list state:held; then shipby queue release state:held, or drop",
         },
-        Concern::Unheard => About {
+        DigestIssue::Unheard => About {
             short: "unheard",
             counted: "unheard: mails that must be known and were refused, came back or may not have arrived",
             title: "UNHEARD",
             to_do: "reach the customer another way, and send the order again with an address that works; \
                     shipby history ORDER shows the mail server's words",
         },
-        Concern::Silent => About {
+        DigestIssue::Silent => About {
             short: "silent",
             counted: "silent: three weekly updates in a row came to nothing",
             title: "SILENT",
             to_do: "ask the customer for another address and send the order again with it",
         },
-        Concern::NoAddress => About {
+        DigestIssue::NoAddress => About {
             short: "without an address",
             counted: "without an address: nobody tells these customers anything",
             title: "WITHOUT AN ADDRESS",
             to_do: "reach the customer another way, or send the order again with an address",
         },
-        Concern::Suppressed => About {
+        DigestIssue::Suppressed => About {
             short: "with a dead address",
             counted: "with an address that gets no mail any more, or no routine news after a complaint",
             title: "WITH A DEAD ADDRESS",
             to_do: "ask the customer for another: shipby order address ORDER ADDRESS; if the address is good after all: \
                     shipby suppress remove ADDRESS",
         },
-        Concern::Imported => About {
+        DigestIssue::Imported => About {
             short: "missed before we took over",
             counted: "missed before we took the order over: no mail of ours says that the date has passed",
             title: "MISSED BEFORE WE TOOK OVER",
             to_do: "write to the customer yourself, or set the new date, which is then told: shipby eta set SKU DATE",
         },
-        Concern::AtRisk => About {
+        DigestIssue::AtRisk => About {
             short: "at risk",
             counted: "at risk: a date the customer was told is near, and the goods are not here",
             title: "AT RISK",
             to_do: "ask the supplier today; a new date set now reaches the customer before the old one has passed: \
                     shipby eta set SKU DATE --reason TEXT",
         },
-        Concern::Authorization => About {
+        DigestIssue::Authorization => About {
             short: "to re-authorize",
             counted: "to re-authorize: the card's authorization ends or has ended",
             title: "TO RE-AUTHORIZE",
@@ -225,24 +225,24 @@ fn said(finding: &Finding, today: NaiveDate) -> String {
     let day = |day: NaiveDate| day_of_year(day, today);
     let last = day(finding.day);
     match finding.concern {
-        Concern::Overdue | Concern::Imported | Concern::AtRisk => {
+        DigestIssue::Overdue | DigestIssue::Imported | DigestIssue::AtRisk => {
             let (line, more) = lines(finding, today);
             format!("{line}, told {last}, {}{more}", distance(finding.day, today))
         }
-        Concern::Authorization => {
+        DigestIssue::Authorization => {
             let since = finding.authorized.map_or_else(String::new, |since| format!(" of {}", day(since)));
             let ends = if finding.day < today { "ended" } else { "ends" };
             let here = finding.lines.iter().any(|line| line.cover.is_received());
             let here = if here { "; goods are here" } else { "" };
             format!("the authorization{since} {ends} on {last}{here}")
         }
-        Concern::Suppressed => {
+        DigestIssue::Suppressed => {
             let why = finding.cause.map_or("suppressed", Cause::meaning);
             format!("{why}, since {last}")
         }
-        Concern::NoAddress => format!("placed on {last}"),
-        Concern::Silent => format!("the customer has heard nothing since {last}"),
-        Concern::Held | Concern::Unheard => {
+        DigestIssue::NoAddress => format!("placed on {last}"),
+        DigestIssue::Silent => format!("the customer has heard nothing since {last}"),
+        DigestIssue::Held | DigestIssue::Unheard => {
             let kind = finding.notice.map_or("mail", |kind| kind.as_str());
             let what = match finding.state {
                 Some(NoticeState::Held) => "has been held since",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::Settings;
-use super::letter::Desk;
+use super::render::MailRenderer;
 use crate::domain::calendar::Instant;
 use crate::store::{Ready, Staged, Store, StoreError};
 
@@ -29,14 +29,15 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    pub fn start(desk: Arc<Desk>, settings: Arc<Settings>, store: Store) -> Self {
+    pub fn start(renderer: Arc<MailRenderer>, settings: Arc<Settings>, store: Store) -> Self {
         let (hand_over, mut waiting) = mpsc::channel::<Vec<(Ready, Instant)>>(AHEAD);
         let (done, written) = mpsc::unbounded_channel();
         let (to_write, hand_over) = (Vec::new(), Some(hand_over));
         let beside = Self { store: store.clone(), to_write, hand_over, written, out: 0 };
         tokio::task::spawn_blocking(move || {
             while let Some(some) = waiting.blocking_recv() {
-                let write = |(ready, now): &(Ready, Instant)| desk.write(ready, &settings, &store, *now).ok();
+                let write =
+                    |(ready, now): &(Ready, Instant)| renderer.write(ready, &settings, &store, *now).ok();
                 let mails: Option<Vec<Staged>> = some.iter().map(|some| Some(write(some)?.staged)).collect();
                 if done.send(mails).is_err() {
                     return;

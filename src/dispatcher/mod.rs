@@ -3,15 +3,15 @@
 //! What always holds: bytes and attempt are durable before the first octet leaves; a connection takes its next
 //! body only when the outcome of its last message is durable; a try that came to nothing clear is in doubt.
 
-mod batch;
 mod beside;
-mod ledger;
-mod letter;
-mod line;
-mod relapse;
-mod streaks;
-mod throttle;
-mod width;
+mod breaker;
+mod concurrency;
+mod group_commit;
+mod prepare;
+mod rate;
+mod rejections;
+mod render;
+mod worker;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,20 +27,20 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::clock::Clock;
 use crate::config::{Allowed, Mode, Rate};
 use crate::domain::calendar::Instant;
+use crate::domain::order::settle::Outcome;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::next_look;
-use crate::domain::settle::Outcome;
 use crate::mail::{Connection, Envelope, Failure, Relay};
-use crate::store::{Owner, Ready, Settlement, Store, StoreError, Taking};
-use crate::telemetry::Beat;
+use crate::store::{Claim, Owner, Ready, Settlement, Store, StoreError};
+use crate::telemetry::Heartbeat;
 
 use beside::Beside;
-use ledger::Ledger;
-pub use letter::{Desk, LetterError, next_news};
-use relapse::{Down, Relapse};
-use streaks::Streaks;
-use throttle::Throttle;
-use width::Width;
+use breaker::{CircuitBreaker, Down};
+use concurrency::ConcurrencyLimit;
+use group_commit::GroupCommit;
+use rate::RateLimiter;
+use rejections::RejectionCounters;
+pub use render::{MailRenderer, RenderFailure, next_news};
 
 /// Where mails go.
 #[derive(Debug, Clone)]
@@ -88,19 +88,19 @@ pub struct Dispatcher {
     store: Store,
     clock: Clock,
     transport: Transport,
-    desk: Arc<Desk>,
+    renderer: Arc<MailRenderer>,
     settings: Arc<Settings>,
     lines: Vec<Arc<Mutex<Option<Connection>>>>,
-    throttle: Arc<Throttle>,
-    width: Arc<Width>,
-    streaks: Arc<Streaks>,
-    relay: Relapse,
+    throttle: Arc<RateLimiter>,
+    concurrency: Arc<ConcurrencyLimit>,
+    rejections: Arc<RejectionCounters>,
+    relay: CircuitBreaker,
     /// Writes the mails of a rehearsal.
     beside: Option<Beside>,
     /// Parcels that are neither settled nor given back.
     under_way: TaskTracker,
     /// The sign of life of a long run.
-    beat: Option<Beat>,
+    heartbeat: Option<Heartbeat>,
     /// To ask for their number costs more than a mail may.
     processors: usize,
     /// The store knows what our mails look like.
@@ -110,7 +110,7 @@ pub struct Dispatcher {
 }
 
 /// A notice with its bytes, on its way to a connection.
-struct Parcel {
+struct OutgoingMessage {
     ready: Ready,
     /// The envelope's sender and recipient.
     from: String,
@@ -120,7 +120,7 @@ struct Parcel {
     _under_way: TaskTrackerToken,
 }
 
-impl Parcel {
+impl OutgoingMessage {
     fn envelope(&self) -> Envelope<'_> {
         Envelope { from: Some(&self.from), to: &self.to, size: self.bytes.len() }
     }
@@ -136,30 +136,36 @@ const AHEAD: f64 = 10.0;
 
 impl Dispatcher {
     /// A dispatcher with nothing in hand.
-    pub fn new(store: Store, clock: Clock, transport: Transport, desk: Desk, settings: Settings) -> Self {
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        transport: Transport,
+        renderer: MailRenderer,
+        settings: Settings,
+    ) -> Self {
         let lines = (0..settings.concurrency.max(1)).map(|_| Arc::default()).collect();
-        let throttle = Arc::new(Throttle::new(settings.rate));
-        let width = Arc::new(Width::new(settings.concurrency));
-        let (desk, settings) = (Arc::new(desk), Arc::new(settings));
-        let relay = Relapse::default();
+        let throttle = Arc::new(RateLimiter::new(settings.rate));
+        let concurrency = Arc::new(ConcurrencyLimit::new(settings.concurrency));
+        let (renderer, settings) = (Arc::new(renderer), Arc::new(settings));
+        let relay = CircuitBreaker::default();
         let beside = matches!(transport, Transport::Rehearsal)
-            .then(|| Beside::start(desk.clone(), settings.clone(), store.clone()));
+            .then(|| Beside::start(renderer.clone(), settings.clone(), store.clone()));
         let under_way = TaskTracker::new();
         under_way.close();
         Self {
             store,
             clock,
             transport,
-            desk,
+            renderer,
             settings,
             lines,
             throttle,
-            width,
-            streaks: Arc::default(),
+            concurrency,
+            rejections: Arc::default(),
             relay,
             beside,
             under_way,
-            beat: None,
+            heartbeat: None,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             introduced: false,
             unsure: false,
@@ -197,7 +203,7 @@ impl Dispatcher {
             self.unsure = false;
         }
         if !self.introduced {
-            self.store.learn(&self.desk.example()).await?;
+            self.store.learn(&self.renderer.example()).await?;
             self.introduced = true;
         }
         let done = match self.transport.clone() {
@@ -212,8 +218,8 @@ impl Dispatcher {
     }
 
     /// Gives this sign of life while it sends: what waits may take hours.
-    pub fn beats(&mut self, beat: Beat) {
-        self.beat = Some(beat);
+    pub fn heartbeats(&mut self, heartbeat: Heartbeat) {
+        self.heartbeat = Some(heartbeat);
     }
 
     /// Closes the connections politely.
@@ -241,18 +247,18 @@ impl Dispatcher {
         while !stop.is_cancelled() {
             let now = self.clock.now();
             let most = self.ahead() as usize;
-            let Some((parcels, mut taking)) = self.prepare(now).await? else { break };
-            let all = taking.notices.len() < most;
+            let Some((outgoing, mut claim)) = self.prepare(now).await? else { break };
+            let all = claim.notices.len() < most;
             let to_write: Vec<Ready> = match self.beside {
-                Some(_) => parcels.iter().map(|parcel| parcel.ready.clone()).collect(),
+                Some(_) => outgoing.iter().map(|message_out| message_out.ready.clone()).collect(),
                 None => Vec::new(),
             };
             let words = "kept; nothing left this machine (delivery.mode is capture)";
-            taking.settled.extend(parcels.into_iter().map(|parcel| {
+            claim.settled.extend(outgoing.into_iter().map(|message_out| {
                 let words = Some(words.to_owned());
-                settlement(parcel.ready, Outcome::Accepted, now, None, words, &self.settings.policy)
+                settlement(message_out.ready, Outcome::Accepted, now, None, words, &self.settings.policy)
             }));
-            let taken = self.take(now, taking).await?;
+            let taken = self.take(now, claim).await?;
             report.settled += taken.len();
             if let Some(beside) = &mut self.beside {
                 let to_write = to_write.into_iter().filter(|ready| taken.contains(&ready.id));
@@ -307,17 +313,17 @@ impl Dispatcher {
             return Ok(Report { relay_down, ..Report::default() });
         }
         let (ledger, ledger_task) =
-            Ledger::start(self.store.clone(), self.clock.clone(), self.settings.owner.clone());
+            GroupCommit::start(self.store.clone(), self.clock.clone(), self.settings.owner.clone());
         let ahead = self.ahead() as usize;
-        let (parcels, waiting) = mpsc::channel(ahead);
+        let (outgoing, waiting) = mpsc::channel(ahead);
         let waiting = Arc::new(Mutex::new(waiting));
         let halt = stop.child_token();
         let mut workers = self.lines_at_work(&relay, &ledger, &halt, &waiting).await;
         // The lines have them now: with the last line the channel closes, and the ledger ends.
         drop((ledger, waiting));
         let (mut report, mut down) = (Report::default(), None);
-        let fed = self.feed(&parcels, &halt, &mut report).await;
-        drop(parcels);
+        let fed = self.feed(&outgoing, &halt, &mut report).await;
+        drop(outgoing);
         let mut back = Vec::new();
         while let Some(done) = workers.join_next().await {
             match done {
@@ -345,10 +351,10 @@ impl Dispatcher {
     async fn lines_at_work(
         &self,
         relay: &Arc<Relay>,
-        ledger: &Ledger,
+        ledger: &GroupCommit,
         halt: &CancellationToken,
-        waiting: &Arc<Mutex<mpsc::Receiver<Parcel>>>,
-    ) -> JoinSet<line::Run> {
+        waiting: &Arc<Mutex<mpsc::Receiver<OutgoingMessage>>>,
+    ) -> JoinSet<worker::WorkerReport> {
         let mut lines = Vec::new();
         for line in self.lines.iter().take(self.ahead() as usize) {
             lines.push((line.lock().await.is_none(), line.clone()));
@@ -358,21 +364,21 @@ impl Dispatcher {
         let over = CancellationToken::new();
         let mut workers = JoinSet::new();
         for (_, connection) in lines {
-            let line = line::Line {
+            let line = worker::ConnectionWorker {
                 relay: relay.clone(),
                 connection,
                 clock: self.clock.clone(),
                 ledger: ledger.clone(),
                 settings: self.settings.clone(),
                 throttle: self.throttle.clone(),
-                width: self.width.clone(),
-                streaks: self.streaks.clone(),
+                concurrency: self.concurrency.clone(),
+                rejections: self.rejections.clone(),
                 halt: halt.clone(),
                 over: over.clone(),
                 reaching: reaching.clone(),
             };
             // In their order, which the tasks' own would not be.
-            let place = self.width.place();
+            let place = self.concurrency.place();
             workers.spawn(line.run(place, waiting.clone()));
         }
         workers
@@ -389,19 +395,19 @@ impl Dispatcher {
     /// Renders, takes and hands over until nothing is left or something calls a halt.
     async fn feed(
         &self,
-        parcels: &mpsc::Sender<Parcel>,
+        outgoing: &mpsc::Sender<OutgoingMessage>,
         halt: &CancellationToken,
         report: &mut Report,
     ) -> Result<(), StoreError> {
         while !halt.is_cancelled() {
-            if let Some(beat) = &self.beat {
-                beat.beat();
+            if let Some(heartbeat) = &self.heartbeat {
+                heartbeat.heartbeat();
             }
             let now = self.clock.now();
-            let (ready, taking) = self.prepare(now).await?.unwrap_or_default();
-            let over: Vec<String> = taking.settled.iter().map(|settlement| settlement.id.clone()).collect();
+            let (ready, claim) = self.prepare(now).await?.unwrap_or_default();
+            let over: Vec<String> = claim.settled.iter().map(|settlement| settlement.id.clone()).collect();
             // The bytes are kept here, before any line gets them.
-            let taken = self.take(now, taking).await?;
+            let taken = self.take(now, claim).await?;
             if taken.is_empty() {
                 // What comes in meanwhile does not wait for a server that is slow to answer to another mail.
                 tokio::select! {
@@ -412,8 +418,8 @@ impl Dispatcher {
             }
             report.settled += over.iter().filter(|id| taken.contains(*id)).count();
             let mut untried = Vec::new();
-            for parcel in ready.into_iter().filter(|parcel| taken.contains(&parcel.ready.id)) {
-                if let Err(unsent) = parcels.send(parcel).await {
+            for message_out in ready.into_iter().filter(|message_out| taken.contains(&message_out.ready.id)) {
+                if let Err(unsent) = outgoing.send(message_out).await {
                     untried.push(unsent.0.ready.id);
                 }
             }
@@ -428,9 +434,9 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn take(&self, now: Instant, taking: Taking) -> Result<HashSet<String>, StoreError> {
+    async fn take(&self, now: Instant, claim: Claim) -> Result<HashSet<String>, StoreError> {
         let owner = Owner { name: &self.settings.owner, mode: self.settings.mode.as_str() };
-        self.store.take(owner, now, taking).await
+        self.store.claim(owner, now, claim).await
     }
 
     /// How many notices to take at one time.

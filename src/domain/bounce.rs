@@ -5,14 +5,14 @@
 
 use super::calendar::{Instant, day_of};
 use super::customer::EmailAddress;
-use super::fact::words;
 use super::meaning::{APART, Meaning, meaning};
 use super::notice::{Notice, NoticeKind, NoticeState, Reason, StatedLine};
 use super::order::{Order, Tried};
 use super::policy::Policy;
 use super::reply::{Phase, Reply};
-use super::settle::Outcome;
 use super::suppression::Cause;
+use super::words::words;
+use crate::domain::order::settle::Outcome;
 
 /// Octets that the token of a notice takes in an envelope sender, with the `+` before it: `bounce+<token>@shop.example`.
 pub const TOKEN: usize = 37;
@@ -84,7 +84,7 @@ impl Report {
 
 /// Another notice of the same order, as it was settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Past {
+pub struct EarlierNotice {
     pub kind: NoticeKind,
     pub state: NoticeState,
     pub at: Instant,
@@ -94,36 +94,36 @@ pub struct Past {
 
 impl Order {
     /// A notice that was accepted at `accepted` came back at `now`. `others` are the order's other settled notices.
-    pub fn unhear(
+    pub fn apply_bounce(
         &mut self,
         notice: &Notice,
         accepted: Instant,
-        others: &[Past],
+        others: &[EarlierNotice],
         now: Instant,
         policy: &Policy,
     ) {
-        let heard = |past: &&Past| past.state == NoticeState::Accepted;
+        let was_accepted = |past: &&EarlierNotice| past.state == NoticeState::Accepted;
         let same_address = self.customer.email.as_ref() == Some(&notice.content.email);
-        self.heard.last_at = others.iter().filter(heard).map(|past| past.at).max();
-        let is_newest = self.heard.last_at.is_none_or(|last| last <= accepted);
+        self.contact.last_at = others.iter().filter(was_accepted).map(|past| past.at).max();
+        let is_newest = self.contact.last_at.is_none_or(|last| last <= accepted);
         if same_address && is_newest {
-            let vain = |past: &&Past| {
+            let vain = |past: &&EarlierNotice| {
                 past.kind == NoticeKind::WeeklyStatus
                     && past.came_to_nothing()
                     && past.email == notice.content.email
-                    && self.heard.last_at.is_none_or(|last| past.at > last)
+                    && self.contact.last_at.is_none_or(|last| past.at > last)
             };
             let this = u32::from(notice.kind == NoticeKind::WeeklyStatus);
             let vain = u32::try_from(others.iter().filter(vain).count()).unwrap_or(u32::MAX);
-            self.heard.status_failures = self.heard.status_failures.max(vain.saturating_add(this));
+            self.contact.status_failures = self.contact.status_failures.max(vain.saturating_add(this));
             if notice.kind == NoticeKind::WeeklyStatus {
-                self.heard.status_tried_on = Some(day_of(now, self.zone(policy)));
+                self.contact.status_tried_on = Some(day_of(now, self.zone(policy)));
             }
         }
         self.use_up(&notice.occasion);
         for stated in &notice.content.lines {
-            let states = |past: &&Past| past.lines.iter().any(|line| line.line == stated.line);
-            let newest = others.iter().filter(heard).filter(states).max_by_key(|past| past.at);
+            let states = |past: &&EarlierNotice| past.lines.iter().any(|line| line.line == stated.line);
+            let newest = others.iter().filter(was_accepted).filter(states).max_by_key(|past| past.at);
             if newest.is_some_and(|past| past.at > accepted) {
                 continue; // the customer has heard of it since
             }
@@ -140,7 +140,7 @@ impl Order {
     }
 }
 
-impl Past {
+impl EarlierNotice {
     fn came_to_nothing(&self) -> bool {
         matches!(self.state, NoticeState::Failed | NoticeState::Bounced | NoticeState::InDoubt)
     }

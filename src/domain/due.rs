@@ -5,11 +5,11 @@
 use chrono::{NaiveDate, TimeDelta};
 
 use super::calendar::{Instant, day_of, plus_days, start_of};
-use super::notice::NoticeKind;
-use super::order::{News, Order};
+use super::notice::{NoticeKind, useful_until};
+use super::order::{Order, OrderEvent};
+use super::order_view::View;
 use super::policy::Policy;
 use super::promise::Shift;
-use super::schedule::{View, five_days_after};
 
 /// A notice that is due at `at`, or will be.
 pub(super) struct Due {
@@ -18,16 +18,16 @@ pub(super) struct Due {
     /// After that it says nothing worth saying.
     pub until: Instant,
     /// Which news it is about.
-    pub news: Option<String>,
+    pub event: Option<String>,
 }
 
 impl Due {
     fn new(kind: NoticeKind, at: Instant, view: &View) -> Self {
-        Self { kind, at, until: five_days_after(at.max(view.now)), news: None }
+        Self { kind, at, until: useful_until(at.max(view.now)), event: None }
     }
 
     pub fn now(kind: NoticeKind, now: Instant) -> Self {
-        Self { kind, at: now, until: five_days_after(now), news: None }
+        Self { kind, at: now, until: useful_until(now), event: None }
     }
 
     /// When the order is to be looked at for this one.
@@ -39,7 +39,7 @@ impl Due {
 /// All that is due now or later, as things stand.
 pub(super) fn candidates(view: &View) -> Vec<Due> {
     let mut found = Vec::with_capacity(6);
-    found.extend(news(view));
+    found.extend(events(view));
     if view.waiting {
         found.extend(confirmation(view));
         let restock = restock(view);
@@ -49,8 +49,8 @@ pub(super) fn candidates(view: &View) -> Vec<Due> {
         found.extend(update_48h(view));
         found.push(weekly_status(view));
         // While a date is settling, routine news would have to be corrected at once.
-        if let Some(settled) = view.settled_at().filter(|at| *at > view.now) {
-            let waits = |due: &&mut Due| due.kind.waits_for_settling();
+        if let Some(settled) = view.debounced_at().filter(|at| *at > view.now) {
+            let waits = |due: &&mut Due| due.kind.waits_for_debounce();
             found.iter_mut().filter(waits).for_each(|due| due.at = due.at.max(settled));
         }
     }
@@ -58,23 +58,23 @@ pub(super) fn candidates(view: &View) -> Vec<Due> {
 }
 
 /// What happened is told at once, whatever the hour.
-fn news<'a>(view: &'a View) -> impl Iterator<Item = Due> + 'a {
-    let told = |news: &&News| {
-        view.order.is_tracked() && view.order.silent_before.is_none_or(|silent| news.at > silent)
+fn events<'a>(view: &'a View) -> impl Iterator<Item = Due> + 'a {
+    let told = |event: &&OrderEvent| {
+        view.order.is_tracked() && view.order.silent_before.is_none_or(|silent| event.at > silent)
     };
     // The newest of a kind leads, the others of that kind are taken in.
     view.order
-        .news
+        .events
         .iter()
         .rev()
         .filter(told)
-        .map(|news| Due { news: Some(news.id.clone()), ..Due::new(news.kind(), news.recorded_at, view) })
+        .map(|event| Due { event: Some(event.id.clone()), ..Due::new(event.kind(), event.recorded_at, view) })
 }
 
 /// At once; and again to a new address, which knows nothing yet. A slip is told to it as such.
 fn confirmation(view: &View) -> Option<Due> {
     let to_a_new_address = view.order.is_readdressed() && view.shift != Shift::Slip;
-    let is_due = !view.order.heard.confirmed || to_a_new_address;
+    let is_due = !view.order.contact.confirmed || to_a_new_address;
     is_due.then(|| Due::new(NoticeKind::Confirmation, view.order.recorded_at, view))
 }
 
@@ -86,8 +86,8 @@ fn date_change(view: &View, shift: Shift) -> Option<Due> {
         Shift::Improvement if view.improvement_is_past() => return None,
         Shift::Improvement => NoticeKind::DateImproved,
     };
-    let at = view.settled_at().unwrap_or(view.now);
-    view.order.heard.confirmed.then(|| Due::new(kind, at, view))
+    let at = view.debounced_at().unwrap_or(view.now);
+    view.order.contact.confirmed.then(|| Due::new(kind, at, view))
 }
 
 /// Told has passed and there is no newer promise: at the customer's next `status_at`, once for each told.
@@ -111,15 +111,15 @@ fn overdue(view: &View) -> Option<Due> {
 
 /// Received goods were allocated: to all waiting lines under `hold`, to any under `split`.
 fn restock(view: &View) -> Option<Due> {
-    let news = view.order.waiting().any(|line| line.is_in_house() && !line.announced);
-    let ready = news && view.order.can_leave(view.policy);
+    let ready = view.order.waiting().any(|line| line.is_in_house() && !line.announced);
+    let ready = ready && view.order.can_leave(view.policy);
     ready.then(|| Due::new(NoticeKind::Restock, view.now, view))
 }
 
 /// `update_after` elapsed hours after placing, then the next open send window; of no use a day later.
 fn update_48h(view: &View) -> Option<Due> {
     let order = view.order;
-    if order.heard.updated {
+    if order.contact.updated {
         return None;
     }
     let aged = order.placed_at + view.policy.update_after;
@@ -152,14 +152,14 @@ pub(super) struct NextStatus {
 /// `status_every` civil days after the last accepted notice, else after the intake; the day before where that day
 /// is closed. One that came to nothing is due anew the next day; after three, a person is asked and it waits as long again.
 pub(super) fn next_status(order: &Order, policy: &Policy) -> NextStatus {
-    let (heard, window, zone) = (&order.heard, &policy.window, order.zone(policy));
+    let (contact, window, zone) = (&order.contact, &policy.window, order.zone(policy));
     let last = day_of(order.silent_since(), zone);
     let regular = plus_days(last, policy.status_every);
     // Where every day before is closed as well (a status every other day, sent on Mondays only), the next open one.
     let open = Some(window.day_at_or_before(regular)).filter(|day| *day > last);
     let mut day = open.unwrap_or_else(|| window.day_at_or_after(regular));
-    if let Some(tried) = heard.status_tried_on {
-        let wait = if heard.status_failures < 3 { 1 } else { policy.status_every };
+    if let Some(tried) = contact.status_tried_on {
+        let wait = if contact.status_failures < 3 { 1 } else { policy.status_every };
         day = day.max(window.day_at_or_after(plus_days(tried, wait)));
     }
     NextStatus { day, at: window.clamp(day, policy.status_at, zone) }

@@ -9,37 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::Instant;
 use super::customer::Customer;
 use super::supply::{Eta, SupplyState};
-
-/// Declares a closed set of words that are the same in code, database and JSON.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum $name { $($(#[$vmeta])* #[serde(rename = $word)] $variant),+ }
-
-        impl $name {
-            /// Every value, in the order of declaration.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word for it, everywhere.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// The value a word stands for.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use words;
+use super::words::words;
 
 words! {
     /// Whether a line waits, and for what.
@@ -51,7 +21,7 @@ words! {
 }
 words! {
     /// What ships when only a part is there: what is ready (`split`) or nothing (`hold`).
-    Partial { Split = "split", Hold = "hold" }
+    Partial { Split = "split", ShipTogether = "hold" }
 }
 words! {
     /// Who cancelled.

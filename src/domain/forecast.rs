@@ -5,17 +5,23 @@ use super::notice::{Notice, NoticeState};
 use super::order::Order;
 use super::policy::Policy;
 use super::schedule::schedule;
-use super::settle::Outcome;
+use crate::domain::order::settle::Outcome;
 
 /// A notice to come.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Coming {
+pub struct UpcomingNotice {
     pub at: Instant,
     pub notice: Notice,
 }
 
 /// The next notices of an order, `most` at most, none after `until`.
-pub fn forecast(order: &Order, now: Instant, policy: &Policy, until: Instant, most: usize) -> Vec<Coming> {
+pub fn forecast(
+    order: &Order,
+    now: Instant,
+    policy: &Policy,
+    until: Instant,
+    most: usize,
+) -> Vec<UpcomingNotice> {
     let (mut found, mut at) = (Vec::new(), now);
     if !order.is_mailable() {
         return found; // what comes due is skipped
@@ -29,7 +35,7 @@ pub fn forecast(order: &Order, now: Instant, policy: &Policy, until: Instant, mo
         let plan = schedule(&order, at, policy);
         order.adopt(&plan, |_| String::new());
         if let Some((notice, outcome)) = accept(&mut order, at, policy) {
-            found.extend((outcome == Outcome::Accepted).then_some(Coming { at, notice }));
+            found.extend((outcome == Outcome::Accepted).then_some(UpcomingNotice { at, notice }));
             continue;
         }
         match plan.plan_at {

@@ -6,7 +6,7 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::Serialize;
 
 use super::calendar::{Instant, day_of};
-use super::forecast::{Coming, forecast};
+use super::forecast::{UpcomingNotice, forecast};
 use super::notice::NoticeKind;
 use super::order::{Line, Order};
 use super::policy::Policy;
@@ -122,9 +122,14 @@ pub fn news_of(order: &Order, at: Instant, policy: &Policy) -> (Option<NaiveDate
 
 /// The notice that would tell of a change made now. A change settles for an hour at most, and good news waits for the
 /// send window, which is closed for a few days at most.
-fn caused(order: &Order, now: Instant, policy: &Policy, tells: fn(NoticeKind) -> bool) -> Option<Coming> {
+fn caused(
+    order: &Order,
+    now: Instant,
+    policy: &Policy,
+    tells: fn(NoticeKind) -> bool,
+) -> Option<UpcomingNotice> {
     let until = now + TimeDelta::days(7);
-    let caused = |Coming { notice, .. }: &Coming| {
+    let caused = |UpcomingNotice { notice, .. }: &UpcomingNotice| {
         tells(notice.kind) || notice.includes.iter().any(|kind| tells(*kind))
     };
     forecast(order, now, policy, until, 2).into_iter().find(caused)

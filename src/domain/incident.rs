@@ -6,14 +6,14 @@ use super::pause::Scope;
 
 /// What does not work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Matter {
+pub enum IncidentSubject {
     /// The mail server cannot be used: out of reach, not to be trusted, or it does not want us.
     Relay,
     /// shipby itself holds mail back.
     Held(Scope),
 }
 
-impl Matter {
+impl IncidentSubject {
     /// Its word and its subject, which is empty where there is only one.
     pub fn parts(&self) -> (&'static str, &str) {
         match self {
@@ -35,7 +35,7 @@ impl Matter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
     pub id: i64,
-    pub matter: Matter,
+    pub matter: IncidentSubject,
     /// The server's words, or ours.
     pub words: String,
     pub began: Instant,

@@ -10,7 +10,6 @@ use chrono_tz::Tz;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::apply::Notify;
 use super::calendar::{Instant, SendDays, SendWindow, day_of, instant_of, plus_days};
 use super::fact::{LineFact, LineKind, Partial};
 use super::forecast::forecast;
@@ -19,6 +18,7 @@ use super::order::Status;
 use super::policy::Policy;
 use super::supply::Cover;
 use super::world::{Sent, Server, World, at, coming, order_fact};
+use crate::domain::order::apply::Notify;
 
 /// What may befall an order. Numbers stand for days from the day it happens, or for one of the lines.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ fn policies() -> impl Strategy<Value = Policy> {
         buffer_days: promise.1,
         business_days: promise.2,
         improve_min_days: promise.3,
-        settle: TimeDelta::minutes(rest.0),
+        debounce: TimeDelta::minutes(rest.0),
         update_after: TimeDelta::hours(rest.1),
         partial: rest.2,
         zone: rest.3,
@@ -239,15 +239,15 @@ impl Lived {
                 world.bounce_last(*back, *again);
                 self.away = Some((world.now, true));
             }
-            Event::Held if world.order.heard.confirmed => {
-                if world.order.hold.is_none() {
+            Event::Held if world.order.contact.confirmed => {
+                if world.order.blast_hold.is_none() {
                     let under_way = world.order.under_way.as_ref();
                     self.before_hold = under_way.map(|under_way| under_way.notice.occasion.clone());
                 }
                 world.hold();
             }
             Event::Held => {}
-            Event::Released => world.order.hold = None,
+            Event::Released => world.order.blast_hold = None,
             Event::HeldDropped => {
                 world.order.drop_held(world.now, &world.policy);
             }
@@ -299,7 +299,7 @@ impl Lived {
     fn live_until(&mut self, until: Instant) {
         let world = &mut self.world;
         let told: Vec<_> = world.order.lines.iter().map(|line| line.told).collect();
-        let was_held = world.order.hold.is_some();
+        let was_held = world.order.blast_hold.is_some();
         let foreseen = (world.order.under_way.is_none() && world.server == Server::Accepts)
             .then(|| forecast(&world.order, world.now, &world.policy, until, 20));
         world.run(until);
@@ -321,7 +321,7 @@ impl Lived {
             let now = world.order.lines.iter().map(|line| line.told);
             assert!(now.eq(told_before.iter().copied()), "told changed without a mail");
         }
-        if was_held && world.order.hold.is_some() {
+        if was_held && world.order.blast_hold.is_some() {
             let tells = |kind: &NoticeKind| kind.may_be_held();
             let left_before = |sent: &&Sent| Some(&sent.notice.occasion) == self.before_hold.as_ref();
             let mut since = new.iter().filter(|sent| !left_before(sent));

@@ -6,11 +6,11 @@
 use chrono::TimeDelta;
 
 use super::calendar::Instant;
-use super::fact::words;
 use super::notice::{NoticeKind, Reason};
 use super::pause::Scope;
 use super::reply::{Enhanced, Phase, Reply};
-use super::settle::Outcome;
+use super::words::words;
+use crate::domain::order::settle::Outcome;
 
 words! {
     /// What a server's 4yz or 5yz says.

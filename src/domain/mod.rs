@@ -4,8 +4,6 @@
 //! (`apply`, `supply::Serving`), what we would say (`promise`), what we owe (`notice`), and what a mail
 //! server's answer means (`reply`, `meaning`), what comes back afterwards (`bounce`), and what ops must know (`risk`).
 
-mod again;
-pub mod apply;
 pub mod bounce;
 pub mod calendar;
 pub mod customer;
@@ -23,9 +21,11 @@ pub mod promise;
 pub mod reply;
 pub mod risk;
 pub mod schedule;
-pub mod settle;
 pub mod supply;
 pub mod suppression;
+
+mod order_view;
+mod words;
 
 #[cfg(test)]
 mod lives;

@@ -7,9 +7,9 @@
 use serde::Serialize;
 
 use super::calendar::Instant;
-use super::fact::words;
 use super::notice::NoticeKind;
 use super::order::Order;
+use super::words::words;
 
 /// What is held back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]

@@ -23,7 +23,7 @@ pub struct Policy {
     /// A date that much earlier than told is worth a notice.
     pub improve_min_days: u32,
     /// How long a date must stand before its change is told.
-    pub settle: TimeDelta,
+    pub debounce: TimeDelta,
     /// Age of an order at its short plain update.
     pub update_after: TimeDelta,
     /// Civil days of silence after which the weekly status is due.
@@ -46,7 +46,7 @@ impl Default for Policy {
             business_days: false,
             holidays: BTreeSet::new(),
             improve_min_days: 3,
-            settle: TimeDelta::minutes(15),
+            debounce: TimeDelta::minutes(15),
             update_after: TimeDelta::hours(48),
             status_every: 7,
             status_at: hour(10),

@@ -63,6 +63,13 @@ pub fn reckon(line: &Line, placed: NaiveDate, today: NaiveDate, policy: &Policy)
     Some(Reckoning { here, earliest, stated, has_passed: !received && here < today })
 }
 
+impl Order {
+    /// The dates we would state today for its waiting lines.
+    pub fn promises<'a>(&'a self, today: NaiveDate, policy: &'a Policy) -> Promises<'a> {
+        Promises::of(self, today, policy)
+    }
+}
+
 /// The dates we would state today for an order's waiting lines. Under `hold` goods in the house leave with the rest, and
 /// their date is the order's: what is ready cannot be late.
 #[derive(Debug, Clone, Copy)]

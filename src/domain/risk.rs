@@ -8,16 +8,17 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::calendar::{Instant, day_of, plus_days, start_of};
-use super::fact::{Partial, words};
+use super::fact::Partial;
 use super::notice::{NoticeKind, NoticeState};
 use super::order::{Line, Order, Status};
 use super::promise::Rest;
 use super::supply::Cover;
 use super::suppression::Cause;
+use super::words::words;
 
 words! {
     /// Why an order needs a person, the gravest first.
-    Concern {
+    DigestIssue {
         /// A told date has passed, and it has not shipped.
         Overdue = "overdue",
         /// A mail that waits until a person releases it.
@@ -74,7 +75,7 @@ pub const UNHEARD_FOR: TimeDelta = TimeDelta::days(14);
 
 /// A notice that came to nothing by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trouble {
+pub struct FailedNotice {
     pub kind: NoticeKind,
     pub state: NoticeState,
     /// When it came to that.
@@ -94,7 +95,7 @@ pub struct Stuck {
 /// One thing that ops must know of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    pub concern: Concern,
+    pub concern: DigestIssue,
     pub order: String,
     /// The day it hangs on, the earlier the worse: the date told, the end of the authorization, the day a mail came to
     /// nothing, of the last mail accepted, or of the placing where there is no address.
@@ -116,7 +117,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(concern: Concern, order: &Order, day: NaiveDate) -> Self {
+    fn new(concern: DigestIssue, order: &Order, day: NaiveDate) -> Self {
         let order = order.number.clone();
         Self {
             concern,
@@ -133,22 +134,28 @@ impl Finding {
     /// What is worse comes first. Money is asked for when it ships, so of that first what is in the house.
     pub fn rank(&self) -> impl Ord + use<> {
         let can_ship = self.lines.iter().any(|line| line.cover.is_received());
-        (self.concern == Concern::Authorization && !can_ship, self.day, self.order.clone())
+        (self.concern == DigestIssue::Authorization && !can_ship, self.day, self.order.clone())
     }
 }
 
 /// All that ops must know of an order but its authorization.
-pub fn findings(order: &Order, troubles: &[Trouble], now: Instant, zone: Tz, watch: &Watch) -> Vec<Finding> {
+pub fn findings(
+    order: &Order,
+    troubles: &[FailedNotice],
+    now: Instant,
+    zone: Tz,
+    watch: &Watch,
+) -> Vec<Finding> {
     let mut found = dates(order, day_of(now, zone), zone, watch);
     if order.status() == Status::Waiting {
         if order.customer.email.is_none() {
-            found.push(Finding::new(Concern::NoAddress, order, day_of(order.placed_at, zone)));
+            found.push(Finding::new(DigestIssue::NoAddress, order, day_of(order.placed_at, zone)));
         } else if let Some(suppressed) = &order.suppressed {
             let cause = Some(suppressed.cause);
             let day = day_of(suppressed.since, zone);
-            found.push(Finding { cause, ..Finding::new(Concern::Suppressed, order, day) });
-        } else if order.heard.status_failures >= 3 {
-            found.push(Finding::new(Concern::Silent, order, day_of(order.silent_since(), zone)));
+            found.push(Finding { cause, ..Finding::new(DigestIssue::Suppressed, order, day) });
+        } else if order.contact.status_failures >= 3 {
+            found.push(Finding::new(DigestIssue::Silent, order, day_of(order.silent_since(), zone)));
         }
     }
     let mails = troubles.iter().filter_map(|trouble| {
@@ -160,11 +167,11 @@ pub fn findings(order: &Order, troubles: &[Trouble], now: Instant, zone: Tz, wat
     found
 }
 
-impl Trouble {
-    fn concern(&self, order: &Order, now: Instant) -> Option<Concern> {
-        let heard_since = order.heard.last_at.is_some_and(|heard| heard > self.at);
+impl FailedNotice {
+    fn concern(&self, order: &Order, now: Instant) -> Option<DigestIssue> {
+        let heard_since = order.contact.last_at.is_some_and(|contact| contact > self.at);
         match self.state {
-            NoticeState::Held => Some(Concern::Held),
+            NoticeState::Held => Some(DigestIssue::Held),
             // Of a dead address one concern says it all.
             NoticeState::Failed | NoticeState::InDoubt | NoticeState::Bounced
                 if !order.is_mailable() && order.status() == Status::Waiting =>
@@ -174,7 +181,7 @@ impl Trouble {
             NoticeState::Failed | NoticeState::InDoubt | NoticeState::Bounced
                 if self.kind.must_be_known() && !heard_since && now - self.at < UNHEARD_FOR =>
             {
-                Some(Concern::Unheard)
+                Some(DigestIssue::Unheard)
             }
             _ => None,
         }
@@ -193,11 +200,11 @@ fn dates(order: &Order, today: NaiveDate, zone: Tz, watch: &Watch) -> Vec<Findin
     waiting.sort_by_key(|(told, _)| *told);
     for (told, line) in waiting {
         let concern = if told < today && taken_over.is_some_and(|day| told < day) {
-            Concern::Imported
+            DigestIssue::Imported
         } else if told < today {
-            Concern::Overdue
+            DigestIssue::Overdue
         } else if told <= watch.horizon(today) && !line.is_in_house() {
-            Concern::AtRisk
+            DigestIssue::AtRisk
         } else {
             continue;
         };
@@ -245,7 +252,7 @@ impl Authorization {
     pub fn finding(order: &Order, now: Instant, zone: Tz, watch: &Watch) -> Option<Finding> {
         let held = Self::of(order, zone, watch).filter(|it| it.is_due(day_of(now, zone), watch))?;
         let lines = order.waiting().map(stuck).collect();
-        let finding = Finding::new(Concern::Authorization, order, held.until);
+        let finding = Finding::new(DigestIssue::Authorization, order, held.until);
         Some(Finding { lines, authorized: Some(held.since), ..finding })
     }
 }

@@ -3,18 +3,18 @@
 //! [`schedule`] says what *should* be under way now. It never looks at what was planned before except to leave
 //! alone what still holds, so planning twice adds nothing, and what no longer holds is superseded.
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta};
+use chrono::TimeDelta;
 
 use super::calendar::{Instant, day_of, plus_days, start_of};
 use super::customer::EmailAddress;
 use super::due::{Due, candidates, next_status};
 use super::notice::{
-    Content, Decision, NewsKey, Notice, NoticeKind, NoticeState, Occasion, Reason, StatedLine, UnderWay,
-    occasion,
+    Content, Decision, EventKey, Notice, NoticeKind, NoticeState, Occasion, Reason, UnderWay, occasion,
 };
-use super::order::{Heard, Hold, Line, Order, Status};
+use super::order::{BlastHold, ContactState, Order};
+use super::order_view::{View, silent_events};
 use super::policy::Policy;
-use super::promise::{Promises, Shift, shift};
+use super::promise::Shift;
 
 /// What is to be done about an order now.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,11 +26,11 @@ pub struct Schedule {
     /// What was considered and will not be mailed.
     pub dropped: Vec<Decision>,
     /// News that nobody is to be told.
-    pub silent: Vec<NewsKey>,
+    pub silent: Vec<EventKey>,
     /// What the order remembers from now on.
-    pub heard: Heard,
+    pub contact: ContactState,
     /// Whether a change is still held back from it.
-    pub hold: Option<Hold>,
+    pub blast_hold: Option<BlastHold>,
     /// When to look at this order again; None until something happens to it.
     pub plan_at: Option<Instant>,
 }
@@ -42,36 +42,36 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
         superseded: None,
         dropped: Vec::new(),
         silent: Vec::new(),
-        heard: order.heard.clone(),
-        hold: order.hold,
+        contact: order.contact.clone(),
+        blast_hold: order.blast_hold,
         plan_at: None,
     };
     let under_way = order.under_way.as_ref();
     if under_way.is_some_and(|u| u.state == NoticeState::Sending) {
         return plan; // settling it plans the order again
     }
-    plan.silent = silent_news(order);
+    plan.silent = silent_events(order);
     let Some(email) = &order.customer.email else {
         plan.superseded = under_way.map(|_| Reason::NoAddress);
-        plan.hold = None;
+        plan.blast_hold = None;
         return plan;
     };
     let mut view = View::new(order, now, policy);
     let mut found = candidates(&view);
-    if let Some(hold) = order.hold {
-        plan.hold = view.hold_back(hold, &mut found);
-        if plan.hold.is_none() {
+    if let Some(hold) = order.blast_hold {
+        plan.blast_hold = view.hold_back(hold, &mut found);
+        if plan.blast_hold.is_none() {
             plan.plan_at = Some(now);
             return plan;
         }
     }
-    let looks = found.iter().map(|due| due.next_look(&view)).chain(view.settled_at());
+    let looks = found.iter().map(|due| due.next_look(&view)).chain(view.debounced_at());
     plan.plan_at = looks.filter(|at| *at > now).min();
-    view.settle_quietly(&mut plan);
+    view.end_debounce_quietly(&mut plan);
     drop_update(&view, &found, &mut plan);
 
     let is_of_use =
-        |due: &Due| due.kind != NoticeKind::Update48h || (!plan.heard.updated && now <= due.until);
+        |due: &Due| due.kind != NoticeKind::Update48h || (!plan.contact.updated && now <= due.until);
     let is_due = |due: &&Due| due.at <= now && is_of_use(due);
     let mut ready: Vec<&Due> = found.iter().filter(is_due).collect();
     ready.sort_by_key(|due| due.kind);
@@ -113,26 +113,19 @@ pub fn next_look(order: &Order, now: Instant, policy: &Policy) -> Option<Instant
         && plan.superseded.is_none()
         && plan.dropped.is_empty()
         && plan.silent.is_empty()
-        && plan.hold == order.hold
-        && plan.heard == order.heard;
+        && plan.blast_hold == order.blast_hold
+        && plan.contact == order.contact;
     if nothing_new { plan.plan_at } else { Some(now) }
-}
-
-/// News about what lies before the import, or of an order that never waited, is told to nobody.
-fn silent_news(order: &Order) -> Vec<NewsKey> {
-    let mute = !order.is_tracked();
-    let silent = order.news.iter().filter(|news| mute || order.silent_before.is_some_and(|at| news.at <= at));
-    silent.map(super::order::News::key).collect()
 }
 
 /// Skips the update after 48 hours for good where its moment has come and it would not be news.
 fn drop_update(view: &View, found: &[Due], plan: &mut Schedule) {
     let due = found.iter().find(|due| due.kind == NoticeKind::Update48h && due.at <= view.now);
     let Some(due) = due.filter(|_| view.window_open() && view.order.under_way.is_none()) else { return };
-    let heard = &view.order.heard;
-    let last_day = heard.last_at.is_some_and(|at| view.now - at < TimeDelta::hours(24));
+    let contact = &view.order.contact;
+    let last_day = contact.last_at.is_some_and(|at| view.now - at < TimeDelta::hours(24));
     // A confirmation may have said that some goods are here while the others are waited for.
-    let restocked = heard.restocks > 0 && view.order.lines.iter().any(|line| line.announced);
+    let restocked = contact.restocks > 0 && view.order.lines.iter().any(|line| line.announced);
     let reason = if restocked {
         Reason::AlreadyRestocked
     } else if last_day {
@@ -142,7 +135,7 @@ fn drop_update(view: &View, found: &[Due], plan: &mut Schedule) {
     } else {
         return;
     };
-    plan.heard.updated = true;
+    plan.contact.updated = true;
     let occasion = occasion(NoticeKind::Update48h, None);
     if !view.is_taken(&occasion, plan) {
         let (kind, outcome) = (NoticeKind::Update48h, NoticeState::Skipped);
@@ -150,139 +143,39 @@ fn drop_update(view: &View, found: &[Due], plan: &mut Schedule) {
     }
 }
 
-/// An order at a moment: what every rule asks for, worked out once.
 /// What a notice about the order would state at `now`, whether or not one is due; `email` is whom it would go to.
 pub fn stated(order: &Order, email: &EmailAddress, now: Instant, policy: &Policy) -> Content {
     View::new(order, now, policy).content(email)
 }
 
-pub(super) struct View<'a> {
-    pub order: &'a Order,
-    pub now: Instant,
-    pub policy: &'a Policy,
-    /// The shop's civil day.
-    pub today: NaiveDate,
-    pub waiting: bool,
-    promises: Promises<'a>,
-    /// The most pressing shift among the waiting lines.
-    pub shift: Shift,
-    /// The same without goods that came in and are still to be told of: `restock` tells what date they bring.
-    pub on_the_way: Shift,
-    /// What changed is held back: what was told is what is said.
-    held: bool,
-}
-
-impl<'a> View<'a> {
-    pub fn new(order: &'a Order, now: Instant, policy: &'a Policy) -> Self {
-        let today = day_of(now, policy.zone);
-        let promises = order.promises(today, policy);
-        let (mut found, mut on_the_way) = (Shift::None, Shift::None);
-        for line in order.waiting().filter(|line| !promises.waits_for_others(line)) {
-            match shift(line, promises.date(line), today) {
-                Shift::Slip => found = Shift::Slip,
-                // Goods in the house are what `restock` tells.
-                Shift::Improvement if found == Shift::None && !line.is_in_house() => {
-                    found = Shift::Improvement
-                }
-                _ => continue,
-            }
-            if !line.is_in_house() || line.announced {
-                on_the_way = found;
-            }
-        }
-        let waiting = order.status() == Status::Waiting;
-        Self {
-            order,
-            now,
-            policy,
-            today,
-            waiting,
-            promises,
-            shift: found,
-            on_the_way,
-            held: order.hold.is_some(),
-        }
-    }
-
-    /// The date we state for a waiting line.
-    pub fn promise(&self, line: &Line) -> Option<NaiveDate> {
-        if self.held {
-            return line.told.filter(|told| *told >= self.today);
-        }
-        self.promises.date(line)
-    }
-
-    /// Waiting lines whose date can be missed.
-    pub fn may_be_late(&self) -> impl Iterator<Item = &'a Line> {
-        self.order.waiting().filter(|line| !self.promises.waits_for_others(line))
-    }
-
+impl View<'_> {
     /// Takes out what the blast guard holds. None: the change would make nothing due any more.
-    fn hold_back(&mut self, hold: Hold, found: &mut Vec<Due>) -> Option<Hold> {
+    fn hold_back(&mut self, hold: BlastHold, found: &mut Vec<Due>) -> Option<BlastHold> {
         let held: Vec<Due> = found.extract_if(.., |due| due.kind.may_be_held()).collect();
         self.shift = Shift::None;
         let first = held.iter().min_by_key(|due| due.kind)?;
-        Some(Hold { kind: Some(first.kind).filter(|_| first.at <= self.now), ..hold })
-    }
-
-    /// When a date that moved has stood long enough; None when none moved.
-    pub fn settled_at(&self) -> Option<Instant> {
-        let settling = self.order.heard.settling?;
-        Some((settling.last + self.policy.settle).min(settling.first + TimeDelta::hours(1)))
-    }
-
-    /// Whether an earlier date was known when the order was imported: the weekly status will say it.
-    pub fn improvement_is_past(&self) -> bool {
-        let Some(silent) = self.order.silent_before else { return false };
-        self.order.heard.last_at.is_none() && self.order.heard.settling.is_none_or(|s| s.last <= silent)
-    }
-
-    fn window_open(&self) -> bool {
-        self.policy.window.is_open(self.now, self.order.zone(self.policy))
+        Some(BlastHold { kind: Some(first.kind).filter(|_| first.at <= self.now), ..hold })
     }
 
     /// A change that has stood and changes nothing for the customer ends here.
-    fn settle_quietly(&self, plan: &mut Schedule) {
-        let over = self.settled_at().is_some_and(|at| at <= self.now);
+    fn end_debounce_quietly(&self, plan: &mut Schedule) {
+        let over = self.debounced_at().is_some_and(|at| at <= self.now);
         if !over || self.held || self.shift != Shift::None || self.order.under_way.is_some() {
             return;
         }
-        plan.heard.settling = None;
-        let imported = self.order.heard.settling.map(|s| s.last) <= self.order.silent_before;
-        let told_before = self.order.heard.last_at.is_some() && !imported;
+        plan.contact.debounce = None;
+        let imported = self.order.contact.debounce.map(|s| s.last) <= self.order.silent_before;
+        let told_before = self.order.contact.last_at.is_some() && !imported;
         if self.waiting && told_before {
-            plan.heard.changes += 1;
+            plan.contact.changes += 1;
             plan.dropped.push(Decision {
                 kind: NoticeKind::DateSlip,
-                occasion: occasion(NoticeKind::DateSlip, Some(&plan.heard.changes)),
+                occasion: occasion(NoticeKind::DateSlip, Some(&plan.contact.changes)),
                 outcome: NoticeState::Skipped,
                 reason: Reason::StillHolds,
                 by: None,
             });
         }
-    }
-
-    /// What a notice of this moment states.
-    fn content(&self, email: &EmailAddress) -> Content {
-        let lines = self.order.waiting().map(|line| {
-            let date = self.promise(line);
-            let late = date.is_none() && line.told.is_some_and(|told| told < self.today);
-            let missed = late && !self.promises.waits_for_others(line);
-            let told = if missed { line.told } else { date };
-            let (line_id, units, in_house) = (line.id.clone(), line.open(), line.is_in_house() && !self.held);
-            StatedLine { line: line_id, units, date, told, before: line.told, in_house, missed }
-        });
-        let silent = silent_news(self.order);
-        let news = self.order.news.iter().map(super::order::News::key).filter(|key| !silent.contains(key));
-        Content { email: email.clone(), lines: lines.collect(), news: news.collect() }
-    }
-
-    /// Told dates that have passed without a newer promise, and of which the customer has not heard.
-    fn missed(&self) -> impl Iterator<Item = NaiveDate> {
-        let missed = |line: &&Line| {
-            line.told < Some(self.today) && line.told != line.overdue_for && self.promise(line).is_none()
-        };
-        self.may_be_late().filter(missed).filter_map(|line| line.told)
     }
 
     fn why_gone(&self) -> Reason {
@@ -310,8 +203,8 @@ impl<'a> View<'a> {
 
     /// Puts `best` under way; it takes in the others.
     fn plan(&self, best: &Due, others: &[&Due], content: Content, plan: &mut Schedule) {
-        let mut name = self.name(best, &plan.heard);
-        count(best.kind, &mut plan.heard);
+        let mut name = self.name(best, &plan.contact);
+        count(best.kind, &mut plan.contact);
         let first = name.clone();
         for again in 2.. {
             if !self.is_taken(&name, plan) {
@@ -325,7 +218,7 @@ impl<'a> View<'a> {
             && !matches!(best.kind, NoticeKind::DateSlip | NoticeKind::DateImproved);
         let shifted = if self.shift == Shift::Slip { NoticeKind::DateSlip } else { NoticeKind::DateImproved };
         if states_a_shift
-            && self.order.heard.confirmed
+            && self.order.contact.confirmed
             && !includes.contains(&shifted)
             && !self.improvement_is_past()
         {
@@ -337,7 +230,7 @@ impl<'a> View<'a> {
         let status = next_status(self.order, self.policy);
         let restarts = self.waiting
             && best.kind != NoticeKind::WeeklyStatus
-            && self.order.heard.updated
+            && self.order.contact.updated
             && status.day > day_of(self.now, self.order.zone(self.policy));
         plan.due = Some(Notice {
             kind: best.kind,
@@ -361,7 +254,7 @@ impl<'a> View<'a> {
         let inserting = plan.superseded.is_some() || self.order.under_way.is_none();
         for due in others {
             let once = match due.kind {
-                NoticeKind::Update48h => !plan.heard.updated,
+                NoticeKind::Update48h => !plan.contact.updated,
                 NoticeKind::WeeklyStatus => true,
                 _ => inserting,
             };
@@ -372,7 +265,7 @@ impl<'a> View<'a> {
     }
 
     fn merge(&self, due: &Due, by: &Occasion, plan: &mut Schedule) {
-        let occasion = self.name(due, &plan.heard);
+        let occasion = self.name(due, &plan.contact);
         // What was under way itself is superseded, and that is decision enough.
         if !self.is_taken(&occasion, plan) {
             plan.dropped.push(Decision {
@@ -383,45 +276,42 @@ impl<'a> View<'a> {
                 by: Some(by.clone()),
             });
         }
-        count(due.kind, &mut plan.heard);
+        count(due.kind, &mut plan.contact);
         match due.kind {
-            NoticeKind::Update48h => plan.heard.updated = true,
+            NoticeKind::Update48h => plan.contact.updated = true,
             NoticeKind::WeeklyStatus => {
-                plan.heard.status_tried_on = Some(day_of(self.now, self.order.zone(self.policy)))
+                plan.contact.status_tried_on = Some(day_of(self.now, self.order.zone(self.policy)))
             }
             _ => {}
         }
     }
 
     /// The occasion of `due`, before any replacement.
-    fn name(&self, due: &Due, heard: &Heard) -> Occasion {
+    fn name(&self, due: &Due, contact: &ContactState) -> Occasion {
         match due.kind {
             NoticeKind::Confirmation | NoticeKind::Update48h => occasion(due.kind, None),
             NoticeKind::WeeklyStatus => {
                 occasion(due.kind, Some(&day_of(self.now, self.order.zone(self.policy))))
             }
-            NoticeKind::DateSlip | NoticeKind::DateImproved => occasion(due.kind, Some(&(heard.changes + 1))),
-            NoticeKind::Restock => occasion(due.kind, Some(&(heard.restocks + 1))),
+            NoticeKind::DateSlip | NoticeKind::DateImproved => {
+                occasion(due.kind, Some(&(contact.changes + 1)))
+            }
+            NoticeKind::Restock => occasion(due.kind, Some(&(contact.restocks + 1))),
             NoticeKind::Overdue => {
                 let missed = self.missed().max();
                 occasion(due.kind, missed.as_ref().map(|day| day as &dyn std::fmt::Display))
             }
             NoticeKind::Cancelled | NoticeKind::Refunded | NoticeKind::Shipped => {
-                occasion(due.kind, due.news.as_ref().map(|id| id as &dyn std::fmt::Display))
+                occasion(due.kind, due.event.as_ref().map(|id| id as &dyn std::fmt::Display))
             }
         }
     }
 }
 
-fn count(kind: NoticeKind, heard: &mut Heard) {
+fn count(kind: NoticeKind, contact: &mut ContactState) {
     match kind {
-        NoticeKind::DateSlip | NoticeKind::DateImproved => heard.changes += 1,
-        NoticeKind::Restock => heard.restocks += 1,
+        NoticeKind::DateSlip | NoticeKind::DateImproved => contact.changes += 1,
+        NoticeKind::Restock => contact.restocks += 1,
         _ => {}
     }
-}
-
-/// Five days on, within which a mail server may still take a notice (RFC 5321, 4.5.4.1).
-pub fn five_days_after(at: Instant) -> Instant {
-    at.checked_add_days(Days::new(5)).unwrap_or(DateTime::<chrono::Utc>::MAX_UTC)
 }

@@ -5,7 +5,7 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::fact::words;
+use super::words::words;
 
 words! {
     /// How far a supply has come.

@@ -4,8 +4,8 @@
 
 use super::calendar::Instant;
 use super::customer::EmailAddress;
-use super::fact::words;
 use super::notice::NoticeKind;
+use super::words::words;
 
 words! {
     /// Whose word it was.

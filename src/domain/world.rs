@@ -4,19 +4,19 @@
 
 use chrono::{NaiveDate, TimeDelta};
 
-use super::apply::{Notify, place};
-use super::bounce::Past;
+use super::bounce::EarlierNotice;
 use super::calendar::{Instant, day_of};
 use super::customer::{Customer, EmailAddress};
 use super::fact::{
     By, CancelFact, ChangeReason, LineFact, LineKind, LineUnits, OrderFact, RefundFact, ShipmentFact,
 };
 use super::notice::{Decision, Notice, NoticeKind, NoticeState, Occasion, Reason};
-use super::order::{Hold, Order};
+use super::order::{BlastHold, Order};
 use super::policy::Policy;
 use super::schedule::{Schedule, schedule};
-use super::settle::Outcome;
 use super::supply::{Cover, Eta, SupplyState};
+use crate::domain::order::apply::{Notify, place};
+use crate::domain::order::settle::Outcome;
 
 /// What the mail server does with whatever it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +208,7 @@ impl World {
 
     /// Holds back what changed last, as the blast guard does.
     pub fn hold(&mut self) {
-        self.order.hold = Some(Hold { batch: 1, kind: None });
+        self.order.blast_hold = Some(BlastHold { batch: 1, kind: None });
     }
 
     // Time.
@@ -251,8 +251,8 @@ impl World {
                     && again.superseded.is_none()
                     && again.dropped.is_empty()
                     && again.silent.is_empty()
-                    && again.hold == self.order.hold
-                    && again.heard == self.order.heard;
+                    && again.blast_hold == self.order.blast_hold
+                    && again.contact == self.order.contact;
                 assert!(nothing, "planned twice at {}: {again:#?}\nfor {:#?}", self.now, self.order);
                 assert!(again.plan_at.is_none_or(|at| at > self.now), "it looks again at once");
                 self.plan_at = again.plan_at;
@@ -322,7 +322,7 @@ impl World {
         self.bounced.push(occasion.to_owned());
         let is_it = |sent: &&Sent| sent.notice.occasion == occasion;
         let Sent { at, notice } = self.accepted.iter().find(is_it).expect("it was accepted").clone();
-        let past = |sent: &Sent| Past {
+        let past = |sent: &Sent| EarlierNotice {
             kind: sent.notice.kind,
             state: if self.bounced.contains(&sent.notice.occasion) {
                 NoticeState::Bounced
@@ -333,8 +333,8 @@ impl World {
             email: sent.notice.content.email.clone(),
             lines: sent.notice.content.lines.clone(),
         };
-        let others: Vec<Past> = self.accepted.iter().filter(|sent| !is_it(sent)).map(past).collect();
-        self.order.unhear(&notice, at, &others, self.now, &self.policy);
+        let others: Vec<EarlierNotice> = self.accepted.iter().filter(|sent| !is_it(sent)).map(past).collect();
+        self.order.apply_bounce(&notice, at, &others, self.now, &self.policy);
     }
 
     /// One of the last mails that were accepted comes back, once; `again`: a person has it tried again.

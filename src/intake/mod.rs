@@ -24,6 +24,6 @@ pub use fault::{FieldError, RowError, Spot};
 pub use json::fact;
 pub use read::{Format, FormatError, Row, Rows, format_of};
 pub use record::{Recording, record};
-pub use spool::{Place, Sorting, Spool, SpoolError, Spooled, keep_first};
+pub use spool::{RowSpan, Sorting, Spool, SpoolError, Spooled, keep_first};
 pub use table::CsvKind;
 pub use write::to_json;

@@ -1,9 +1,9 @@
 //! Facts on their way into the database, in the form they are kept in.
 
 use super::to_json;
-use crate::domain::apply::Notify;
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Fact;
+use crate::domain::order::apply::Notify;
 use crate::store::{Entry, Recorded, Result, Store};
 
 /// Where facts come from and what they may cause.

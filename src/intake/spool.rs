@@ -40,8 +40,8 @@ pub struct Spool {
     file: File,
     header: Option<String>,
     /// In the order of `at`, equal ones as they stood in the file.
-    facts: Vec<Place>,
-    bad: Vec<Place>,
+    facts: Vec<RowSpan>,
+    bad: Vec<RowSpan>,
     refusals: Vec<RowError>,
     /// Whether it holds facts that an order's state may refuse.
     asks_orders: bool,
@@ -49,7 +49,7 @@ pub struct Spool {
 
 /// Where a fact stands: in the file, and in the temporary one its JSON and behind it its rows as they were.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct RowSpan {
     /// Its first line in the file, counted from 1.
     pub line: u64,
     at: i64,
@@ -66,7 +66,7 @@ pub struct Spooled {
     pub fact: Fact,
     /// Its wire form.
     pub body: String,
-    pub place: Place,
+    pub place: RowSpan,
 }
 
 /// What is never torn apart by the end of a step.
@@ -106,12 +106,12 @@ impl Spool {
             into.write_all(json.as_bytes())?;
             into.write_all(row.raw.as_bytes())?;
             if let Some(refusal) = row.tears
-                && facts.binary_search_by_key(&refusal.line, |place: &Place| place.line).is_ok()
+                && facts.binary_search_by_key(&refusal.line, |place: &RowSpan| place.line).is_ok()
                 && torn.insert(refusal.line)
             {
                 keep_first(&mut refusals, refusal);
             }
-            let place = Place { line, at, subject, offset, json: length(&json)?, raw: length(&row.raw)? };
+            let place = RowSpan { line, at, subject, offset, json: length(&json)?, raw: length(&row.raw)? };
             offset += u64::from(place.json) + u64::from(place.raw);
             match row.result {
                 Ok(fact) => {
@@ -181,7 +181,7 @@ impl Spool {
     ///
     /// # Errors
     /// If the temporary file cannot be read.
-    pub fn raw(&self, place: &Place) -> io::Result<String> {
+    pub fn raw(&self, place: &RowSpan) -> io::Result<String> {
         self.text(place.offset + u64::from(place.json), place.raw)
     }
 
@@ -206,7 +206,7 @@ impl Spool {
         })
     }
 
-    fn fact(&self, place: Place) -> io::Result<Spooled> {
+    fn fact(&self, place: RowSpan) -> io::Result<Spooled> {
         let body = self.text(place.offset, place.json)?;
         // Its `at` was judged when the file was read.
         let read = serde_json::from_str(&body).map_err(io::Error::from)?;
@@ -231,10 +231,10 @@ pub fn keep_first(refusals: &mut Vec<RowError>, refusal: RowError) {
 }
 
 /// Where the step that begins at `from` ends: no later than `most` on, unless what belongs together is more than that.
-fn end_of_step(places: &[Place], from: usize, most: usize, sorting: Sorting) -> usize {
+fn end_of_step(places: &[RowSpan], from: usize, most: usize, sorting: Sorting) -> usize {
     let end = from.saturating_add(most.max(1));
     let Some(next) = places.get(end) else { return places.len() };
-    let together = |place: &Place| match sorting {
+    let together = |place: &RowSpan| match sorting {
         Sorting::Time => place.at == next.at,
         Sorting::Subject => place.subject == next.subject,
     };

@@ -20,7 +20,7 @@ pub enum CsvKind {
 
 /// Where in the object a column's cell goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum RowSpan {
     Top,
     Customer,
     Line,
@@ -36,23 +36,23 @@ enum Form {
 #[derive(Debug)]
 pub(super) struct Column {
     pub(super) name: &'static str,
-    place: Place,
+    place: RowSpan,
     form: Form,
     must: bool,
 }
 
 impl Column {
-    const fn of(place: Place, name: &'static str) -> Self {
+    const fn of(place: RowSpan, name: &'static str) -> Self {
         Self { name, place, form: Form::Text, must: false }
     }
     const fn top(name: &'static str) -> Self {
-        Self::of(Place::Top, name)
+        Self::of(RowSpan::Top, name)
     }
     const fn customer(name: &'static str) -> Self {
-        Self::of(Place::Customer, name)
+        Self::of(RowSpan::Customer, name)
     }
     const fn line(name: &'static str) -> Self {
-        Self::of(Place::Line, name)
+        Self::of(RowSpan::Line, name)
     }
     const fn form(self, form: Form) -> Self {
         Self { form, ..self }
@@ -281,10 +281,10 @@ impl Table {
         let mut top = Map::new();
         top.insert("fact".into(), self.kind.fact().into());
         let Some(first) = rows.first() else { return Ok(Value::Object(top)) };
-        self.fill(&mut top, first, Place::Top);
+        self.fill(&mut top, first, RowSpan::Top);
         if self.kind == CsvKind::Orders {
             let mut customer = Map::new();
-            self.fill(&mut customer, first, Place::Customer);
+            self.fill(&mut customer, first, RowSpan::Customer);
             top.insert("customer".into(), customer.into());
         }
         if self.kind.key().is_some() {
@@ -306,14 +306,14 @@ impl Table {
 
     fn line(&self, row: &Record, number: usize) -> Map<String, Value> {
         let mut line = Map::new();
-        self.fill(&mut line, row, Place::Line);
+        self.fill(&mut line, row, RowSpan::Line);
         if self.kind == CsvKind::Orders && !line.contains_key("id") {
             line.insert("id".into(), number.to_string().into());
         }
         line
     }
 
-    fn fill(&self, into: &mut Map<String, Value>, row: &Record, place: Place) {
+    fn fill(&self, into: &mut Map<String, Value>, row: &Record, place: RowSpan) {
         for (column, cell) in self.columns.iter().zip(&row.cells).filter(|(column, _)| column.place == place)
         {
             let cell = cell.trim();
@@ -329,7 +329,7 @@ impl Table {
         let Some((first, others)) = rows.split_first() else { return Ok(()) };
         for row in others {
             for (i, column) in
-                self.columns.iter().enumerate().filter(|(_, column)| column.place != Place::Line)
+                self.columns.iter().enumerate().filter(|(_, column)| column.place != RowSpan::Line)
             {
                 let (here, there) = (row.cell(i).unwrap_or_default(), first.cell(i).unwrap_or_default());
                 if !here.is_empty() && here != there {

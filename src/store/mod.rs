@@ -22,37 +22,11 @@ macro_rules! state_before {
     };
 }
 
-mod aftermath;
-mod batch;
-mod bodies;
-mod bounces;
-mod connections;
-mod cover;
-mod facts;
-mod history;
-mod hold;
-mod impact;
-mod incidents;
-mod inspect;
-mod ledger;
-mod load;
-mod lock;
-mod ops_mails;
+mod ops;
+mod orders;
 mod outbox;
-mod pauses;
-mod places;
-mod plan;
-mod questions;
-mod queue;
-mod refusals;
-mod rows;
-mod schema;
-mod settle;
-mod statements;
-mod supply;
-mod suppressions;
-mod template_sets;
-mod watch;
+mod read;
+mod sqlite;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,24 +36,24 @@ use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
 
-pub use aftermath::Due;
-pub use bodies::Packed;
-pub use bounces::{Applied, KeptReport};
-pub use facts::{BY_HAND, Entry, Recorded};
-pub use history::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
-pub use hold::HeldBatch;
-pub use inspect::{Inspection, inspect};
-pub use ledger::Outcomes;
-pub use lock::Lock;
-pub use ops_mails::{OpsMail, digest_id};
-pub use outbox::{Owner, Ready, Staged, Taking};
-pub use plan::{Agenda, Planned, Planning};
-pub use questions::{AddressChange, Found, Needed, NoticeFilter, Word};
-pub use queue::{Change, Chosen};
-pub use settle::Settlement;
-pub use template_sets::KeptSet;
+pub use ops::ops_mails::{OpsMail, digest_id};
+pub use ops::template_sets::KeptSet;
+pub use orders::facts::{BY_HAND, Entry, Recorded};
+pub use outbox::blast::HeldChange;
+pub use outbox::bodies::Packed;
+pub use outbox::bounces::{Applied, KeptReport};
+pub use outbox::claim::{Claim, Owner, Ready, Staged};
+pub use outbox::journal::Outcomes;
+pub use outbox::operator::{Change, Chosen};
+pub use outbox::plan::{Agenda, Planned, Planning};
+pub use outbox::recovery::Due;
+pub use outbox::settlement::Settlement;
+pub use read::search::{AddressChange, Found, Needed, NoticeFilter, Word};
+pub use read::timeline::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
+pub use sqlite::inspect::{Inspection, inspect};
+pub use sqlite::lock::Lock;
 
-use connections::{Connections, Transaction};
+use sqlite::connections::{Connections, Transaction};
 
 use crate::domain::notice::Notice;
 
@@ -166,9 +140,9 @@ pub struct Store {
     path: PathBuf,
     instance: String,
     bounce_key: String,
-    pattern: bodies::InUse,
-    known_queues: places::Known,
-    walked: pauses::Walked,
+    pattern: outbox::bodies::InUse,
+    known_queues: orders::positions::Known,
+    walked: outbox::pauses::Walked,
 }
 
 impl Store {
@@ -217,7 +191,7 @@ impl Store {
         let writing = base.clone().create_if_missing(true).pragma("temp_store", "MEMORY");
         let writer = Connections::new(writing.clone(), 1);
         let mut conn = writer.acquire().await.map_err(opening)?;
-        schema::bring_up_to_date(&mut conn, path, owner).await?;
+        sqlite::schema::bring_up_to_date(&mut conn, path, owner).await?;
         let instance = secret(&mut conn, "instance").await.map_err(opening)?;
         let bounce_key = secret(&mut conn, "bounce_key").await.map_err(opening)?;
         drop(conn);
@@ -240,9 +214,9 @@ impl Store {
             path: path.to_owned(),
             instance,
             bounce_key,
-            pattern: bodies::InUse::default(),
-            known_queues: places::Known::default(),
-            walked: pauses::Walked::default(),
+            pattern: outbox::bodies::InUse::default(),
+            known_queues: orders::positions::Known::default(),
+            walked: outbox::pauses::Walked::default(),
         })
     }
 

@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::format::debug_fn;
 
 mod supervisor;
 
-pub use supervisor::{Beat, Supervisor, Watchdog};
+pub use supervisor::{Heartbeat, Supervisor, Watchdog};
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]

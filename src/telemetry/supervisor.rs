@@ -93,7 +93,7 @@ fn forward(messages: &Receiver<Message>) {
 
 /// The sign of life of one loop. The loop beats once a turn.
 #[derive(Debug, Clone)]
-pub struct Beat(Arc<Pulse>);
+pub struct Heartbeat(Arc<Pulse>);
 
 #[derive(Debug)]
 struct Pulse {
@@ -104,13 +104,13 @@ struct Pulse {
     last: AtomicU64,
 }
 
-impl Beat {
+impl Heartbeat {
     fn new(name: &'static str, limit: Duration) -> Self {
         Self(Arc::new(Pulse { name, limit, start: Instant::now(), last: AtomicU64::new(0) }))
     }
 
     /// The loop turns.
-    pub fn beat(&self) {
+    pub fn heartbeat(&self) {
         self.0.last.store(self.0.millis(), Ordering::Relaxed);
     }
 
@@ -130,20 +130,20 @@ impl Pulse {
 /// Tells the service manager that we live, as long as every loop turns.
 #[derive(Debug, Default)]
 pub struct Watchdog {
-    beats: Vec<Beat>,
+    heartbeats: Vec<Heartbeat>,
 }
 
 impl Watchdog {
     /// Watches one more loop, which must beat at least every `limit`.
-    pub fn watch(&mut self, name: &'static str, limit: Duration) -> Beat {
-        let beat = Beat::new(name, limit);
-        self.beats.push(beat.clone());
-        beat
+    pub fn watch(&mut self, name: &'static str, limit: Duration) -> Heartbeat {
+        let heartbeat = Heartbeat::new(name, limit);
+        self.heartbeats.push(heartbeat.clone());
+        heartbeat
     }
 
     /// The loop that stands still, if one does.
     pub fn stalled(&self) -> Option<&'static str> {
-        self.beats.iter().find(|beat| !beat.is_fresh()).map(|beat| beat.0.name)
+        self.heartbeats.iter().find(|heartbeat| !heartbeat.is_fresh()).map(|heartbeat| heartbeat.0.name)
     }
 
     /// Runs until `stop`; at once done where the manager wants no sign of life (`WATCHDOG_USEC`).
@@ -186,7 +186,7 @@ mod tests {
         let planner = watchdog.watch("planner", Duration::from_secs(60));
         let _dispatcher = watchdog.watch("dispatcher", Duration::ZERO);
         std::thread::sleep(Duration::from_millis(5));
-        planner.beat();
+        planner.heartbeat();
         assert!(planner.is_fresh());
         assert_eq!(watchdog.stalled(), Some("dispatcher"));
     }

@@ -12,8 +12,8 @@ use super::language::Language;
 use super::links::{self, clean, clean_or, isolated, web_link};
 use crate::domain::calendar::day_of;
 use crate::domain::fact::{LineKind, LineUnits};
-use crate::domain::notice::{NewsKey, Notice, NoticeKind, StatedLine};
-use crate::domain::order::{Line, NewsBody, Order};
+use crate::domain::notice::{EventKey, Notice, NoticeKind, StatedLine};
+use crate::domain::order::{EventBody, Line, Order};
 use crate::domain::policy::Policy;
 use crate::domain::promise::Promises;
 use crate::domain::supply::Cover;
@@ -256,10 +256,10 @@ impl<'a> Gather<'a> {
     }
 
     /// The news this notice tells, of one kind.
-    fn news(&self, kind: NoticeKind) -> Vec<&'a NewsBody> {
-        let tells = |key: &NewsKey| self.notice.content.news.contains(key);
-        let news = self.order.news.iter().filter(|news| news.kind() == kind && tells(&news.key()));
-        news.map(|news| &news.body).collect()
+    fn events(&self, kind: NoticeKind) -> Vec<&'a EventBody> {
+        let tells = |key: &EventKey| self.notice.content.events.contains(key);
+        let events = self.order.events.iter().filter(|event| event.kind() == kind && tells(&event.key()));
+        events.map(|event| &event.body).collect()
     }
 
     fn items(&self, units: &[LineUnits], all: impl Fn(&Line) -> u32) -> Listed<Item> {
@@ -273,8 +273,8 @@ impl<'a> Gather<'a> {
 
     fn shipments(&self) -> Listed<Shipment> {
         let text = |text: &Option<String>| self.text(text.as_ref());
-        let shipment = |body: &NewsBody| match body {
-            NewsBody::Shipped { lines, carrier, tracking, url } => Some(Shipment {
+        let shipment = |body: &EventBody| match body {
+            EventBody::Shipped { lines, carrier, tracking, url } => Some(Shipment {
                 carrier: text(carrier),
                 tracking: text(tracking),
                 url: url.as_deref().and_then(web_link),
@@ -286,8 +286,8 @@ impl<'a> Gather<'a> {
     }
 
     fn cancellations(&self) -> Listed<Cancellation> {
-        let cancellation = |body: &NewsBody| match body {
-            NewsBody::Cancelled { lines, by, reason } => Some(Cancellation {
+        let cancellation = |body: &EventBody| match body {
+            EventBody::Cancelled { lines, by, reason } => Some(Cancellation {
                 by: by.to_string(),
                 reason: self.text(reason.as_ref()),
                 lines: self.items(lines, |line| line.cancelled),
@@ -298,8 +298,8 @@ impl<'a> Gather<'a> {
     }
 
     fn refunds(&self) -> Listed<Refund> {
-        let refund = |body: &NewsBody| match body {
-            NewsBody::Refunded { amount, reference } => {
+        let refund = |body: &EventBody| match body {
+            EventBody::Refunded { amount, reference } => {
                 Some(Refund { amount: clean_or(amount, ""), reference: reference.as_deref().and_then(clean) })
             }
             _ => None,
@@ -307,8 +307,8 @@ impl<'a> Gather<'a> {
         self.told_of(NoticeKind::Refunded, refund)
     }
 
-    fn told_of<T>(&self, kind: NoticeKind, make: impl Fn(&NewsBody) -> Option<T>) -> Listed<T> {
-        let all: Vec<_> = self.news(kind).into_iter().filter_map(make).collect();
+    fn told_of<T>(&self, kind: NoticeKind, make: impl Fn(&EventBody) -> Option<T>) -> Listed<T> {
+        let all: Vec<_> = self.events(kind).into_iter().filter_map(make).collect();
         Listed::of(all.into_iter(), |made| made)
     }
 
@@ -318,8 +318,8 @@ impl<'a> Gather<'a> {
             self.by_id.get(some.id.as_str()).is_some_and(|line| line.kind != LineKind::InStock)
         };
         let any =
-            |body: &&NewsBody| matches!(body, NewsBody::Shipped { lines, .. } if lines.iter().any(waited));
-        self.news(NoticeKind::Shipped).iter().any(any)
+            |body: &&EventBody| matches!(body, EventBody::Shipped { lines, .. } if lines.iter().any(waited));
+        self.events(NoticeKind::Shipped).iter().any(any)
     }
 
     /// The first item the mail is about and how many there are besides: what was called off or shipped, else what waits.
@@ -329,12 +329,12 @@ impl<'a> Gather<'a> {
         shipments: &Listed<Shipment>,
         cancellations: &Listed<Cancellation>,
     ) -> (Option<String>, usize) {
-        let news = match self.notice.kind {
-            NoticeKind::Cancelled => cancellations.items.first().map(|news| &news.lines),
-            NoticeKind::Shipped => shipments.items.first().map(|news| &news.lines),
+        let told = match self.notice.kind {
+            NoticeKind::Cancelled => cancellations.items.first().map(|event| &event.lines),
+            NoticeKind::Shipped => shipments.items.first().map(|event| &event.lines),
             _ => None,
         };
-        let (title, count) = match news {
+        let (title, count) = match told {
             Some(lines) => (lines.items.first().map(|item| &item.title), lines.count),
             None => (waiting.items.first().map(|line| &line.title), waiting.count),
         };

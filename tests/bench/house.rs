@@ -10,13 +10,13 @@ use std::time::{Duration, Instant as Wall};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use shipby::clock::Clock;
-use shipby::domain::apply::Notify;
 use shipby::domain::fact::Fact;
+use shipby::domain::order::apply::Notify;
 use shipby::domain::policy::Policy;
 use shipby::intake::{self, Recording, record};
 use shipby::mail::Catcher;
 use shipby::store::{Durability, Entry, Store};
-use shipby::{parts, planner};
+use shipby::{planner, wiring};
 use tokio_util::sync::CancellationToken;
 
 mod shop;
@@ -61,7 +61,7 @@ async fn plan_and_send(orders: usize, send: bool) {
     figure("planned: facts loaded, notices saved", planned, wall.elapsed());
     if send {
         let catcher = Catcher::counting().await.unwrap();
-        let relay = parts::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
+        let relay = wiring::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
         let mut dispatcher = dispatcher(&config, &store, clock, relay, 16);
         let wall = Wall::now();
         let report = dispatcher.drain(&CancellationToken::new()).await.unwrap();
@@ -89,7 +89,7 @@ async fn one_queue(orders: usize) {
     let wall = Wall::now();
     record_one(&store, changed, now).await;
     planner::turn(&store, &policy, now).await.unwrap();
-    let planned = planner::turn(&store, &policy, now + policy.settle).await.unwrap().queued;
+    let planned = planner::turn(&store, &policy, now + policy.debounce).await.unwrap().queued;
     figure("one supply change, all notices planned", planned, wall.elapsed());
     store.close().await;
 

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant as Wall};
 
 use shipby::clock::Clock;
 use shipby::dispatcher::Dispatcher;
-use shipby::domain::apply::Notify;
+use shipby::domain::order::apply::Notify;
 use shipby::domain::reply::Verdict;
 use shipby::mail::{Connection, Envelope, Relay};
 use shipby::store::{Durability, Store};
-use shipby::{parts, planner};
+use shipby::{planner, wiring};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -103,7 +103,7 @@ impl House {
         fill(&store, notices, at, Notify::All).await;
         let planned = planner::turn(&store, &config.policy(), at).await.unwrap();
         assert_eq!(planned.queued, notices);
-        let relay = parts::local_relay("127.0.0.1", port).unwrap();
+        let relay = wiring::local_relay("127.0.0.1", port).unwrap();
         let (clock, _) = Clock::simulated(at);
         let dispatcher = dispatcher(&config, &store, clock, relay, CONNECTIONS);
         Self { dispatcher, store, _folder: folder }
@@ -160,7 +160,7 @@ async fn all_and_only_sending(sink: &Sink) -> f64 {
 }
 
 async fn only_sending(port: u16, mail: &'static [u8]) -> Duration {
-    let relay: Relay = parts::local_relay("127.0.0.1", port).unwrap();
+    let relay: Relay = wiring::local_relay("127.0.0.1", port).unwrap();
     let mut open = Vec::new();
     for _ in 0..CONNECTIONS {
         open.push(Connection::open(&relay).await.unwrap());

@@ -4,11 +4,11 @@
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::{America, Asia, Europe, Tz};
 use divan::counter::ItemsCount;
-use shipby::domain::apply::{Notify, place};
 use shipby::domain::calendar::Instant;
 use shipby::domain::customer::{Customer, EmailAddress};
 use shipby::domain::fact::{LineFact, LineKind, OrderFact};
-use shipby::domain::order::{Order, Settling};
+use shipby::domain::order::apply::{Notify, place};
+use shipby::domain::order::{Debounce, Order};
 use shipby::domain::policy::Policy;
 use shipby::domain::schedule::schedule;
 use shipby::domain::supply::{Cover, Eta, SupplyState};
@@ -62,8 +62,8 @@ fn waiting(n: usize) -> Order {
         lines: (0..n % 3 + 1).map(line).collect(),
     };
     let mut order = place(&fact, placed, Notify::All);
-    (order.heard.confirmed, order.heard.updated) = (true, true);
-    order.heard.last_at = Some(now() - days);
+    (order.contact.confirmed, order.contact.updated) = (true, true);
+    order.contact.last_at = Some(now() - days);
     for line in order.lines.iter_mut().filter(|line| line.kind != LineKind::InStock) {
         let eta = Some(Eta::day(day(14)));
         line.cover = Cover::Supply { supply: "PO-77".to_owned(), eta, state: SupplyState::InTransit };
@@ -77,11 +77,11 @@ fn waiting(n: usize) -> Order {
 fn owed(n: usize) -> Order {
     let mut order = waiting(n);
     match n % 3 {
-        0 => order.heard.last_at = Some(now() - TimeDelta::days(8)),
+        0 => order.contact.last_at = Some(now() - TimeDelta::days(8)),
         1 => {
             order.lines[0].told = Some(day(3));
             let moved = now() - TimeDelta::minutes(20);
-            order.heard.settling = Some(Settling { first: moved, last: moved });
+            order.contact.debounce = Some(Debounce { first: moved, last: moved });
         }
         _ => order.lines[0].cover = Cover::Received { on: day(0) },
     }

@@ -9,12 +9,12 @@ use serde_json::json;
 use shipby::clock::{self, Clock};
 use shipby::config::{Config, Mode};
 use shipby::dispatcher::{Dispatcher, Settings, Transport};
-use shipby::domain::apply::Notify;
 use shipby::domain::fact::Fact;
+use shipby::domain::order::apply::Notify;
 use shipby::intake::{self, Recording, record};
 use shipby::mail::Relay;
-use shipby::parts;
 use shipby::store::Store;
+use shipby::wiring;
 
 pub fn start() -> DateTime<Utc> {
     "2026-03-02T09:00:00Z".parse().unwrap()
@@ -64,7 +64,7 @@ pub fn dispatcher(
         built: clock::built(),
     };
     let transport = Transport::Smtp(Arc::new(relay));
-    Dispatcher::new(store.clone(), clock, transport, parts::desk(config).unwrap(), settings)
+    Dispatcher::new(store.clone(), clock, transport, wiring::renderer(config).unwrap(), settings)
 }
 
 pub fn figure(what: &str, count: usize, took: Duration) {

@@ -8,9 +8,9 @@ use std::time::Instant as Wall;
 use shipby::clock::Clock;
 use shipby::config::Config;
 use shipby::dispatcher::Transport;
-use shipby::parts;
 use shipby::simulation::Simulation;
 use shipby::store::{Durability, Store};
+use shipby::wiring;
 
 #[path = "../it/support/years.rs"]
 mod years;
@@ -30,7 +30,7 @@ async fn measure(orders: u64) {
     let facts = years::facts(orders, SEED);
     let store = Store::open(&folder.path().join("years.db"), Durability::Simulated).await.unwrap();
     let (clock, hand) = Clock::simulated(facts[0].at());
-    let dispatcher = parts::simulated(&config, store.clone(), clock, "years", Transport::Rehearsal).unwrap();
+    let dispatcher = wiring::simulated(&config, store.clone(), clock, "years", Transport::Rehearsal).unwrap();
     let mut simulation = Simulation { store, dispatcher, policy: config.policy(), hand };
 
     let wall = Wall::now();

@@ -10,8 +10,8 @@ use shipby::clock::Clock;
 use shipby::dispatcher::Transport;
 use shipby::domain::notice::short_id;
 use shipby::mail::{Catcher, MAX_RETURNED, Script};
-use shipby::parts;
-use shipby::store::{Durability, Owner, Store, Taking};
+use shipby::store::{Claim, Durability, Owner, Store};
+use shipby::wiring;
 use tempfile::TempDir;
 
 use crate::cli_read::house::{self, House};
@@ -28,12 +28,12 @@ async fn confirmed() -> (House, String, String) {
     let config = std::fs::read_to_string(house.path("config.toml")).unwrap();
     std::fs::write(house.path("config.toml"), config + BOUNCES).unwrap();
     let catcher = Catcher::start(Script::default()).await.unwrap();
-    let relay = parts::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
+    let relay = wiring::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
     let facts = [house::order("1042", "2026-03-02T08:14:00Z", Some("ana@example.com"), 1)];
     house.play(Transport::Smtp(Arc::new(relay)), &facts, "2026-03-02T09:00:00Z").await;
     let store = house.store().await;
     let notice = store.timeline("1042").await.unwrap()[0].notice.clone().unwrap();
-    let sender = parts::verp(&house.config(), &store).unwrap().unwrap().sender(&notice);
+    let sender = wiring::verp(&house.config(), &store).unwrap().unwrap().sender(&notice);
     store.close().await;
     (house, notice, sender)
 }
@@ -130,7 +130,7 @@ fn maildir(shop: &TestApp) -> (TempDir, Maildir) {
     for name in ["new", "cur", "tmp"] {
         std::fs::create_dir(folder.path().join(name)).unwrap();
     }
-    let verp = parts::verp(&shop.config, shop.store()).unwrap();
+    let verp = wiring::verp(&shop.config, shop.store()).unwrap();
     let clock = Clock::Simulated(shop.sim.hand.clone());
     let policy = shop.sim.policy.clone();
     let maildir = Maildir::new(folder.path().to_owned(), shop.store().clone(), verp, clock, policy);
@@ -203,15 +203,15 @@ async fn a_bounce_that_comes_while_a_mail_of_its_order_leaves_waits_and_holds_up
     let second = mail("full", &second, &shop.catcher.mails()[1].from);
     let (folder, mut maildir) = maildir(&shop);
     shop.travel(chrono::TimeDelta::minutes(1)).await;
-    shop.only_record(supply("2026-03-27"), shipby::domain::apply::Notify::All).await;
+    shop.only_record(supply("2026-03-27"), shipby::domain::order::apply::Notify::All).await;
     let later = shop.now() + chrono::TimeDelta::hours(1);
     for _ in 0..3 {
         shipby::planner::turn(shop.store(), &shop.sim.policy, later).await.unwrap();
     }
     let ready = shop.store().ready(later, 10).await.unwrap();
     let first = ready.iter().find(|ready| ready.order.number == "1").unwrap();
-    let taking = Taking { notices: vec![(first.id.clone(), first.revision)], ..Taking::default() };
-    shop.store().take(Owner { name: "test", mode: "live" }, later, taking).await.unwrap();
+    let claim = Claim { notices: vec![(first.id.clone(), first.revision)], ..Claim::default() };
+    shop.store().claim(Owner { name: "test", mode: "live" }, later, claim).await.unwrap();
     std::fs::write(folder.path().join("new/1"), &postfix).unwrap();
     std::fs::write(folder.path().join("new/2"), &second).unwrap();
     assert_eq!(maildir.turn().await.unwrap(), Turn { applied: 1, more: false });

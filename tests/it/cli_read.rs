@@ -14,8 +14,8 @@ use shipby::domain::notice::NoticeState;
 use shipby::domain::pause::{Pause, Scope, Setter};
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Catcher, Script};
-use shipby::parts;
 use shipby::store::{Durability, Store, digest_id};
+use shipby::wiring;
 
 use house::{AT, CONFIG, House, instant, order, slip, story, supply};
 
@@ -284,7 +284,7 @@ async fn what_nobody_can_know_or_what_was_refused_is_said_in_so_many_words() {
         _ => Answer::Usual,
     });
     let catcher = Catcher::start(script).await.unwrap();
-    let relay = parts::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
+    let relay = wiring::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
     house.play(Transport::Smtp(Arc::new(relay)), &story()[..4], "2026-03-02T09:00:00Z").await;
     let at = "2026-03-02T09:00:00Z";
     insta::assert_snapshot!("doubt_history", house.prints(&["history", "1042", "--at", at]));

@@ -59,7 +59,7 @@ async fn what_another_process_records_is_acted_on_within_two_seconds() {
     assert_eq!(accepted.mode.as_deref(), Some("capture"));
     assert!(store.kept(&accepted.notice.unwrap()).await.unwrap()[0].bytes.is_some());
     daemon.signal("TERM");
-    house.hear("STOPPING=1");
+    house.apply_accepted("STOPPING=1");
     assert_eq!(daemon.ended().code(), Some(0));
 }
 
@@ -81,7 +81,7 @@ async fn told_to_stop_it_finishes_the_mail_in_flight() {
     record(&store, [order("1")]).await;
     tokio::time::timeout(LONG, at_the_dot.notified()).await.unwrap();
     daemon.signal("TERM");
-    house.hear("STOPPING=1");
+    house.apply_accepted("STOPPING=1");
     assert_eq!(daemon.ended().code(), Some(0));
     let timeline = store.timeline("1").await.unwrap();
     assert_eq!((timeline[0].state.as_str(), timeline[0].attempts), ("accepted", 1));
@@ -121,7 +121,7 @@ async fn two_mails_that_are_never_answered_keep_no_third_one_waiting() {
     record(&store, [order_of("3", "quick@example.com")]).await;
     until(LONG, async || store.timeline("3").await.unwrap().pop().filter(|e| e.state == "accepted")).await;
     daemon.signal("TERM");
-    house.hear("STOPPING=1");
+    house.apply_accepted("STOPPING=1");
     daemon.signal("TERM");
     assert_eq!(daemon.ended().code(), Some(0));
 }
@@ -164,7 +164,7 @@ async fn told_twice_it_leaves_a_hung_relay_and_the_mail_is_in_doubt() {
     record(&store, [order("1")]).await;
     tokio::time::timeout(LONG, at_the_dot.notified()).await.unwrap();
     daemon.signal("TERM");
-    house.hear("STOPPING=1");
+    house.apply_accepted("STOPPING=1");
     daemon.signal("TERM");
     assert_eq!(daemon.ended().code(), Some(0));
     let timeline = store.timeline("1").await.unwrap();
@@ -177,12 +177,12 @@ async fn told_once_it_leaves_a_hung_relay_when_its_grace_is_over_and_the_mail_is
     let (at_the_dot, catcher) = hanging().await;
     let house = House::live(catcher.addr().port());
     let mut daemon = house.start_with(&[("SHIPBY__DELIVERY__GRACE", "1s")]);
-    house.hear("READY=1");
+    house.apply_accepted("READY=1");
     let store = house.store().await;
     record(&store, [order("1")]).await;
     tokio::time::timeout(LONG, at_the_dot.notified()).await.unwrap();
     daemon.signal("TERM");
-    house.hear("STOPPING=1");
+    house.apply_accepted("STOPPING=1");
     house.hear_log("the relay did not answer in time");
     assert_eq!(daemon.ended().code(), Some(0));
     let timeline = store.timeline("1").await.unwrap();
@@ -273,18 +273,18 @@ async fn a_pause_holds_the_daemon_until_it_is_resumed_and_both_are_seen_within_t
     };
     says(&["pause", "--all", "--reason", "stock count"]);
     let mut daemon = house.serve();
-    house.hear("STATUS=nothing tried yet; paused: all mail (stock count)");
+    house.apply_accepted("STATUS=nothing tried yet; paused: all mail (stock count)");
     record(&store, [order("1")]).await;
     let queued = until(Duration::from_secs(2), async || store.timeline("1").await.unwrap().pop()).await;
     assert_eq!(queued.state, "queued");
     // A turn of the dispatcher after that.
     says(&["pause", "--all", "--reason", "still counting"]);
-    house.hear("STATUS=nothing tried yet; paused: all mail (still counting)");
+    house.apply_accepted("STATUS=nothing tried yet; paused: all mail (still counting)");
     assert_eq!(store.timeline("1").await.unwrap()[0].state, "queued");
     says(&["resume", "--all"]);
     let settled = async || store.timeline("1").await.unwrap().pop().filter(|e| e.state == "accepted");
     until(Duration::from_secs(2), settled).await;
-    house.hear("STATUS=1 tries settled; relay ok");
+    house.apply_accepted("STATUS=1 tries settled; relay ok");
     daemon.signal("TERM");
     assert_eq!(daemon.ended().code(), Some(0));
 }

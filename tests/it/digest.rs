@@ -4,12 +4,12 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shipby::clock::Clock;
 use shipby::digest::Courier;
-use shipby::domain::apply::Notify;
 use shipby::domain::notice::NoticeState;
+use shipby::domain::order::apply::Notify;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Script};
-use shipby::parts;
 use shipby::store::digest_id;
+use shipby::wiring;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::app::{Differs, Mail, TestApp};
@@ -26,7 +26,7 @@ async fn shop(start: &str, script: Script, keys: &[(&str, &str)]) -> TestApp {
 /// The courier as a start makes it.
 fn courier(shop: &TestApp) -> Courier {
     let clock = Clock::Simulated(shop.sim.hand.clone());
-    parts::courier(&shop.config, shop.store().clone(), clock).unwrap().unwrap()
+    wiring::courier(&shop.config, shop.store().clone(), clock).unwrap().unwrap()
 }
 
 /// What the courier does at a moment: the state of a try, or `idle`.
@@ -360,7 +360,7 @@ async fn told_to_stop_the_courier_begins_no_body() {
 async fn whom_nobody_named_nobody_writes_to_and_a_digest_can_be_done_without() {
     let shop = TestApp::with("2026-03-20T07:30:00Z", Differs::default()).await;
     let clock = Clock::Simulated(shop.sim.hand.clone());
-    assert!(parts::courier(&shop.config, shop.store().clone(), clock).unwrap().is_none());
+    assert!(wiring::courier(&shop.config, shop.store().clone(), clock).unwrap().is_none());
     let keys = [("ALERTS__TO", OPS), ("ALERTS__DIGEST", "false")];
     let shop = TestApp::with("2026-03-20T07:30:00Z", Differs { keys: &keys, ..Differs::default() }).await;
     let courier = courier(&shop);

@@ -8,15 +8,15 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use shipby::clock::Clock;
 use shipby::dispatcher::{Dispatcher, Settings, Transport};
-use shipby::domain::apply::Notify as Tell;
+use shipby::domain::order::apply::Notify as Tell;
 use shipby::domain::reply::Phase;
 use shipby::intake::{self, Recording};
 use shipby::mail::{Answer, Dialogue, Script};
-use shipby::parts;
 use shipby::planner;
 use shipby::store::Attempt;
 use shipby::telemetry::Watchdog;
 use shipby::templates::{Current, TemplateSet};
+use shipby::wiring;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::app::{Differs, TestApp};
@@ -235,7 +235,7 @@ async fn while_a_slow_answer_is_waited_for_others_go_and_a_sign_of_life_is_given
     let mut shop = busy(1, "8", slow).await;
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
     let mut watchdog = Watchdog::default();
-    shop.sim.dispatcher.beats(watchdog.watch("dispatcher", Duration::from_millis(2_500)));
+    shop.sim.dispatcher.heartbeats(watchdog.watch("dispatcher", Duration::from_millis(2_500)));
     let (store, policy, now) = (shop.store().clone(), shop.sim.policy.clone(), shop.now());
     let stop = CancellationToken::new();
     let meanwhile = async {
@@ -325,8 +325,8 @@ async fn while_the_system_s_clock_is_before_the_build_nothing_is_sent_and_then_i
     let mut shop = TestApp::start(&Clock::System.now().to_rfc3339()).await;
     shop.only_record(order_of("1", "ana@example.com"), Tell::All).await;
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
-    let transport = Transport::Smtp(Arc::new(parts::relay(&shop.config).unwrap()));
-    let desk = parts::desk(&shop.config).unwrap();
+    let transport = Transport::Smtp(Arc::new(wiring::relay(&shop.config).unwrap()));
+    let renderer = wiring::renderer(&shop.config).unwrap();
     let built = Clock::System.now() + TimeDelta::seconds(2);
     let settings = Settings {
         owner: "system".to_owned(),
@@ -338,7 +338,7 @@ async fn while_the_system_s_clock_is_before_the_build_nothing_is_sent_and_then_i
         policy: shop.sim.policy.clone(),
         built,
     };
-    let mut dispatcher = Dispatcher::new(shop.store().clone(), Clock::System, transport, desk, settings);
+    let mut dispatcher = Dispatcher::new(shop.store().clone(), Clock::System, transport, renderer, settings);
     let stop = CancellationToken::new();
     let mut held = 0;
     let report = loop {
@@ -378,7 +378,7 @@ async fn templates_that_change_while_mails_leave_make_each_mail_of_one_piece() {
     let current = Current::new(lettered("A"));
     let (clock, owner) = (shop.sim.clock(), "templates".to_owned());
     shop.sim.dispatcher =
-        parts::dispatcher_with(&shop.config, shop.store().clone(), clock, owner, current.clone()).unwrap();
+        wiring::dispatcher_with(&shop.config, shop.store().clone(), clock, owner, current.clone()).unwrap();
     let over = Arc::new(AtomicBool::new(false));
     let editor = std::thread::spawn({
         let over = over.clone();

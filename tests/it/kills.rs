@@ -12,9 +12,9 @@ use shipby::clock::{Clock, Simulated};
 use shipby::config::Config;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Catcher, Script};
-use shipby::parts;
 use shipby::simulation::Simulation;
 use shipby::store::Store;
+use shipby::wiring;
 use sqlx::{Connection, SqliteConnection};
 
 use crate::support::chance::Chance;
@@ -110,7 +110,7 @@ async fn later(house: &House, store: &Store) {
     let config = Config::parse(&house.config(), &text, std::iter::empty()).unwrap();
     let hand = Simulated::at(Clock::System.now() + chrono::TimeDelta::minutes(16));
     let clock = Clock::Simulated(hand.clone());
-    let dispatcher = parts::dispatcher(&config, store.clone(), clock, "later".to_owned()).unwrap();
+    let dispatcher = wiring::dispatcher(&config, store.clone(), clock, "later".to_owned()).unwrap();
     let mut later =
         Simulation { store: store.clone(), dispatcher, policy: config.policy(), hand: hand.clone() };
     later.step(hand.now(), &[]).await.unwrap();

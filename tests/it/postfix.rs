@@ -117,9 +117,9 @@ async fn what_a_real_postfix_sends_back_makes_its_notice_bounced_and_the_address
     // As Postfix's pipe hands it in.
     let mut command = Command::new(env!("CARGO_BIN_EXE_shipby"));
     command.arg("--config").arg(house.config()).arg("bounce");
-    let mut taking = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    taking.stdin.take().unwrap().write_all(&bounce).unwrap();
-    let taken = taking.wait_with_output().unwrap();
+    let mut claim = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    claim.stdin.take().unwrap().write_all(&bounce).unwrap();
+    let taken = claim.wait_with_output().unwrap();
     assert!(taken.status.success(), "{taken:?}");
     let came_back = store.timeline("1").await.unwrap().remove(0);
     assert_eq!(came_back.state, "bounced");

@@ -126,7 +126,7 @@ async fn after_a_power_cut_at_any_moment_the_database_is_whole_and_has_all_that_
     command.args(["sh", "-c", SCRIPT, "sh", env!("CARGO_BIN_EXE_shipby")]).args([&house.config(), &leave]);
     command.args(files).env("NOTIFY_SOCKET", house.notify_socket()).env_remove("RUST_LOG");
     let mut recorded = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    house.hear("READY=1");
+    house.apply_accepted("READY=1");
     std::fs::write(leave, "").unwrap();
     tokio::time::timeout(LONG, catcher.wait_for((IMPORTS * ORDERS_EACH) as u64)).await.unwrap();
     let owner = std::fs::read_to_string(folder.join("shipby.db.lock")).unwrap();

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use shipby::domain::apply::Notify as Tell;
+use shipby::domain::order::apply::Notify as Tell;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Script};
 use shipby::planner;
-use shipby::store::{Owner, Ready, Taking};
+use shipby::store::{Claim, Owner, Ready};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -60,8 +60,8 @@ impl Trap {
 async fn take(shop: &TestApp, name: &str) -> Vec<Ready> {
     let ready = shop.store().ready(shop.now(), 10).await.unwrap();
     let notices = ready.iter().map(|ready| (ready.id.clone(), ready.revision)).collect();
-    let taking = Taking { notices, ..Taking::default() };
-    let taken = shop.store().take(Owner { name, mode: "live" }, shop.now(), taking).await.unwrap();
+    let claim = Claim { notices, ..Claim::default() };
+    let taken = shop.store().claim(Owner { name, mode: "live" }, shop.now(), claim).await.unwrap();
     assert_eq!(taken.len(), ready.len());
     ready
 }

@@ -4,18 +4,18 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use shipby::domain::apply::Notify as Tell;
 use shipby::domain::fact::Fact;
 use shipby::domain::notice::{Notice, Reason, short_id};
 use shipby::domain::order::Status;
+use shipby::domain::order::apply::Notify as Tell;
+use shipby::domain::order::settle::Outcome;
 use shipby::domain::policy::Policy;
 use shipby::domain::reply::Phase;
-use shipby::domain::settle::Outcome;
 use shipby::intake::{self, Recording};
 use shipby::mail::{Answer, Script};
 use shipby::planner;
 use shipby::store::{
-    Durability, Outcomes, Owner, Ready, Recorded, Settlement, Staged, Store, StoreError, Taking,
+    Claim, Durability, Outcomes, Owner, Ready, Recorded, Settlement, Staged, Store, StoreError,
 };
 use sqlx::SqliteConnection;
 
@@ -52,13 +52,13 @@ async fn take_ready(shop: &TestApp, ready: Vec<Ready>, bytes: &[u8]) -> Vec<Read
         template_hash: "hash".to_owned(),
         body: shop.store().pack(bytes),
     };
-    let taking = Taking {
+    let claim = Claim {
         notices: ready.iter().map(|ready| (ready.id.clone(), ready.revision)).collect(),
         staged: ready.iter().filter(|ready| ready.message.is_none()).map(stage).collect(),
         settled: Vec::new(),
     };
     let owner = Owner { name: OWNER, mode: "live" };
-    let taken = shop.store().take(owner, shop.now(), taking).await.unwrap();
+    let taken = shop.store().claim(owner, shop.now(), claim).await.unwrap();
     ready.into_iter().filter(|ready| taken.contains(&ready.id)).collect()
 }
 
@@ -367,7 +367,7 @@ async fn an_acceptance_that_is_written_down_is_entered_after_a_crash_as_if_there
     let of = async |number| {
         let kept = shop.kept(number, "confirmation").await;
         let order = shop.order(number).await;
-        (kept.entry.state, kept.entry.at, kept.attempts, shop.told(number).await, order.heard.last_at)
+        (kept.entry.state, kept.entry.at, kept.attempts, shop.told(number).await, order.contact.last_at)
     };
     assert_eq!(of("1").await, of("2").await);
     assert_eq!(of("1").await.0, "accepted");

@@ -9,7 +9,7 @@ use shipby::digest::{Courier, gather};
 use shipby::domain::pause::Scope;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Script};
-use shipby::parts;
+use shipby::wiring;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::app::{Differs, TestApp};
@@ -47,7 +47,7 @@ async fn shop_with(script: Script) -> TestApp {
 
 fn courier(shop: &TestApp) -> Courier {
     let clock = Clock::Simulated(shop.sim.hand.clone());
-    parts::courier(&shop.config, shop.store().clone(), clock).unwrap().unwrap()
+    wiring::courier(&shop.config, shop.store().clone(), clock).unwrap().unwrap()
 }
 
 /// What the courier's turns come to until it has nothing more to do now.

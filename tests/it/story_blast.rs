@@ -20,7 +20,7 @@ async fn shop() -> TestApp {
 }
 
 async fn held(shop: &TestApp) -> Vec<(i64, bool, i64)> {
-    let batches = shop.store().held_batches().await.unwrap();
+    let batches = shop.store().held_changes().await.unwrap();
     batches.iter().map(|batch| (batch.id, batch.counting, batch.notices)).collect()
 }
 
@@ -31,7 +31,7 @@ async fn a_slip_of_too_many_orders_is_held_and_other_mails_state_what_was_told()
     assert_eq!(held(&shop).await, [(1, true, 3)], "counted once it has settled");
     shop.travel(TimeDelta::minutes(20)).await;
     assert_eq!(held(&shop).await, [(1, false, 3)]);
-    let batch = shop.store().held_batches().await.unwrap().remove(0);
+    let batch = shop.store().held_changes().await.unwrap().remove(0);
     assert_eq!((batch.sku.as_str(), batch.cause.as_str()), ("KETTLE", "supply PO-77"));
     let dates = (batch.expected_before.as_deref(), batch.expected_after.as_deref());
     assert_eq!(dates, (Some("2026-03-16"), Some("2026-03-27")));

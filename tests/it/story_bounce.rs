@@ -5,11 +5,11 @@ use serde_json::json;
 use shipby::bounces::{Ignored, Outcome, take};
 use shipby::digest::{Asked, gather};
 use shipby::domain::bounce::Fate;
-use shipby::domain::risk::{Concern, Watch};
+use shipby::domain::risk::{DigestIssue, Watch};
 use shipby::domain::suppression::Cause;
 use shipby::mail::{Answer, Script, Verp};
-use shipby::parts;
-use shipby::store::{Owner, Taking};
+use shipby::store::{Claim, Owner};
+use shipby::wiring;
 use sqlx::Row;
 
 use crate::support::app::{Differs, TestApp};
@@ -31,7 +31,7 @@ async fn shop() -> TestApp {
 }
 
 fn verp(shop: &TestApp) -> Verp {
-    parts::verp(&shop.config, shop.store()).unwrap().unwrap()
+    wiring::verp(&shop.config, shop.store()).unwrap().unwrap()
 }
 
 /// The sample of that name about a notice, handed in now.
@@ -42,7 +42,7 @@ async fn comes(shop: &TestApp, name: &str, order: &str, occasion: &str) -> Outco
 }
 
 async fn hand_in(shop: &TestApp, mail: &[u8]) -> Outcome {
-    let verp = parts::verp(&shop.config, shop.store()).unwrap();
+    let verp = wiring::verp(&shop.config, shop.store()).unwrap();
     take(shop.store(), verp.as_ref(), mail, None, shop.now(), &shop.sim.policy).await.unwrap()
 }
 
@@ -69,10 +69,10 @@ async fn database(shop: &TestApp) -> Vec<String> {
     all
 }
 
-async fn concerns(shop: &TestApp) -> Vec<(String, Concern)> {
+async fn concerns(shop: &TestApp) -> Vec<(String, DigestIssue)> {
     let asked = Asked { zone: chrono_tz::Europe::Berlin, watch: Watch::default(), most: None };
     let digest = gather(shop.store(), shop.now(), asked).await.unwrap();
-    let of_mail = digest.findings.into_iter().filter(|finding| finding.concern != Concern::Authorization);
+    let of_mail = digest.findings.into_iter().filter(|finding| finding.concern != DigestIssue::Authorization);
     of_mail.map(|finding| (finding.order, finding.concern)).collect()
 }
 
@@ -121,7 +121,7 @@ async fn a_dead_address_that_shows_only_later_is_suppressed_and_what_it_was_not_
     let bounced = shop.kept("1", "date_slip/1").await.entry;
     assert_eq!((bounced.state.as_str(), bounced.reason.as_deref()), ("bounced", Some("dead_address")));
     assert!(bounced.reply.unwrap().starts_with("550 5.1.1 <ana@example.com>: Recipient"));
-    assert_eq!(concerns(&shop).await, [("1".to_owned(), Concern::Suppressed)]);
+    assert_eq!(concerns(&shop).await, [("1".to_owned(), DigestIssue::Suppressed)]);
 
     shop.travel(TimeDelta::days(8)).await;
     assert_eq!(shop.mails().len(), 2, "nothing more goes there");
@@ -198,7 +198,7 @@ async fn a_full_mailbox_was_not_told_and_is_written_to_again() {
         ("bounced", "none")
     );
     assert_eq!(cause(&shop).await, None);
-    assert_eq!(concerns(&shop).await, [("1".to_owned(), Concern::Unheard)]);
+    assert_eq!(concerns(&shop).await, [("1".to_owned(), DigestIssue::Unheard)]);
     shop.travel(TimeDelta::hours(50)).await;
     assert_eq!(shop.kinds()[1..], ["1 update_48h"]);
     assert_eq!((shop.told("1").await.as_str(), concerns(&shop).await), ("2026-03-20", vec![]));
@@ -236,7 +236,7 @@ async fn who_complains_gets_no_routine_news_but_what_they_must_know() {
             "Mon 09 Mar 10:00 weekly_status/2026-03-09 skipped unwanted"
         ]
     );
-    assert_eq!(concerns(&shop).await, [("1".to_owned(), Concern::Suppressed)]);
+    assert_eq!(concerns(&shop).await, [("1".to_owned(), DigestIssue::Suppressed)]);
     shop.fact(supply("2026-03-27")).await;
     shop.travel(TimeDelta::hours(1)).await;
     shop.fact(shipment("S-1", "1")).await;
@@ -296,14 +296,14 @@ async fn a_mail_that_was_in_doubt_and_comes_back_was_not_read() {
 async fn nothing_is_changed_under_a_mail_that_is_just_leaving() {
     let mut shop = shop().await;
     shop.travel(TimeDelta::hours(26)).await;
-    shop.only_record(supply("2026-03-27"), shipby::domain::apply::Notify::All).await;
+    shop.only_record(supply("2026-03-27"), shipby::domain::order::apply::Notify::All).await;
     let later = shop.now() + TimeDelta::hours(1);
     for _ in 0..3 {
         shipby::planner::turn(shop.store(), &shop.sim.policy, later).await.unwrap();
     }
     let ready = shop.store().ready(later, 10).await.unwrap();
-    let taking = Taking { notices: vec![(ready[0].id.clone(), ready[0].revision)], ..Taking::default() };
-    shop.store().take(Owner { name: "test", mode: "live" }, later, taking).await.unwrap();
+    let claim = Claim { notices: vec![(ready[0].id.clone(), ready[0].revision)], ..Claim::default() };
+    shop.store().claim(Owner { name: "test", mode: "live" }, later, claim).await.unwrap();
     let before = database(&shop).await;
     assert_eq!(comes(&shop, "postfix", "1", "confirmation").await, Outcome::Later);
     assert_eq!(database(&shop).await, before);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use shipby::domain::apply::Notify;
+use shipby::domain::order::apply::Notify;
 use shipby::domain::reply::Phase;
 use shipby::intake::{self, Recording};
 use shipby::mail::{Answer, Script};

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use shipby::domain::apply::Notify;
 use shipby::domain::notice::NoticeKind;
+use shipby::domain::order::apply::Notify;
 use shipby::intake::{self, Recording};
 use shipby::planner;
 use shipby::store::Entry;
@@ -47,7 +47,7 @@ async fn a_slip_of_very_many_orders_is_planned_for_each_of_them_once() {
     shop.only_record(supply("2026-03-27"), Notify::All).await;
     let (store, policy) = (shop.store(), &shop.sim.policy);
     assert_eq!(planner::turn(store, policy, shop.now()).await.unwrap().queued, 0, "it settles first");
-    let settled = shop.now() + policy.settle;
+    let settled = shop.now() + policy.debounce;
     let planned = store.plan_due(settled, policy, 10_000).await.unwrap();
     assert_eq!((planned.orders, planned.queued.len()), (MANY, MANY));
     let orders = store.orders(&numbers()).await.unwrap();
@@ -69,7 +69,7 @@ async fn a_dry_run_of_it_counts_every_order_once_and_shows_the_oldest() {
     let (_, impact) = shop.store().impact(&entry, shop.now(), &shop.sim.policy).await.unwrap();
     assert_eq!((impact.orders, impact.unaffected), (MANY, 0));
     let slips = impact.mails[&NoticeKind::DateSlip];
-    let settled = shop.now() + shop.sim.policy.settle;
+    let settled = shop.now() + shop.sim.policy.debounce;
     assert_eq!((slips.count, slips.first_at, slips.last_at), (MANY, settled, settled));
     assert_eq!(impact.mails.len(), 1);
     let shown: Vec<&str> = impact.examples.iter().map(|example| example.order.as_str()).collect();

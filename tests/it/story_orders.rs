@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
-use shipby::domain::apply::{Notify, Refusal};
+use shipby::domain::order::apply::{Notify, Refusal};
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Script};
 use shipby::store::Recorded;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use shipby::domain::apply::Notify as Tell;
+use shipby::domain::order::apply::Notify as Tell;
 use shipby::domain::pause::{Pause, Scope, Setter, holding};
 
 use crate::support::app::{TestApp, at};
@@ -162,16 +162,16 @@ async fn while_everything_is_paused_nothing_is_due_and_the_relay_is_left_alone()
 
 #[tokio::test]
 async fn what_is_paused_between_reading_and_taking_is_not_taken() {
-    use shipby::store::{Owner, Taking};
+    use shipby::store::{Claim, Owner};
     let shop = TestApp::start(START).await;
     shop.only_record(order("1"), Tell::All).await;
     shipby::planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
     let ready = shop.store().ready(shop.now(), 10).await.unwrap();
     let notices = vec![(ready[0].id.clone(), ready[0].revision)];
     pause(&shop, Scope::Order("1".to_owned()), None).await;
-    let taking = Taking { notices, ..Taking::default() };
+    let claim = Claim { notices, ..Claim::default() };
     let owner = Owner { name: "test", mode: "live" };
-    assert!(shop.store().take(owner, shop.now(), taking).await.unwrap().is_empty());
+    assert!(shop.store().claim(owner, shop.now(), claim).await.unwrap().is_empty());
 }
 
 #[tokio::test]

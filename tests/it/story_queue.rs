@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::TimeDelta;
 use shipby::bounces::take;
-use shipby::domain::apply::Notify;
+use shipby::domain::order::apply::Notify;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Script};
-use shipby::store::{Change, Chosen, NoticeFilter, Owner, Taking};
+use shipby::store::{Change, Chosen, Claim, NoticeFilter, Owner};
 
 use crate::support::app::{Differs, TestApp};
 use crate::support::facts::{order, order_of, shipment, supply};
@@ -188,7 +188,7 @@ async fn of_an_order_one_is_tried_again_and_nothing_that_was_overtaken() {
     on.store(false, Ordering::SeqCst);
     let chosen = choose(&shop, Change::Retry, &state("failed")).await;
     assert_eq!(
-        (chosen.ids.len(), chosen.news),
+        (chosen.ids.len(), chosen.events),
         (2, 1),
         "the confirmation of order 1, the shipment of order 2"
     );
@@ -303,11 +303,11 @@ async fn a_dropped_shipment_is_told_by_nobody_and_that_is_said_before() {
     shop.fact(shipment("S-1", "1")).await;
     let chosen =
         choose(&shop, Change::Drop, &NoticeFilter { sku: Some("KETTLE".into()), ..state("queued") }).await;
-    assert_eq!((chosen.ids.len(), chosen.news), (0, 0), "it was tried");
+    assert_eq!((chosen.ids.len(), chosen.events), (0, 0), "it was tried");
     let of_sku = NoticeFilter { sku: Some("KETTLE".to_owned()), ..NoticeFilter::default() };
-    assert_eq!(choose(&shop, Change::Drop, &of_sku).await.news, 1);
+    assert_eq!(choose(&shop, Change::Drop, &of_sku).await.events, 1);
     assert_eq!(change(&mut shop, Change::Drop, &of_sku).await, 1);
-    assert!(shop.order("1").await.news.is_empty());
+    assert!(shop.order("1").await.events.is_empty());
 }
 
 #[tokio::test]
@@ -317,8 +317,8 @@ async fn what_is_just_leaving_is_left_alone() {
     shipby::planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
     let ready = shop.store().ready(shop.now(), 10).await.unwrap();
     let ids = vec![ready[0].id.clone()];
-    let taking = Taking { notices: vec![(ids[0].clone(), ready[0].revision)], ..Taking::default() };
-    shop.store().take(Owner { name: "test", mode: "live" }, shop.now(), taking).await.unwrap();
+    let claim = Claim { notices: vec![(ids[0].clone(), ready[0].revision)], ..Claim::default() };
+    shop.store().claim(Owner { name: "test", mode: "live" }, shop.now(), claim).await.unwrap();
     for what in [Change::Retry, Change::Hold, Change::Release, Change::Drop] {
         assert_eq!(choose(&shop, what, &NoticeFilter::default()).await, Chosen::default(), "{what:?}");
         let done = shop.store().change(what, &ids, shop.now(), &shop.sim.policy).await.unwrap();

@@ -7,7 +7,7 @@ use shipby::domain::pause::{Scope, Setter};
 use shipby::domain::reply::Phase;
 use shipby::domain::suppression::Cause;
 use shipby::mail::{Answer, Script};
-use shipby::store::{Owner, Taking};
+use shipby::store::{Claim, Owner};
 
 use crate::support::app::{Differs, TestApp};
 use crate::support::facts::{order_of, supply};
@@ -166,8 +166,8 @@ async fn a_bad_reputation_holds_the_domain_and_what_it_refused_goes_once_that_is
     shop.store().resume(&domain("gmx.example"), shop.now()).await.unwrap();
     let ready = shop.store().ready(shop.now(), 10).await.unwrap();
     let notices: Vec<_> = ready.into_iter().map(|ready| (ready.id, ready.revision)).collect();
-    let (owner, taking) = (Owner { name: "died", mode: "live" }, Taking { notices, ..Taking::default() });
-    assert_eq!(shop.store().take(owner, shop.now(), taking).await.unwrap().len(), 2);
+    let (owner, claim) = (Owner { name: "died", mode: "live" }, Claim { notices, ..Claim::default() });
+    assert_eq!(shop.store().claim(owner, shop.now(), claim).await.unwrap().len(), 2);
     assert_eq!(shop.store().recover(shop.now(), &shop.sim.policy).await.unwrap(), (2, 0));
     assert_eq!(shop.state("1", "confirmation").await, "queued");
     shop.travel(TimeDelta::hours(4)).await;

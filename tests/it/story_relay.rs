@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use shipby::config::Config;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Connection, Script};
-use shipby::parts;
+use shipby::wiring;
 use tempfile::NamedTempFile;
 
 use crate::support::app::{Differs, TestApp};
@@ -105,7 +105,7 @@ async fn the_configured_authority_is_trusted_and_no_other_and_the_password_goes_
         ];
         let env = keys.map(|(key, value)| (format!("SHIPBY__{key}"), value.to_owned()));
         let config = Config::parse(std::path::Path::new("config.toml"), "", env.into_iter()).unwrap();
-        let opened = Connection::open(&parts::relay(&config).unwrap()).await;
+        let opened = Connection::open(&wiring::relay(&config).unwrap()).await;
         assert_eq!(opened.as_ref().is_ok_and(Connection::is_encrypted), trusted);
         let heard = scripted.heard();
         let after_tls =

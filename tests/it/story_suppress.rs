@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use shipby::digest::{Asked, gather};
 use shipby::domain::customer::EmailAddress;
-use shipby::domain::risk::{Concern, Watch};
+use shipby::domain::risk::{DigestIssue, Watch};
 use shipby::domain::suppression::{Cause, Suppression};
 
 use crate::support::app::TestApp;
@@ -23,10 +23,10 @@ async fn suppress(shop: &TestApp, address: &str) {
     assert!(shop.store().suppress(&found).await.unwrap());
 }
 
-async fn concerns(shop: &TestApp) -> Vec<(String, Concern)> {
+async fn concerns(shop: &TestApp) -> Vec<(String, DigestIssue)> {
     let asked = Asked { zone: chrono_tz::Europe::Berlin, watch: Watch::default(), most: None };
     let digest = gather(shop.store(), shop.now(), asked).await.unwrap();
-    let of_mail = digest.findings.into_iter().filter(|finding| finding.concern != Concern::Authorization);
+    let of_mail = digest.findings.into_iter().filter(|finding| finding.concern != DigestIssue::Authorization);
     of_mail.map(|finding| (finding.order, finding.concern)).collect()
 }
 
@@ -52,7 +52,7 @@ async fn a_suppressed_address_gets_no_mail_and_ops_hear_of_its_orders_once() {
         ]
     );
     assert_eq!(shop.otherwise("3").await[0], "Mon 02 Mar 09:00 confirmation skipped suppressed");
-    let told = |order: &str| (order.to_owned(), Concern::Suppressed);
+    let told = |order: &str| (order.to_owned(), DigestIssue::Suppressed);
     assert_eq!(concerns(&shop).await, [told("1"), told("3")]);
 }
 

@@ -40,7 +40,7 @@ async fn ready_is_said_when_the_database_is_ours_and_up_to_date_and_not_before()
     until(LONG, is_locked).await;
     assert_eq!(house.next_word(SHORT), None, "while the schema is old nothing is said");
     sqlx::query("rollback").execute(&mut in_the_way).await.unwrap();
-    house.hear("READY=1");
+    house.apply_accepted("READY=1");
     assert!(version(&path).await > 7);
     assert!(matches!(Lock::take(&path), Err(StoreError::Locked { .. })));
 }
@@ -49,12 +49,12 @@ async fn ready_is_said_when_the_database_is_ours_and_up_to_date_and_not_before()
 fn signs_of_life_come_as_long_as_the_daemon_works_and_end_when_it_is_told_to_stop() {
     let house = House::quiet();
     let mut daemon = house.start_with(&[("WATCHDOG_USEC", "300000")]);
-    house.hear("READY=1");
+    house.apply_accepted("READY=1");
     for _ in 0..5 {
-        house.hear("WATCHDOG=1");
+        house.apply_accepted("WATCHDOG=1");
     }
     daemon.signal("TERM");
-    house.hear("STOPPING=1");
+    house.apply_accepted("STOPPING=1");
     assert_eq!(daemon.ended().code(), Some(0));
     assert_eq!(house.next_word(SHORT), None);
 }
@@ -72,7 +72,7 @@ fn supervised() {
         runtime.block_on(watchdog.run(Supervisor::from_env(), CancellationToken::new()));
     });
     while std::io::stdin().read_exact(&mut [0]).is_ok() {
-        planner.beat();
+        planner.heartbeat();
     }
 }
 
@@ -100,7 +100,7 @@ fn a_loop_that_stands_still_ends_the_signs_of_life_until_it_turns_again() {
         panic!("while it turned {word} was not heard, but {heard:?}");
     };
     turns_until("WATCHDOG=1");
-    house.hear("STATUS=stalled: planner");
+    house.apply_accepted("STATUS=stalled: planner");
     assert_eq!(house.next_word(SHORT), None, "it stands still, and that was said once");
     turns_until("STATUS=");
     turns_until("WATCHDOG=1");

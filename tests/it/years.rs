@@ -13,7 +13,7 @@ use shipby::domain::order::Order;
 use shipby::domain::schedule::next_look;
 use shipby::simulation::{Moment, Simulation};
 use shipby::store::{Durability, Store};
-use shipby::{clock::Clock, parts, planner};
+use shipby::{clock::Clock, planner, wiring};
 use tempfile::TempDir;
 
 use crate::support::app::at;
@@ -138,7 +138,7 @@ impl Shop {
 async fn simulation(config: &Config, folder: &TempDir, hand: Simulated) -> Simulation {
     let store = Store::open(&folder.path().join("years.db"), Durability::Simulated).await.unwrap();
     let clock = Clock::Simulated(hand.clone());
-    let dispatcher = parts::dispatcher(config, store.clone(), clock, "years".to_owned()).unwrap();
+    let dispatcher = wiring::dispatcher(config, store.clone(), clock, "years".to_owned()).unwrap();
     Simulation { store, dispatcher, policy: config.policy(), hand }
 }
 

@@ -22,9 +22,9 @@ use crate::domain::policy::Policy;
 use crate::domain::reply::Phase;
 use crate::intake;
 use crate::mail::{Answer as Reply, Catcher, Script};
-use crate::parts;
 use crate::simulation::Simulation;
 use crate::store::{Durability, HistoryEntry, Store, Tried};
+use crate::wiring;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -102,9 +102,9 @@ async fn simulation(config: &Config, catcher: &Catcher) -> anyhow::Result<Simula
     let start: Instant = story::START.parse()?;
     let (clock, hand) = Clock::simulated(start);
     let address = catcher.addr();
-    let relay = parts::local_relay(&address.ip().to_string(), address.port())?;
+    let relay = wiring::local_relay(&address.ip().to_string(), address.port())?;
     let transport = Transport::Smtp(Arc::new(relay));
-    let dispatcher = parts::simulated(config, store.clone(), clock, "demo", transport)?;
+    let dispatcher = wiring::simulated(config, store.clone(), clock, "demo", transport)?;
     Ok(Simulation { store, dispatcher, policy: config.policy(), hand })
 }
 
@@ -121,18 +121,20 @@ impl Demo {
             "shipby {}: five weeks of a shop in Berlin. No mail leaves this machine.\n\n",
             env!("CARGO_PKG_VERSION")
         ))?;
-        let mut beats = story::beats().into_iter().peekable();
+        let mut heartbeats = story::heartbeats().into_iter().peekable();
         let end: Instant = story::END.parse()?;
         let mut day = None;
         loop {
             let due = self.simulation.next_due().await?;
-            let beat = beats.peek().map(|beat| beat.at());
-            let Some(at) = due.into_iter().chain(beat).min().filter(|at| *at <= end) else { return Ok(()) };
+            let heartbeat = heartbeats.peek().map(|heartbeat| heartbeat.at());
+            let Some(at) = due.into_iter().chain(heartbeat).min().filter(|at| *at <= end) else {
+                return Ok(());
+            };
             self.pace(&mut day, at).await;
             let mut facts = Vec::new();
-            while let Some(beat) = beats.next_if(|beat| beat.at() == at) {
-                self.say(at, beat.mark, beat.words)?;
-                facts.push(intake::fact(beat.fact, at)?);
+            while let Some(heartbeat) = heartbeats.next_if(|heartbeat| heartbeat.at() == at) {
+                self.say(at, heartbeat.mark, heartbeat.words)?;
+                facts.push(intake::fact(heartbeat.fact, at)?);
             }
             let moment = self.simulation.step(at, &facts).await?;
             self.tries += moment.settled;

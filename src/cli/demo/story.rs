@@ -30,14 +30,14 @@ url = "shipby.db"
 "#;
 
 /// Something that happens.
-pub(super) struct Beat {
+pub(super) struct Heartbeat {
     /// `→` for what customers do, `▪` for what the shop does.
     pub mark: char,
     pub words: &'static str,
     pub fact: Value,
 }
 
-impl Beat {
+impl Heartbeat {
     /// When it happens.
     pub fn at(&self) -> Instant {
         let at = self.fact["at"].as_str().and_then(|at| at.parse().ok());
@@ -45,26 +45,26 @@ impl Beat {
     }
 }
 
-fn order(at: &str, number: &str, customer: &Value, lines: &Value, words: &'static str) -> Beat {
+fn order(at: &str, number: &str, customer: &Value, lines: &Value, words: &'static str) -> Heartbeat {
     let fact = json!({"fact": "order", "at": at, "order": number, "placed_at": at, "channel": "web",
         "payment": "authorized", "currency": "EUR", "customer": customer, "lines": lines});
-    Beat { mark: '→', words, fact }
+    Heartbeat { mark: '→', words, fact }
 }
 
-fn shop(words: &'static str, fact: Value) -> Beat {
-    Beat { mark: '▪', words, fact }
+fn shop(words: &'static str, fact: Value) -> Heartbeat {
+    Heartbeat { mark: '▪', words, fact }
 }
 
 /// All that happens, in order.
-pub(super) fn beats() -> Vec<Beat> {
-    let mut beats = orders();
-    beats.extend(supplies());
-    beats.extend(endings());
-    beats.sort_by_key(Beat::at);
-    beats
+pub(super) fn heartbeats() -> Vec<Heartbeat> {
+    let mut heartbeats = orders();
+    heartbeats.extend(supplies());
+    heartbeats.extend(endings());
+    heartbeats.sort_by_key(Heartbeat::at);
+    heartbeats
 }
 
-fn orders() -> Vec<Beat> {
+fn orders() -> Vec<Heartbeat> {
     let kettle = |quantity: u32| {
         json!([{"id": "1", "sku": "KETTLE-01", "title": "Copper kettle", "quantity": quantity,
             "unit_price": "49.90", "kind": "backorder", "promised": "2026-03-20"}])
@@ -104,7 +104,7 @@ fn orders() -> Vec<Beat> {
     ]
 }
 
-fn supplies() -> Vec<Beat> {
+fn supplies() -> Vec<Heartbeat> {
     let kettles = |at: &str, eta: &str, reason: Option<&str>| {
         json!({"fact": "supply", "at": at, "sku": "KETTLE-01", "supply": "PO-77", "quantity": 60, "eta": eta,
             "state": "in_transit", "supplier": "Acme", "cause": "supplier", "reason": reason})
@@ -126,7 +126,7 @@ fn supplies() -> Vec<Beat> {
     ]
 }
 
-fn endings() -> Vec<Beat> {
+fn endings() -> Vec<Heartbeat> {
     let shipment = |at: &str, id: &str, order: &str, lines: Value, tracking: &str| {
         json!({"fact": "shipment", "at": at, "id": id, "order": order, "lines": lines, "carrier": "DHL",
             "tracking": tracking, "url": format!("https://track.example/{tracking}")})
@@ -136,7 +136,7 @@ fn endings() -> Vec<Beat> {
             "warehouse ships the cups of 1044",
             shipment("2026-03-06T09:00:00Z", "S-1", "1044", json!([{"id": "2"}]), "JD001"),
         ),
-        Beat {
+        Heartbeat {
             mark: '✗',
             words: "Ben cancels: a different kettle was faster",
             fact: json!({"fact": "cancel", "at": "2026-03-13T17:02:00Z", "id": "C-1", "order": "1043",

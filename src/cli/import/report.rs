@@ -6,7 +6,7 @@ use super::super::output;
 use super::super::words::{count, grouped};
 use super::{Answer, Args, Call, Exit, Whom};
 use crate::config::{Config, Mode};
-use crate::domain::apply::Refusal;
+use crate::domain::order::apply::Refusal;
 use crate::intake::{RowError, Spool, Spot, keep_first};
 use crate::store::Recorded;
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::super::words::{count, list, plain};
 use super::super::{Answer, Call, Exit, output};
 use crate::domain::notice::NoticeKind;
-use crate::parts;
 use crate::templates::{PATIENCE, Report, Source, check_within};
+use crate::wiring;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -24,7 +24,7 @@ pub(super) fn run(call: &Call, args: &Args) -> Answer {
         Some(dir) => (Source::Folder(dir.clone()), None),
         None => {
             let config = call.config()?;
-            (parts::template_source(&config), Some(parts::shop(&config)))
+            (wiring::template_source(&config), Some(wiring::shop(&config)))
         }
     };
     let report = check_within(PATIENCE, source.clone(), shop);

@@ -18,8 +18,8 @@ use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::stated;
 use crate::mail::{Letter, compose};
-use crate::parts;
 use crate::templates::{Rendered, TemplateSet, context, nearest, samples, speaks};
+use crate::wiring;
 
 /// A mail, as it is asked for.
 #[derive(Debug, clap::Args)]
@@ -163,7 +163,7 @@ impl Subject {
     /// The mail by a set, in the language it has for this customer.
     pub fn render(&self, set: &TemplateSet, config: &Config) -> anyhow::Result<Rendered> {
         let Self { order, notice, policy, next_news, now, .. } = self;
-        let shop = parts::shop(config);
+        let shop = wiring::shop(config);
         let language = set.language(notice.kind, order.customer.locale.as_deref(), &shop.locale);
         Ok(set.render(&context(order, notice, &shop, policy, *next_news, *now, language))?)
     }
@@ -176,7 +176,7 @@ impl Subject {
         to: Option<&str>,
         date: Option<Instant>,
     ) -> anyhow::Result<Vec<u8>> {
-        let (sender, reply_to) = parts::addresses(config)?;
+        let (sender, reply_to) = wiring::addresses(config)?;
         let domain = sender.address().rsplit_once('@').map_or("localhost", |(_, domain)| domain).to_owned();
         let date = date.unwrap_or(self.now);
         let name = self.order.customer.name.as_deref().filter(|_| to.is_none());

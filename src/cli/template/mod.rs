@@ -16,9 +16,9 @@ pub(super) use check::{findings, summary};
 use super::{Answer, Call};
 use crate::config::Config;
 use crate::domain::notice::NoticeKind;
-use crate::parts;
 use crate::store::{Store, StoreError};
 use crate::templates::{Source, TemplateError, TemplateSet};
+use crate::wiring;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -57,7 +57,7 @@ fn kind(word: &str) -> Result<NoticeKind, String> {
 
 /// The set as it stands in the folder, checked or not: what is being edited may be looked at.
 fn draft(config: &Config) -> Result<TemplateSet, TemplateError> {
-    match parts::template_source(config) {
+    match wiring::template_source(config) {
         Source::CompiledIn => TemplateSet::compiled_in(),
         Source::Folder(dir) => TemplateSet::draft(&dir),
         Source::Kept(files) => TemplateSet::of_checked(files),
@@ -67,7 +67,7 @@ fn draft(config: &Config) -> Result<TemplateSet, TemplateError> {
 /// The hash of the set that mails are written with now; None where no daemon has used the folder yet and it is broken.
 pub(super) async fn hash_in_use(config: &Config, store: &Store) -> Result<Option<String>, StoreError> {
     let hash = |set: TemplateSet| set.hash().to_owned();
-    Ok(match (parts::template_source(config), store.last_template_set().await?) {
+    Ok(match (wiring::template_source(config), store.last_template_set().await?) {
         (Source::Folder(_), Some(kept)) => Some(kept.hash),
         _ => draft(config).map(hash).ok(),
     })

@@ -17,8 +17,8 @@ use crate::config::{Config, Mode};
 use crate::domain::customer::EmailAddress;
 use crate::domain::reply::Verdict;
 use crate::mail::{Connection, Envelope, Failure, envelope_address};
-use crate::parts;
 use crate::templates::Rendered;
+use crate::wiring;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -81,7 +81,7 @@ fn keep(config: &Config, name: &str, bytes: &[u8]) -> anyhow::Result<PathBuf> {
 
 /// How it ended, and the server's words.
 async fn deliver(config: &Config, to: &str, bytes: &[u8]) -> anyhow::Result<(Exit, String)> {
-    let relay = parts::relay(config)?;
+    let relay = wiring::relay(config)?;
     let to = envelope_address(to).unwrap_or_else(|| to.to_owned());
     let sender = envelope_address(config.shop.from.address.as_str());
     let offered = async {

@@ -99,7 +99,7 @@ fn a_weekly_status_that_comes_back_three_times_waits_for_a_person_and_not_for_an
         world.run_until(until);
         world.bounce(occasion);
     }
-    assert_eq!(world.order.heard.status_failures, 4);
+    assert_eq!(world.order.contact.status_failures, 4);
     world.run_until("2026-03-26T12:00:00Z");
     let weekly: Vec<String> = since(&world).split_off(before);
     assert_eq!(weekly.iter().filter(|mail| mail.contains("weekly")).count(), 4, "{weekly:?}");

@@ -1,11 +1,11 @@
 //! Dates that move: slips, improvements, the settling of a change, and dates that pass.
 
-use super::super::apply::Notify;
 use super::super::fact::LineKind;
 use super::super::notice::{NoticeKind, Reason};
 use super::super::policy::Policy;
 use super::super::world::{World, at, backorder, coming, line, order_fact};
 use super::{confirmed, kettle, since, stated};
+use crate::domain::order::apply::Notify;
 
 #[test]
 fn a_slip_is_told_when_it_has_settled_at_any_hour() {
@@ -118,7 +118,7 @@ fn routine_news_waits_for_a_change_that_is_settling_and_rank_decides() {
 fn the_same_date_again_is_no_change() {
     let mut world = confirmed();
     world.eta("kettle", "2026-03-16");
-    assert_eq!(world.order.heard.settling, None);
+    assert_eq!(world.order.contact.debounce, None);
 }
 
 #[test]

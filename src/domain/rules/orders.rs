@@ -77,9 +77,9 @@ fn a_label_is_no_shipment() {
         handed_over,
     };
     world.order.ship(&label(false), now).unwrap();
-    assert_eq!((world.order.status(), world.order.news.len()), (Status::Waiting, 0));
+    assert_eq!((world.order.status(), world.order.events.len()), (Status::Waiting, 0));
     world.order.ship(&label(true), now).unwrap();
-    assert_eq!((world.order.status(), world.order.news.len()), (Status::Shipped, 1));
+    assert_eq!((world.order.status(), world.order.events.len()), (Status::Shipped, 1));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Orders of several lines: each has its own dates, one mail is about all of them.
 
-use super::super::apply::Notify;
 use super::super::fact::{LineKind, Partial};
 use super::super::notice::{NoticeKind, Reason};
 use super::super::order::Status;
 use super::super::policy::Policy;
 use super::super::world::{World, at, backorder, line, order_fact};
 use super::{kettle, since, stated};
+use crate::domain::order::apply::Notify;
 
 /// A kettle for the 20th and a pot for the 25th, confirmed.
 fn kettle_and_pot() -> World {
@@ -54,7 +54,7 @@ fn under_split_goods_for_one_line_are_announced_in_the_window() {
 #[test]
 fn under_hold_goods_are_announced_when_all_lines_have_theirs() {
     let mut world = kettle_and_pot();
-    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    world.upsert(|fact| fact.partial = Some(Partial::ShipTogether));
     world.receive("kettle");
     world.run_until("2026-03-06T12:00:00Z");
     assert_eq!(world.mails().len(), 2);
@@ -66,7 +66,7 @@ fn under_hold_goods_are_announced_when_all_lines_have_theirs() {
 #[test]
 fn under_hold_goods_that_are_ready_wait_for_the_others_and_miss_no_date() {
     let mut world = kettle_and_pot();
-    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    world.upsert(|fact| fact.partial = Some(Partial::ShipTogether));
     world.receive("kettle");
     world.run_until("2026-03-06T12:00:00Z");
     world.eta("pot", "2026-04-06");
@@ -86,7 +86,7 @@ fn under_hold_goods_that_are_ready_wait_for_the_others_and_miss_no_date() {
 #[test]
 fn under_hold_what_was_ready_before_any_mail_said_so_is_not_late_once_all_is_here() {
     let mut world = kettle_and_pot();
-    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    world.upsert(|fact| fact.partial = Some(Partial::ShipTogether));
     // The last mail before the 20th is that of the 11th, and it states the 20th for the kettle.
     world.run_until("2026-03-18T12:00:00Z");
     world.receive("kettle");
@@ -108,7 +108,7 @@ fn under_hold_what_was_ready_before_any_mail_said_so_is_not_late_once_all_is_her
 #[test]
 fn under_hold_a_better_date_of_what_is_not_here_is_the_order_s() {
     let mut world = kettle_and_pot();
-    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    world.upsert(|fact| fact.partial = Some(Partial::ShipTogether));
     world.receive("kettle");
     world.eta("pot", "2026-04-20");
     world.run_until("2026-03-12T12:00:00Z");
@@ -128,7 +128,7 @@ fn under_hold_a_better_date_of_what_is_not_here_is_the_order_s() {
 fn the_update_after_48_hours_is_due_where_a_confirmation_said_that_some_goods_are_here() {
     let pot = line("pot", LineKind::Preorder, Some("2026-03-25"));
     let mut world = World::new("2026-03-02T08:14:00Z", vec![backorder("2026-03-20"), pot]);
-    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    world.upsert(|fact| fact.partial = Some(Partial::ShipTogether));
     world.receive("kettle");
     world.eta("pot", "2026-03-21");
     world.run_until("2026-03-05T12:00:00Z");
@@ -236,7 +236,7 @@ fn an_order_that_is_all_in_stock_gets_no_mail_at_all() {
     world.refund();
     world.run_until("2026-04-30T00:00:00Z");
     assert_eq!(world.mails(), [""; 0]);
-    assert!(world.order.news.is_empty(), "nor does it keep what it will never tell");
+    assert!(world.order.events.is_empty(), "nor does it keep what it will never tell");
 }
 
 #[test]

@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use crate::domain::calendar::Instant;
 use crate::domain::meaning::{Consequence, Meaning, Record, Refusal, meaning};
 use crate::domain::notice::{NoticeKind, Reason};
+use crate::domain::order::settle::Outcome;
 use crate::domain::pause::Scope;
 use crate::domain::reply::{Enhanced, Phase, Reply};
-use crate::domain::settle::Outcome;
 
 /// A reply as it stands in a log: `550 5.1.1 no such user`.
 fn reply(text: &str) -> Reply {

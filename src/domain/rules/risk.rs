@@ -2,18 +2,18 @@
 
 use chrono::TimeDelta;
 
-use super::super::apply::Notify;
 use super::super::calendar::{Instant, day_of, start_of};
 use super::super::fact::{LineKind, Partial, Payment};
 use super::super::notice::{NoticeKind, NoticeState};
 use super::super::policy::Policy;
-use super::super::risk::{Authorization, Concern, Finding, Trouble, UNHEARD_FOR, Watch, findings};
+use super::super::risk::{Authorization, DigestIssue, FailedNotice, Finding, UNHEARD_FOR, Watch, findings};
 use super::super::world::{Server, World, at, backorder, date, line, order_fact};
 use super::kettle;
+use crate::domain::order::apply::Notify;
 
 const ZONE: chrono_tz::Tz = chrono_tz::UTC;
 
-fn found_at(world: &World, troubles: &[Trouble], now: &str) -> Vec<Finding> {
+fn found_at(world: &World, troubles: &[FailedNotice], now: &str) -> Vec<Finding> {
     findings(&world.order, troubles, at(now), ZONE, &Watch::default())
 }
 
@@ -110,12 +110,12 @@ fn what_must_be_known_and_came_to_nothing_is_a_concern_until_a_later_mail_is_acc
     let mut world = kettle();
     world.server = Server::Refuses;
     world.run_until("2026-03-02T09:00:00Z");
-    let trouble = |kind, state| Trouble { kind, state, at: at("2026-03-02T08:14:00Z") };
-    let unheard = |world: &World, trouble: Trouble, now: Instant| {
+    let trouble = |kind, state| FailedNotice { kind, state, at: at("2026-03-02T08:14:00Z") };
+    let unheard = |world: &World, trouble: FailedNotice, now: Instant| {
         let found = findings(&world.order, &[trouble], now, ZONE, &Watch::default());
         found
             .iter()
-            .any(|finding| finding.concern == Concern::Unheard && finding.notice == Some(trouble.kind))
+            .any(|finding| finding.concern == DigestIssue::Unheard && finding.notice == Some(trouble.kind))
     };
     let (soon, refused) =
         (at("2026-03-03T08:00:00Z"), trouble(NoticeKind::Confirmation, NoticeState::Failed));
@@ -128,7 +128,9 @@ fn what_must_be_known_and_came_to_nothing_is_a_concern_until_a_later_mail_is_acc
     assert!(!unheard(&world, refused, at("2026-03-05T08:00:00Z")));
     // What is held waits for a person however long, and whatever was accepted since.
     let held = found_at(&world, &[trouble(NoticeKind::Restock, NoticeState::Held)], "2026-05-01T08:00:00Z");
-    assert!(held.iter().any(|finding| finding.concern == Concern::Held && finding.day == date("2026-03-02")));
+    assert!(
+        held.iter().any(|finding| finding.concern == DigestIssue::Held && finding.day == date("2026-03-02"))
+    );
 }
 
 fn authorized() -> World {
@@ -153,7 +155,7 @@ fn what_only_waits_for_the_rest_of_a_held_order_is_not_overdue() {
         ["overdue 2026-03-20 kettle"],
         "by itself it could leave"
     );
-    world.upsert(|fact| fact.partial = Some(Partial::Hold));
+    world.upsert(|fact| fact.partial = Some(Partial::ShipTogether));
     assert!(concerns(&world, "2026-03-22T12:00:00Z").is_empty());
     world.receive("pot");
     assert!(concerns(&world, "2026-03-22T12:00:00Z").is_empty());

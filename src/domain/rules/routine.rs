@@ -3,12 +3,12 @@
 use chrono::{NaiveTime, Weekday};
 use chrono_tz::{America::New_York, Europe::Berlin, Tz};
 
-use super::super::apply::Notify;
 use super::super::calendar::SendDays;
 use super::super::notice::{NoticeKind, NoticeState, Reason};
 use super::super::policy::Policy;
 use super::super::world::{Server, World, at, backorder, order_fact};
 use super::{confirmed, kettle, since, stated};
+use crate::domain::order::apply::Notify;
 
 fn in_zone(zone: Tz, placed: &str, policy: Policy) -> World {
     let mut fact = order_fact(at(placed), vec![backorder("2026-12-20")]);
@@ -164,7 +164,7 @@ fn a_second_notice_on_one_day_puts_no_weekly_status_off() {
 #[test]
 fn ten_o_clock_stays_ten_o_clock_when_the_clocks_change() {
     let mut world = in_zone(Berlin, "2026-03-20T12:00:00Z", Policy::default());
-    world.order.heard.updated = true;
+    world.order.contact.updated = true;
     world.run_until("2026-04-04T00:00:00Z");
     assert_eq!(
         since(&world),
@@ -178,13 +178,13 @@ fn a_time_of_status_that_does_not_exist_or_comes_twice_gives_one_weekly_status()
     let mut policy = Policy { status_at: night(2, 30), ..Policy::default() };
     policy.window.open = night(0, 0);
     let mut world = in_zone(New_York, "2026-03-01T17:00:00Z", policy.clone());
-    world.order.heard.updated = true;
+    world.order.contact.updated = true;
     world.run_until("2026-03-09T00:00:00Z");
     assert_eq!(since(&world), ["03-08 07:00 weekly_status/2026-03-08"]);
 
     policy.status_at = night(1, 30);
     let mut world = in_zone(New_York, "2026-10-25T17:00:00Z", policy);
-    world.order.heard.updated = true;
+    world.order.contact.updated = true;
     world.run_until("2026-11-02T00:00:00Z");
     assert_eq!(since(&world), ["11-01 05:30 weekly_status/2026-11-01"]);
 }
@@ -192,7 +192,7 @@ fn a_time_of_status_that_does_not_exist_or_comes_twice_gives_one_weekly_status()
 #[test]
 fn with_closed_days_the_weekly_status_goes_the_day_before() {
     let mut world = in_zone(Tz::UTC, "2026-03-01T12:00:00Z", Policy::default());
-    world.order.heard.updated = true;
+    world.order.contact.updated = true;
     let workdays = [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri];
     world.policy.window.days = SendDays::of(workdays).unwrap();
     world.run_until("2026-03-14T00:00:00Z");
@@ -205,7 +205,7 @@ fn with_closed_days_the_weekly_status_goes_the_day_before() {
 #[test]
 fn a_status_every_other_day_is_no_flood_where_the_shop_sends_on_mondays_only() {
     let mut world = in_zone(Tz::UTC, "2026-03-02T12:00:00Z", Policy::default());
-    world.order.heard.updated = true;
+    world.order.contact.updated = true;
     (world.policy.status_every, world.policy.window.days) = (2, SendDays::of([Weekday::Mon]).unwrap());
     world.run_until("2026-03-17T00:00:00Z");
     assert_eq!(
@@ -237,10 +237,10 @@ fn a_weekly_status_that_failed_is_due_anew_the_next_day_and_after_three_as_late_
     let weekly: Vec<_> =
         weekly.map(|notice| notice.occasion.trim_start_matches("weekly_status/2026-")).collect();
     assert_eq!(weekly, ["03-11", "03-12", "03-13", "03-20"]);
-    assert!(world.order.heard.status_failures >= 3, "a person is asked");
+    assert!(world.order.contact.status_failures >= 3, "a person is asked");
     world.server = Server::Accepts;
     world.run_until("2026-03-28T00:00:00Z");
-    assert_eq!(world.order.heard.status_failures, 0);
+    assert_eq!(world.order.contact.status_failures, 0);
 }
 
 #[test]
@@ -281,5 +281,5 @@ fn what_is_due_is_merged_into_what_has_the_highest_rank() {
     assert_eq!(world.mails().last().unwrap(), "03-11 10:00 refunded/F-2");
     let merged: Vec<_> = world.last().includes.clone();
     assert_eq!(merged, [NoticeKind::Shipped, NoticeKind::WeeklyStatus]);
-    assert_eq!(world.last().content.news.len(), 2);
+    assert_eq!(world.last().content.events.len(), 2);
 }

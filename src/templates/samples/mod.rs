@@ -213,12 +213,12 @@ fn goods() -> Vec<Option<Sample>> {
         made("shipped", Shipped)
             .on(18)
             .lines([shipped("Kettle")])
-            .parcel(Some("DHL"), Some("JD0146000012"), Some("https://track.example/?id=JD0146000012"))
+            .message_out(Some("DHL"), Some("JD0146000012"), Some("https://track.example/?id=JD0146000012"))
             .sample(),
         made("shipped, preorder, no tracking", Shipped)
             .on(18)
             .lines([shipped("Espresso Machine, third edition").preorder()])
-            .parcel(None, None, None)
+            .message_out(None, None, None)
             .sample(),
         made("shipped in part, the rest slips", Shipped)
             .with([DateSlip])
@@ -227,12 +227,12 @@ fn goods() -> Vec<Option<Sample>> {
                 shipped("Kettle"),
                 line("Teapot, blue").now_ships(31).because("The glaze failed our check."),
             ])
-            .parcel(Some("Post"), Some("RR 123 456"), None)
+            .message_out(Some("Post"), Some("RR 123 456"), None)
             .sample(),
         made("shipped in part, a bad link", Shipped)
             .on(18)
             .lines([shipped("Kettle"), line("Teapot, blue").no_date()])
-            .parcel(Some("<b>DHL</b>"), None, Some("javascript:alert(1)"))
+            .message_out(Some("<b>DHL</b>"), None, Some("javascript:alert(1)"))
             .sample(),
     ]
 }
@@ -258,7 +258,7 @@ fn endings() -> Vec<Option<Sample>> {
             .on(10)
             .lines([gone("Kettle"), line("Teapot, blue").shipped()])
             .called_off(None)
-            .parcel(Some("DHL"), Some("JD0146000012"), Some("https://track.example/?id=JD0146000012"))
+            .message_out(Some("DHL"), Some("JD0146000012"), Some("https://track.example/?id=JD0146000012"))
             .sample(),
         made("cancelled and refunded", Cancelled)
             .with([Refunded])

@@ -9,7 +9,7 @@ use crate::domain::calendar::plus_days;
 use crate::domain::customer::{Customer, EmailAddress};
 use crate::domain::fact::{By, ChangeReason, LineKind, LineUnits, Partial, Payment};
 use crate::domain::notice::{Content, Notice, NoticeKind, StatedLine, occasion};
-use crate::domain::order::{Heard, Line, News, NewsBody, Order, Place};
+use crate::domain::order::{ContactState, EventBody, Line, Order, OrderEvent, QueuePosition};
 use crate::domain::supply::{Cover, Eta, SupplyState};
 
 /// A day of March 2026.
@@ -129,7 +129,7 @@ impl SampleLine {
     }
 
     pub fn place(mut self, at: u32, of: u32) -> Self {
-        self.line.place = Some(Place { at, of });
+        self.line.place = Some(QueuePosition { at, of });
         self
     }
 
@@ -187,10 +187,10 @@ pub(super) fn made(name: &'static str, kind: NoticeKind) -> Made {
         currency: Some("EUR".to_owned()),
         partial: None,
         lines: Vec::new(),
-        heard: Heard::default(),
-        news: Vec::new(),
+        contact: ContactState::default(),
+        events: Vec::new(),
         under_way: None,
-        hold: None,
+        blast_hold: None,
         superseded: Vec::new(),
     };
     Made { name, kind, includes: Vec::new(), on: 2, order, stated: Vec::new() }.lines([line("Kettle")])
@@ -238,7 +238,7 @@ impl Made {
     }
 
     pub fn hold(mut self) -> Self {
-        self.order.partial = Some(Partial::Hold);
+        self.order.partial = Some(Partial::ShipTogether);
         self
     }
 
@@ -253,21 +253,26 @@ impl Made {
     }
 
     /// Its shipped lines, handed over.
-    pub fn parcel(self, carrier: Option<&str>, tracking: Option<&str>, url: Option<&str>) -> Self {
+    pub fn message_out(self, carrier: Option<&str>, tracking: Option<&str>, url: Option<&str>) -> Self {
         let own = |text: Option<&str>| text.map(str::to_owned);
         let lines = self.units(|line| line.shipped);
-        self.news(NewsBody::Shipped { lines, carrier: own(carrier), tracking: own(tracking), url: own(url) })
+        self.event(EventBody::Shipped {
+            lines,
+            carrier: own(carrier),
+            tracking: own(tracking),
+            url: own(url),
+        })
     }
 
     /// Its cancelled lines: by the shop where there is a reason, else by the customer.
     pub fn called_off(self, reason: Option<&str>) -> Self {
         let by = if reason.is_some() { By::Shop } else { By::Customer };
         let lines = self.units(|line| line.cancelled);
-        self.news(NewsBody::Cancelled { lines, by, reason: reason.map(str::to_owned) })
+        self.event(EventBody::Cancelled { lines, by, reason: reason.map(str::to_owned) })
     }
 
     pub fn refund(self, amount: &str, reference: Option<&str>) -> Self {
-        self.news(NewsBody::Refunded { amount: amount.to_owned(), reference: reference.map(str::to_owned) })
+        self.event(EventBody::Refunded { amount: amount.to_owned(), reference: reference.map(str::to_owned) })
     }
 
     fn units(&self, of: impl Fn(&Line) -> u32) -> Vec<LineUnits> {
@@ -275,9 +280,9 @@ impl Made {
         some.map(|line| LineUnits { id: line.id.clone(), quantity: Some(of(line)) }).collect()
     }
 
-    fn news(mut self, body: NewsBody) -> Self {
-        let (id, at) = (format!("N-{}", self.order.news.len() + 1), instant(self.on));
-        self.order.news.push(News { id, at, recorded_at: at, body });
+    fn event(mut self, body: EventBody) -> Self {
+        let (id, at) = (format!("N-{}", self.order.events.len() + 1), instant(self.on));
+        self.order.events.push(OrderEvent { id, at, recorded_at: at, body });
         self
     }
 
@@ -286,12 +291,12 @@ impl Made {
         let email = EmailAddress::parse("ana@example.com").ok()?;
         let now = instant(self.on);
         let next_news = (!self.stated.is_empty()).then(|| plus_days(day(self.on), 7));
-        let news = self.order.news.iter().map(News::key).collect();
+        let events = self.order.events.iter().map(OrderEvent::key).collect();
         let notice = Notice {
             kind: self.kind,
             occasion: occasion(self.kind, Some(&1)),
             includes: self.includes,
-            content: Content { email, lines: self.stated, news },
+            content: Content { email, lines: self.stated, events },
             planned_at: now,
             useful_until: now + TimeDelta::days(7),
             replaces_status: None,

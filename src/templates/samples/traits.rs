@@ -7,7 +7,7 @@ use super::orders::{SampleLine, line, made};
 use super::{Sample, samples};
 use crate::domain::fact::{LineKind, Partial, Payment};
 use crate::domain::notice::{NoticeKind, StatedLine};
-use crate::domain::order::{Line, Place};
+use crate::domain::order::{Line, QueuePosition};
 use crate::domain::supply::{Cover, Eta, SupplyState};
 
 /// A sample with traits.
@@ -40,7 +40,7 @@ const TRAITS: &[Trait] = &[
     ("authorized", |sample| sample.order.payment = Some(Payment::Authorized)),
     ("paid", |sample| sample.order.payment = Some(Payment::Paid)),
     ("pending", |sample| sample.order.payment = Some(Payment::Pending)),
-    ("hold", |sample| sample.order.partial = Some(Partial::Hold)),
+    ("hold", |sample| sample.order.partial = Some(Partial::ShipTogether)),
     ("preorder", |sample| each(sample, |line, _| line.kind = LineKind::Preorder)),
     ("one in stock", |sample| {
         let (line, _) = line("Cup").no_date().parts();
@@ -60,7 +60,7 @@ const TRAITS: &[Trait] = &[
         each(sample, |line, _| {
             let eta = Some(Eta { from: day(28), to: day(30) });
             line.cover = Cover::Supply { supply: "PO-77".to_owned(), eta, state: SupplyState::InTransit };
-            (line.ever_covered, line.place) = (true, Some(Place { at: 37, of: 54 }));
+            (line.ever_covered, line.place) = (true, Some(QueuePosition { at: 37, of: 54 }));
         })
     }),
     ("in production", |sample| {
@@ -184,7 +184,7 @@ const TRAITS: &[Trait] = &[
         add(sample, line("Cake stand").promised(30));
     }),
     ("overdue, with a new date, together", |sample| {
-        sample.order.partial = Some(Partial::Hold);
+        sample.order.partial = Some(Partial::ShipTogether);
         each(sample, |line, stated| {
             (line.told, stated.date, stated.told, stated.missed) =
                 (Some(day(1)), Some(day(31)), Some(day(31)), true);
@@ -215,7 +215,7 @@ const TRAITS: &[Trait] = &[
         add(sample, line("Cake stand").promised(30));
     }),
     ("two dates, together", |sample| {
-        sample.order.partial = Some(Partial::Hold);
+        sample.order.partial = Some(Partial::ShipTogether);
         add(sample, line("Teapot, blue").promised(30));
     }),
     ("two dates", |sample| add(sample, line("Teapot, blue").promised(30))),
@@ -225,12 +225,12 @@ const TRAITS: &[Trait] = &[
             let id = next_id(sample);
             sample.order.lines.push(Line { id, kind: LineKind::InStock, quantity: 4, ..line });
         }
-        for news in sample.order.news.clone() {
+        for event in sample.order.events.clone() {
             for n in 1..=25 {
-                let mut more = news.clone();
+                let mut more = event.clone();
                 more.id = format!("{}-{n}", more.id);
-                sample.notice.content.news.push(more.key());
-                sample.order.news.push(more);
+                sample.notice.content.events.push(more.key());
+                sample.order.events.push(more);
             }
         }
     }),
@@ -262,12 +262,12 @@ fn more_samples() -> Vec<Option<Sample>> {
         made("shipped, what was in stock", Shipped)
             .on(3)
             .lines([line("Kettle"), line("Cup").in_stock().shipped()])
-            .parcel(Some("DHL"), None, None)
+            .message_out(Some("DHL"), None, None)
             .sample(),
         made("shipped, all of it was in stock", Shipped)
             .on(3)
             .lines([line("Cup").in_stock().shipped()])
-            .parcel(Some("DHL"), None, None)
+            .message_out(Some("DHL"), None, None)
             .sample(),
         made("update after 48 hours, two preorders", Update48h)
             .on(4)

@@ -13,9 +13,9 @@ use shipby::domain::fact::Fact;
 use shipby::domain::reply::Phase;
 use shipby::intake::fact;
 use shipby::mail::{Answer, Catcher, Script};
-use shipby::parts;
 use shipby::simulation::Simulation;
 use shipby::store::{Durability, Store};
+use shipby::wiring;
 
 pub const CONFIG: &str = r#"
 [shop]
@@ -95,8 +95,8 @@ impl House {
             policy: config.policy(),
             built: clock::built(),
         };
-        let desk = parts::desk(&config).unwrap();
-        let dispatcher = Dispatcher::new(store.clone(), clock, transport, desk, settings);
+        let renderer = wiring::renderer(&config).unwrap();
+        let dispatcher = Dispatcher::new(store.clone(), clock, transport, renderer, settings);
         let mut story = Simulation { store, dispatcher, policy: config.policy(), hand };
         let until = instant(until);
         for fact in &facts {
@@ -167,7 +167,7 @@ pub async fn slip() -> House {
         _ => Answer::Usual,
     });
     let catcher = Catcher::start(script).await.unwrap();
-    let relay = parts::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
+    let relay = wiring::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
     house.play(Transport::Smtp(Arc::new(relay)), &story(), AT).await;
     house
 }

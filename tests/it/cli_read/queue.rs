@@ -6,7 +6,7 @@ use serde_json::json;
 use shipby::dispatcher::Transport;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Catcher, Script};
-use shipby::parts;
+use shipby::wiring;
 
 use super::house::{House, order};
 
@@ -15,7 +15,7 @@ async fn refused() -> House {
     let house = House::new("live");
     let script = Script::at(Phase::Rcpt, Answer::reply("550 5.2.0 not today"));
     let catcher = Catcher::start(script).await.unwrap();
-    let relay = parts::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
+    let relay = wiring::local_relay("127.0.0.1", catcher.addr().port()).unwrap();
     let numbers: Vec<String> = (1..=7).map(|n| format!("104{n}")).collect();
     let facts: Vec<_> = numbers
         .iter()

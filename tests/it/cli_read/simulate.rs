@@ -5,10 +5,10 @@ use shipby::clock::Clock;
 use shipby::dispatcher::Transport;
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Catcher, Script};
-use shipby::parts;
 use shipby::simulation::Simulation;
 use shipby::store::{Durability, HistoryEntry, Store};
 use shipby::templates::TemplateSet;
+use shipby::wiring;
 
 use super::house::{House, order, story};
 use crate::support::years::facts;
@@ -135,7 +135,7 @@ async fn all_of(transport: Transport) -> (Vec<HistoryEntry>, Vec<(String, Vec<u8
     store.set_instance("all").await.unwrap();
     let (clock, hand) = Clock::simulated(facts[0].at());
     let config = house.config();
-    let dispatcher = parts::simulated(&config, store.clone(), clock, "all", transport).unwrap();
+    let dispatcher = wiring::simulated(&config, store.clone(), clock, "all", transport).unwrap();
     let mut simulation = Simulation { store, dispatcher, policy: config.policy(), hand };
     let mut coming = facts.iter().peekable();
     let mut due = simulation.next().await.unwrap();

@@ -292,8 +292,8 @@ fn a_new_order_is_confirmed_only_where_all_is_to_be_told() {
     let (exit, stdout, _) = shop.run(&["import", "b.jsonl", "--notify", "all"]);
     assert_eq!(exit, 0);
     assert!(stdout.contains("Each new order is confirmed by mail"), "{stdout}");
-    assert!(shop.order("1042").unwrap().heard.confirmed);
-    assert!(!shop.order("1043").unwrap().heard.confirmed);
+    assert!(shop.order("1042").unwrap().contact.confirmed);
+    assert!(!shop.order("1043").unwrap().contact.confirmed);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use shipby::dispatcher::{Dispatcher, Settings, Transport};
 use shipby::domain::reply::Phase;
 use shipby::mail::{Answer, Script};
-use shipby::{clock, parts, planner};
+use shipby::{clock, planner, wiring};
 use tokio_util::sync::CancellationToken;
 
 use super::{Trap, WAYS, came, shop, stands};
@@ -99,8 +99,9 @@ async fn a_relay_that_never_answers_leaves_a_doubt_in_time_and_the_line_is_free_
         built: clock::built(),
     };
     let transport = Transport::Smtp(Arc::new(hasty(shop.catcher.addr())));
-    let desk = parts::desk(&shop.config).unwrap();
-    shop.sim.dispatcher = Dispatcher::new(shop.store().clone(), shop.sim.clock(), transport, desk, settings);
+    let renderer = wiring::renderer(&shop.config).unwrap();
+    shop.sim.dispatcher =
+        Dispatcher::new(shop.store().clone(), shop.sim.clock(), transport, renderer, settings);
     shop.facts([order_of("1", "mute@example.com"), order_of("2", "bo@example.com")]).await;
     assert_eq!(stands(&shop, "1").await, came("in_doubt", 1, "15 minutes to the second"));
     let words = shop.kept("1", "confirmation").await.entry.reply;

@@ -10,13 +10,13 @@ use mail_parser::MessageParser;
 use serde_json::Value;
 use shipby::clock::Simulated;
 use shipby::config::Config;
-use shipby::domain::apply::Notify;
 use shipby::domain::order::Order;
+use shipby::domain::order::apply::Notify;
 use shipby::intake::{self, Recording};
 use shipby::mail::{Catcher, Caught, Script};
 use shipby::simulation::Simulation;
 use shipby::store::{Durability, HistoryEntry, Kept, Recorded, Store};
-use shipby::{clock::Clock, parts};
+use shipby::{clock::Clock, wiring};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
@@ -233,7 +233,7 @@ fn relay_keys(catcher: &Catcher, front: Option<&Front>) -> Vec<(&'static str, St
 async fn simulation(config: &Config, hand: Simulated, start: u32) -> Simulation {
     let store = Store::open(&config.database.path, Durability::Full).await.unwrap();
     let clock = Clock::Simulated(hand.clone());
-    let dispatcher = parts::dispatcher(config, store.clone(), clock, format!("start-{start}")).unwrap();
+    let dispatcher = wiring::dispatcher(config, store.clone(), clock, format!("start-{start}")).unwrap();
     Simulation { store, dispatcher, policy: config.policy(), hand }
 }
 

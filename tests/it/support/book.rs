@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use shipby::domain::calendar::{Instant, day_of, instant_of, plus_days};
 use shipby::domain::fact::Fact;
 use shipby::domain::notice::{NoticeKind, StatedLine};
-use shipby::domain::order::{Order, Place};
+use shipby::domain::order::{Order, QueuePosition};
 use shipby::domain::policy::Policy;
 use shipby::store::{Recorded, Tried};
 
@@ -164,7 +164,7 @@ impl Book {
             assert_eq!(i64::from(line.open()), units, "order {number}");
             assert_eq!(line.is_in_house(), units <= here, "order {number}: {here} of {sku} are left for it");
             here -= units.min(here);
-            let place = Place { at: i as u32 + 1, of: waiting.len() as u32 };
+            let place = QueuePosition { at: i as u32 + 1, of: waiting.len() as u32 };
             assert_eq!(line.place, Some(place), "order {number}");
         }
     }

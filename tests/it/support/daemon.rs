@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use shipby::clock::Clock;
-use shipby::domain::apply::Notify;
+use shipby::domain::order::apply::Notify;
 use shipby::intake::{self, Recording};
 use shipby::store::{Durability, Recorded, Store};
 use tempfile::TempDir;
@@ -82,7 +82,7 @@ impl House {
     /// Starts the daemon and waits until it says that it is ready.
     pub fn serve(&self) -> Daemon {
         let daemon = self.start();
-        self.hear("READY=1");
+        self.apply_accepted("READY=1");
         daemon
     }
 
@@ -108,7 +108,7 @@ impl House {
     }
 
     /// Waits until the manager was told this; what comes before is passed over.
-    pub fn hear(&self, word: &str) {
+    pub fn apply_accepted(&self, word: &str) {
         self.hear_line(word, |line| line == word);
     }
 

@@ -1,0 +1,148 @@
+//! Supplies, receipts, and the queues that are to be covered anew.
+
+use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
+
+use crate::domain::calendar::Instant;
+use crate::domain::fact::{ChangeReason, ReceiptFact, SupplyFact};
+use crate::domain::supply::{Eta, Incoming, SupplyState};
+use crate::store::orders::record::{bit, date, json, to_json, word};
+use crate::store::{Result, Store, instant, millis};
+
+/// The supplies for which `$which` holds, as one value that makes [`SupplyRow`]s: a part of other statements.
+macro_rules! supplies_where {
+    ($which:expr) => {
+        concat!(
+            "select json_group_array(json_array(sku, supply, at, recorded_at, quantity, eta_from, eta_to, state,
+                supplier, confirmed, reason)) from supplies where ",
+            $which
+        )
+    };
+}
+pub(in crate::store) use supplies_where;
+
+/// A row of `supplies`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::store) struct SupplyRow {
+    pub sku: String,
+    pub supply: String,
+    pub at: i64,
+    pub recorded_at: i64,
+    pub quantity: Option<u32>,
+    pub eta_from: Option<String>,
+    pub eta_to: Option<String>,
+    pub state: String,
+    pub supplier: Option<String>,
+    #[serde(deserialize_with = "bit")]
+    pub confirmed: bool,
+    pub reason: String,
+}
+
+impl SupplyRow {
+    pub fn from_fact(fact: &SupplyFact, recorded_at: Instant) -> Self {
+        Self {
+            sku: fact.sku.clone(),
+            supply: fact.supply.clone(),
+            at: millis(fact.at),
+            recorded_at: millis(recorded_at),
+            quantity: fact.quantity,
+            eta_from: fact.eta.map(|eta| eta.from.to_string()),
+            eta_to: fact.eta.map(|eta| eta.to.to_string()),
+            state: fact.state.to_string(),
+            supplier: fact.supplier.clone(),
+            confirmed: fact.confirmed,
+            reason: to_json(&fact.change),
+        }
+    }
+
+    fn into_fact(self) -> Result<SupplyFact> {
+        let eta = date(self.eta_from.as_deref())?.zip(date(self.eta_to.as_deref())?);
+        Ok(SupplyFact {
+            at: instant(self.at),
+            quantity: self.quantity,
+            eta: eta.map(|(from, to)| Eta { from, to }),
+            state: word("the state of a supply", &self.state, SupplyState::from_word)?,
+            confirmed: self.confirmed,
+            change: json::<ChangeReason>("the reason of a supply", &self.reason)?,
+            sku: self.sku,
+            supply: self.supply,
+            supplier: self.supplier,
+        })
+    }
+
+    /// Whether it changes nothing for anybody: a fact that repeats a date is no change.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let says = |row: &Self| {
+            (row.quantity, row.eta_from.clone(), row.eta_to.clone(), row.state.clone(), row.confirmed)
+        };
+        says(self) == says(other)
+    }
+
+    pub fn into_incoming(self) -> Result<Incoming> {
+        let eta = date(self.eta_from.as_deref())?.zip(date(self.eta_to.as_deref())?);
+        Ok(Incoming {
+            quantity: self.quantity,
+            eta: eta.map(|(from, to)| Eta { from, to }),
+            state: word("the state of a supply", &self.state, SupplyState::from_word)?,
+            confirmed: self.confirmed,
+            supply: self.supply,
+        })
+    }
+}
+
+/// A row of `receipts`.
+#[derive(Debug, Serialize)]
+pub(in crate::store) struct ReceiptRow {
+    pub id: String,
+    pub sku: String,
+    pub supply: Option<String>,
+    pub quantity: i64,
+    pub at: i64,
+}
+
+impl ReceiptRow {
+    pub fn from_fact(fact: &ReceiptFact) -> Self {
+        Self {
+            id: fact.id.clone(),
+            sku: fact.sku.clone(),
+            supply: fact.supply.clone(),
+            quantity: fact.quantity,
+            at: millis(fact.at),
+        }
+    }
+}
+
+impl Store {
+    /// Since when facts wait to be worked into the queues: those of one order's SKUs, or any. None: nothing waits.
+    pub async fn uncovered_since(&self, order: Option<&str>) -> Result<Option<Instant>> {
+        const SINCE: &str = "select min(first_at) from dirty_skus
+            where $1 is null or sku in (select sku from lines where order_number = $1)";
+        let mut reader = self.readers.acquire().await?;
+        let since: Option<i64> = sqlx::query_scalar(SINCE).bind(order).fetch_one(&mut *reader).await?;
+        Ok(since.map(instant))
+    }
+
+    /// What is known of a SKU's supplies, open or not, in the order of their names.
+    pub async fn supplies(&self, sku: &str) -> Result<Vec<SupplyFact>> {
+        let mut reader = self.readers.acquire().await?;
+        let mut rows = supplies_of(&mut reader, sku).await?;
+        rows.sort_by(|a, b| a.supply.cmp(&b.supply));
+        rows.into_iter().map(SupplyRow::into_fact).collect()
+    }
+
+    /// How many orders wait for a SKU, and for how many units of it.
+    pub async fn waiting_for(&self, sku: &str) -> Result<(u32, u64)> {
+        const WAITING: &str = "select count(distinct order_number), coalesce(sum(open_units), 0) from lines
+            where sku = $1 and open_units > 0 and kind <> 'in_stock'";
+        let (orders, units): (u32, i64) =
+            sqlx::query_as(WAITING).bind(sku).fetch_one(&mut *self.readers.acquire().await?).await?;
+        Ok((orders, u64::try_from(units).unwrap_or(0)))
+    }
+}
+
+/// All that is known of a SKU's supplies.
+pub(in crate::store) async fn supplies_of(conn: &mut SqliteConnection, sku: &str) -> Result<Vec<SupplyRow>> {
+    let rows = sqlx::query_scalar(supplies_where!("sku = $1")).bind(sku);
+    let rows: String = rows.fetch_one(conn).await?;
+    json("supplies", &rows)
+}

@@ -1,0 +1,203 @@
+//! What ends outside of a dialogue: what lost its use while it waited, and what a dead owner left behind.
+
+use std::collections::HashMap;
+
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use crate::domain::calendar::Instant;
+use crate::domain::notice::Reason;
+use crate::domain::order::Order;
+use crate::domain::order::settle::Outcome;
+use crate::domain::policy::Policy;
+use crate::domain::reply::Phase;
+use crate::store::orders::load::load;
+use crate::store::orders::record::{NOTICE_COLUMNS, NoticeRow, to_json};
+use crate::store::outbox::claim::WAKE_ORDERS;
+use crate::store::outbox::journal::{Left, left_in_hand};
+use crate::store::outbox::settlement::{Settlement, settle};
+use crate::store::{Result, Store, instant, millis};
+
+impl Store {
+    /// Settles what has lost its use while it waited. Says how many.
+    pub async fn expire(&self, now: Instant, policy: &Policy) -> Result<usize> {
+        const EXPIRED: &str =
+            concat!("select id from notices where ", may_expire!(), " and useful_until <= $1 limit 1000");
+        let may_be: Option<String> = sqlx::query_scalar(EXPIRED)
+            .bind(millis(now))
+            .fetch_optional(&mut *self.readers.acquire().await?)
+            .await?;
+        if may_be.is_none() {
+            return Ok(0);
+        }
+        let mut tx = self.begin().await?;
+        // Asked again where nobody can take one meanwhile.
+        let expired: Vec<String> = sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_all(&mut *tx).await?;
+        let words = Some("it had lost its use before it was accepted");
+        let ending = Ending { words, ..Ending::of(Outcome::Expired, now) };
+        self.settle_all(&mut tx, &expired, ending, policy).await?;
+        tx.commit().await?;
+        Ok(expired.len())
+    }
+
+    /// At a start: what a dead owner had taken goes back, what had begun to leave is in doubt, and what a server had
+    /// accepted is entered. Says how many went back, and how many are in doubt.
+    pub async fn recover(&self, now: Instant, policy: &Policy) -> Result<(usize, usize)> {
+        const BACK: &str = concat!(
+            "update notices set owner = null, next_try_at = $2, state = ",
+            state_before!(),
+            " where id in (select value from json_each($1))"
+        );
+        const CUT_SHORT: &str = "update attempts set ended_at = $2, outcome = 'interrupted'
+            where ended_at is null and notice_id in (select value from json_each($1))";
+        let mut tx = self.begin().await?;
+        let (mut taken, mut begun) = (Vec::new(), Vec::new());
+        for (id, left) in left_in_hand(&mut tx).await? {
+            match left {
+                Left::Taken => taken.push(id),
+                Left::Begun => begun.push(id),
+                Left::Accepted(at, reply) => {
+                    let (phase, words) = (Some(Phase::Body), Some(reply.as_str()));
+                    let accepted = Ending { phase, words, ..Ending::of(Outcome::Accepted, instant(at)) };
+                    self.settle_all(&mut tx, &[id], accepted, policy).await?;
+                }
+            }
+        }
+        if !taken.is_empty() {
+            sqlx::query(BACK).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
+            sqlx::query(CUT_SHORT).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
+            sqlx::query(WAKE_ORDERS).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
+        }
+        let words = Some("shipby stopped before the server answered");
+        let doubt = Ending { words, ..Ending::of(Outcome::Doubtful { again: false }, now) };
+        self.settle_all(&mut tx, &begun, doubt, policy).await?;
+        tx.commit().await?;
+        Ok((taken.len(), begun.len()))
+    }
+
+    /// What waits and is due, or may have been read already; what goes first stands first.
+    pub async fn due(&self, now: Instant) -> Result<Vec<Due>> {
+        let due = sqlx::query_as(DUE).bind(millis(now)).bind(-1);
+        Ok(due.fetch_all(&mut *self.readers.acquire().await?).await?)
+    }
+
+    /// Holds what [`Store::due`] says until a person releases it. Says how many.
+    pub async fn hold_due(&self, now: Instant, policy: &Policy) -> Result<usize> {
+        const STEP: i64 = 1000;
+        let held = Ending::of(Outcome::Held(Reason::Restored), now);
+        let mut all = 0;
+        loop {
+            let mut tx = self.begin().await?;
+            let due: Vec<Due> = sqlx::query_as(DUE).bind(millis(now)).bind(STEP).fetch_all(&mut *tx).await?;
+            if due.is_empty() {
+                return Ok(all);
+            }
+            all += due.len();
+            let ids: Vec<String> = due.into_iter().map(|due| due.id).collect();
+            self.settle_all(&mut tx, &ids, held, policy).await?;
+            tx.commit().await?;
+        }
+    }
+
+    /// When something was last recorded, tried or answered; None in a new database.
+    pub async fn last_known(&self) -> Result<Option<Instant>> {
+        const LAST: &str = "select max(at) from (select max(recorded_at) as at from facts
+            union all select max(started_at) from attempts union all select max(ended_at) from attempts)";
+        let last: Option<i64> =
+            sqlx::query_scalar(LAST).fetch_one(&mut *self.readers.acquire().await?).await?;
+        Ok(last.map(instant))
+    }
+
+    /// Settles notices outside a dialogue, all alike.
+    pub(in crate::store) async fn settle_all(
+        &self,
+        conn: &mut SqliteConnection,
+        ids: &[String],
+        ending: Ending<'_>,
+        policy: &Policy,
+    ) -> Result<()> {
+        let Ending { outcome, at, phase, words } = ending;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let rows = format!(
+            "select {NOTICE_COLUMNS}, attempts, owner from notices where id in (select value from json_each($1))"
+        );
+        let rows: Vec<TriedNotice> =
+            sqlx::query_as(AssertSqlSafe(rows)).bind(to_json(ids)).fetch_all(&mut *conn).await?;
+        let numbers: Vec<String> = rows.iter().map(|row| row.notice.order_number.clone()).collect();
+        let mut orders: HashMap<String, Order> =
+            load(conn, &numbers).await?.into_iter().map(|order| (order.number.clone(), order)).collect();
+        let mut by_owner: HashMap<String, Vec<Settlement>> = HashMap::new();
+        for row in rows {
+            let Some(mut order) = orders.remove(&row.notice.order_number) else { continue };
+            let again = row.notice.doubtful;
+            let under_way = row.notice.into_under_way()?;
+            let outcome = match outcome {
+                Outcome::Doubtful { .. } => Outcome::Doubtful { again },
+                // Time does not resolve a doubt.
+                Outcome::Expired if again => Outcome::Doubtful { again },
+                other => other,
+            };
+            let settled = order.settle(&under_way.notice, &under_way.id, outcome, at, policy);
+            by_owner.entry(row.owner.unwrap_or_default()).or_default().push(Settlement {
+                id: under_way.id,
+                order,
+                notice: under_way.notice,
+                settled,
+                attempt: row.attempts,
+                at,
+                phase: phase.map(Phase::as_str),
+                refusal: None,
+                reply: words.map(str::to_owned),
+                look: (ANY_REVISION, Some(at)),
+            });
+        }
+        for (owner, settlements) in by_owner {
+            settle(conn, &owner, &settlements).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What notices come to outside of a dialogue.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct Ending<'a> {
+    outcome: Outcome,
+    at: Instant,
+    /// Of the dialogue it came to, where there was one.
+    phase: Option<Phase>,
+    /// The server's words, or ours.
+    words: Option<&'a str>,
+}
+
+impl Ending<'_> {
+    /// Nothing is said of it.
+    pub fn of(outcome: Outcome, at: Instant) -> Self {
+        Self { outcome, at, phase: None, words: None }
+    }
+}
+
+/// A notice that waits and is due.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Due {
+    id: String,
+    #[sqlx(rename = "order_number")]
+    pub order: String,
+    pub kind: String,
+}
+
+/// $1: now; $2: how many at most, all if negative.
+const DUE: &str = "select id, order_number, kind from notices
+    where next_try_at is not null and (next_try_at <= $1 or state = 'in_doubt')
+    order by urgency, next_try_at, planned_at, order_number limit $2";
+
+/// No order has it: the planner looks at once.
+const ANY_REVISION: i64 = -1;
+
+#[derive(sqlx::FromRow)]
+struct TriedNotice {
+    #[sqlx(flatten)]
+    notice: NoticeRow,
+    attempts: u32,
+    owner: Option<String>,
+}
