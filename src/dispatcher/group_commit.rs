@@ -4,12 +4,14 @@
 //! entered in notices and orders together, for that costs a fraction of entering each by itself.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::Settings;
 use crate::clock::Clock;
 use crate::domain::notice::NoticeState;
 use crate::store::{Outcomes, Settlement, Store, StoreError};
@@ -32,7 +34,7 @@ enum Entry {
 struct Books {
     store: Store,
     clock: Clock,
-    owner: String,
+    settings: Arc<Settings>,
     /// Notices whose body may leave and that came to nothing yet.
     leaving: HashSet<String>,
     /// Acceptances that are written down and not entered.
@@ -46,10 +48,14 @@ struct Books {
 pub(super) struct GroupCommit(mpsc::UnboundedSender<Entry>);
 
 impl GroupCommit {
-    /// Starts the task that commits; it ends when the last [`Ledger`] is gone, or when the database fails.
-    pub fn start(store: Store, clock: Clock, owner: String) -> (Self, JoinHandle<Result<(), StoreError>>) {
+    /// Starts the task that commits; it ends when the last [`GroupCommit`] is gone, or when the database fails.
+    pub fn start(
+        store: Store,
+        clock: Clock,
+        settings: Arc<Settings>,
+    ) -> (Self, JoinHandle<Result<(), StoreError>>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), tokio::spawn(keep(store, clock, owner, receiver)))
+        (Self(sender), tokio::spawn(keep(store, clock, settings, receiver)))
     }
 
     /// Hands in an outcome; the receiver resolves once it is durable, and fails if it never will be.
@@ -71,11 +77,11 @@ impl GroupCommit {
 async fn keep(
     store: Store,
     clock: Clock,
-    owner: String,
+    settings: Arc<Settings>,
     mut entries: mpsc::UnboundedReceiver<Entry>,
 ) -> Result<(), StoreError> {
     let (leaving, accepted, latest) = (HashSet::new(), Vec::new(), Instant::now());
-    let mut books = Books { store, clock, owner, leaving, accepted, latest };
+    let mut books = Books { store, clock, settings, leaving, accepted, latest };
     let mut waiting = Vec::new();
     loop {
         let more = entries.recv_many(&mut waiting, 1_000);
@@ -155,7 +161,11 @@ impl Books {
         let start = Instant::now();
         let mut said = false;
         loop {
-            match self.store.commit(&self.owner, self.clock.now(), outcomes).await {
+            match self
+                .store
+                .commit(&self.settings.owner, self.clock.now(), outcomes, &self.settings.policy)
+                .await
+            {
                 Err(error) if error.may_pass() && start.elapsed() < PATIENCE => {
                     if !said {
                         tracing::error!(%error, "what the relay said cannot be stored; nothing leaves until it can");

@@ -29,9 +29,8 @@ use crate::config::{Allowed, Mode, Rate};
 use crate::domain::calendar::Instant;
 use crate::domain::order::settle::Outcome;
 use crate::domain::policy::Policy;
-use crate::domain::schedule::next_look;
 use crate::mail::{Connection, Envelope, Failure, Relay};
-use crate::store::{Claim, Owner, Ready, Settlement, Store, StoreError};
+use crate::store::{Claim, Owner, Ready, Settlement, Store, StoreError, TriedNotice};
 use crate::telemetry::Heartbeat;
 
 use beside::Beside;
@@ -313,7 +312,7 @@ impl Dispatcher {
             return Ok(Report { relay_down, ..Report::default() });
         }
         let (ledger, ledger_task) =
-            GroupCommit::start(self.store.clone(), self.clock.clone(), self.settings.owner.clone());
+            GroupCommit::start(self.store.clone(), self.clock.clone(), self.settings.clone());
         let ahead = self.ahead() as usize;
         let (outgoing, waiting) = mpsc::channel(ahead);
         let waiting = Arc::new(Mutex::new(waiting));
@@ -475,8 +474,7 @@ fn settlement(
     reply: Option<String>,
     policy: &Policy,
 ) -> Settlement {
-    let Ready { id, mut order, notice, attempt, revision, .. } = ready;
-    let settled = order.settle(&notice, &id, outcome, at, policy);
-    let look = (revision, next_look(&order, at, policy));
-    Settlement { id, order, notice, settled, attempt, at, phase, reply, refusal: None, look }
+    let Ready { id, order, notice, attempt, revision, .. } = ready;
+    let tried = TriedNotice { id, notice, order, revision, attempt };
+    Settlement { phase, reply, ..Settlement::of(tried, outcome, at, policy) }
 }

@@ -127,7 +127,7 @@ impl Order {
             if newest.is_some_and(|past| past.at > accepted) {
                 continue; // the customer has heard of it since
             }
-            let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) else { continue };
+            let Some(line) = self.lines.iter_mut().find(|line| line.key == stated.line) else { continue };
             let before = newest.and_then(|past| past.lines.iter().find(|line| line.line == stated.line));
             if line.told == stated.told {
                 line.told = before.map_or(line.promised, |before| before.told);

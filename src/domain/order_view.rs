@@ -96,8 +96,9 @@ impl<'a> View<'a> {
             let late = date.is_none() && line.told.is_some_and(|told| told < self.today);
             let missed = late && !self.promises.waits_for_others(line);
             let told = if missed { line.told } else { date };
-            let (line_id, units, in_house) = (line.id.clone(), line.open(), line.is_in_house() && !self.held);
-            StatedLine { line: line_id, units, date, told, before: line.told, in_house, missed }
+            let (line_key, units, in_house) =
+                (line.key.clone(), line.open(), line.is_in_house() && !self.held);
+            StatedLine { line: line_key, units, date, told, before: line.told, in_house, missed }
         });
         let silent = silent_events(self.order);
         let events = self.order.events.iter().map(OrderEvent::key).filter(|key| !silent.contains(key));

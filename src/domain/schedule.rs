@@ -35,6 +35,18 @@ pub struct Schedule {
     pub plan_at: Option<Instant>,
 }
 
+impl Schedule {
+    /// Whether all that follows is when to look at the order again.
+    pub fn changes_nothing_of(&self, order: &Order) -> bool {
+        self.due.is_none()
+            && self.superseded.is_none()
+            && self.dropped.is_empty()
+            && self.silent.is_empty()
+            && self.blast_hold == order.blast_hold
+            && self.contact == order.contact
+    }
+}
+
 /// The truth about an order's mail at `now`. Pure; costs under a microsecond for an order that is not due.
 pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
     let mut plan = Schedule {
@@ -109,13 +121,7 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
 /// When a planner is to look at an order that was just settled: at once if there is anything to plan.
 pub fn next_look(order: &Order, now: Instant, policy: &Policy) -> Option<Instant> {
     let plan = schedule(order, now, policy);
-    let nothing_new = plan.due.is_none()
-        && plan.superseded.is_none()
-        && plan.dropped.is_empty()
-        && plan.silent.is_empty()
-        && plan.blast_hold == order.blast_hold
-        && plan.contact == order.contact;
-    if nothing_new { plan.plan_at } else { Some(now) }
+    if plan.changes_nothing_of(order) { plan.plan_at } else { Some(now) }
 }
 
 /// Skips the update after 48 hours for good where its moment has come and it would not be news.

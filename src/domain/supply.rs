@@ -80,8 +80,18 @@ impl Cover {
         }
     }
 
+    /// How it changes where `new` is worked out; None: it does not.
+    pub fn change_to(&self, new: &Self) -> Option<CoverChange> {
+        let cover = self.becomes(new);
+        let moved = self.date_moves_to(&cover);
+        let wakes = moved
+            || self.is_received() != cover.is_received()
+            || (*self == Self::Nothing) != (cover == Self::Nothing);
+        (cover != *self).then_some(CoverChange { cover, moved, wakes })
+    }
+
     /// What it becomes where `new` is worked out: goods that are here do not arrive again because others left.
-    pub fn becomes(&self, new: &Self) -> Self {
+    fn becomes(&self, new: &Self) -> Self {
         match (self, new) {
             (Self::Received { on: before }, Self::Received { on }) => Self::Received { on: *before.min(on) },
             _ => new.clone(),
@@ -90,10 +100,20 @@ impl Cover {
 
     /// Whether what is expected moves to another day with `new`; goods that came are expected no more. The first supply
     /// that has no date withdraws that of the checkout.
-    pub fn date_moves_to(&self, new: &Self) -> bool {
+    fn date_moves_to(&self, new: &Self) -> bool {
         let first = *self == Self::Nothing && *new != Self::Nothing;
         !new.is_received() && (first || self.date() != new.date())
     }
+}
+
+/// How the cover of a line changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoverChange {
+    pub cover: Cover,
+    /// The date it leads to is another, and may move again: it settles before it is told.
+    pub moved: bool,
+    /// Its order is to be looked at.
+    pub wakes: bool,
 }
 
 /// A supply as [`Serving`] sees it.

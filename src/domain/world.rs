@@ -11,7 +11,7 @@ use super::fact::{
     By, CancelFact, ChangeReason, LineFact, LineKind, LineUnits, OrderFact, RefundFact, ShipmentFact,
 };
 use super::notice::{Decision, Notice, NoticeKind, NoticeState, Occasion, Reason};
-use super::order::{BlastHold, Order};
+use super::order::{BlastHold, Debounce, Order};
 use super::policy::Policy;
 use super::schedule::{Schedule, schedule};
 use super::supply::{Cover, Eta, SupplyState};
@@ -127,9 +127,10 @@ impl World {
     /// What `sku` is served from now, as the planner writes it into the lines that wait.
     pub fn cover(&mut self, sku: &str, cover: &Cover) {
         let changed = self.order.waiting().filter(|line| line.sku == sku && line.cover != *cover);
-        let changed: Vec<String> = changed.map(|line| line.id.clone()).collect();
-        for line in changed {
-            self.order.serve(&line, cover.clone(), ChangeReason::default(), self.now);
+        let changed: Vec<_> =
+            changed.filter_map(|line| Some((line.key.clone(), line.cover.change_to(cover)?))).collect();
+        for (line, by) in changed {
+            self.order.serve(&line, &by, ChangeReason::default(), Debounce::at(self.now));
         }
     }
 

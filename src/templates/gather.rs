@@ -39,7 +39,7 @@ impl<'a> Gather<'a> {
         now: DateTime<Utc>,
         language: &'a Language,
     ) -> Self {
-        let by_id: HashMap<_, _> = order.lines.iter().map(|line| (line.id.as_str(), line)).collect();
+        let by_id: HashMap<_, _> = order.lines.iter().map(|line| (line.key.as_str(), line)).collect();
         let known = |stated: &'a StatedLine| Some((stated, *by_id.get(stated.line.as_str())?));
         let stated = notice.content.lines.iter().filter_map(known).collect();
         let today = day_of(now, policy.zone);

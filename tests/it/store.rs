@@ -15,7 +15,7 @@ use shipby::intake::{self, Recording};
 use shipby::mail::{Answer, Script};
 use shipby::planner;
 use shipby::store::{
-    Claim, Durability, Outcomes, Owner, Ready, Recorded, Settlement, Staged, Store, StoreError,
+    Claim, Durability, Outcomes, Owner, Ready, Recorded, Settlement, Staged, Store, StoreError, TriedNotice,
 };
 use sqlx::SqliteConnection;
 
@@ -63,20 +63,13 @@ async fn take_ready(shop: &TestApp, ready: Vec<Ready>, bytes: &[u8]) -> Vec<Read
 }
 
 fn settlement(ready: &Ready, outcome: Outcome, shop: &TestApp) -> Settlement {
-    let Ready { id, mut order, notice, attempt, .. } = ready.clone();
-    let at = shop.now();
-    let settled = order.settle(&notice, &id, outcome, at, &shop.sim.policy);
+    let Ready { id, order, notice, attempt, revision, .. } = ready.clone();
+    let tried = TriedNotice { id, notice, order, revision, attempt };
     Settlement {
-        id,
-        order,
-        notice,
-        settled,
-        attempt,
-        at,
         phase: Some("body"),
-        refusal: None,
         reply: Some("250 ok".to_owned()),
-        look: (ready.revision, Some(at)),
+        look: Some(shop.now()),
+        ..Settlement::of(tried, outcome, shop.now(), &shop.sim.policy)
     }
 }
 
@@ -245,7 +238,7 @@ async fn what_is_staged_is_kept_and_comes_with_the_next_try() {
     let later = settlement(&first, Outcome::Deferred { attempt: 1 }, &shop);
     let next = later.settled.next_try.unwrap();
     let outcomes = Outcomes { settled: vec![later], ..Outcomes::default() };
-    shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
+    shop.store().commit(OWNER, shop.now(), &outcomes, &shop.sim.policy).await.unwrap();
     shop.sim.hand.set(next);
     plan(&shop).await;
     let again = take(&shop, b"other").await.remove(0);
@@ -281,7 +274,7 @@ async fn one_commit_settles_many_and_lets_a_body_begin() {
         begin: vec![(taken[2].id.clone(), taken[2].revision)],
         ..Outcomes::default()
     };
-    let begun = shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
+    let begun = shop.store().commit(OWNER, shop.now(), &outcomes, &shop.sim.policy).await.unwrap();
     assert_eq!(begun, [taken[2].id.clone()]);
     let mut states = Vec::new();
     for number in ["1", "2", "3"] {
@@ -301,7 +294,7 @@ async fn a_try_is_on_record_with_the_parts_of_the_server_s_words_and_how_long_it
     shop.sim.hand.set(shop.now() + TimeDelta::milliseconds(1_240));
     let outcomes =
         Outcomes { settled: vec![settlement(&taken, Outcome::Accepted, &shop)], ..Outcomes::default() };
-    shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
+    shop.store().commit(OWNER, shop.now(), &outcomes, &shop.sim.policy).await.unwrap();
     let mut raw = shop.raw().await;
     for (words, code, enhanced) in [
         ("250 ok", Some(250), None),
@@ -333,7 +326,9 @@ async fn an_outcome_of_somebody_elses_notice_changes_nothing() {
         accepted: vec![settlement(&taken, Outcome::Accepted, &shop)],
         begin: vec![(taken.id.clone(), taken.revision)],
     };
-    assert!(shop.store().commit("another", shop.now(), &outcomes).await.unwrap().is_empty());
+    assert!(
+        shop.store().commit("another", shop.now(), &outcomes, &shop.sim.policy).await.unwrap().is_empty()
+    );
     assert_eq!((shop.timeline("1").await, shop.order("1").await), before);
     let back = [(taken.id, shop.now())];
     shop.store().release("another", &back, None, shop.now()).await.unwrap();
@@ -348,7 +343,7 @@ async fn an_acceptance_that_is_written_down_is_entered_after_a_crash_as_if_there
     let taken = take(&shop, b"news").await;
     let begin = taken.iter().map(|ready| (ready.id.clone(), ready.revision)).collect();
     let begin = Outcomes { begin, ..Outcomes::default() };
-    assert_eq!(shop.store().commit(OWNER, shop.now(), &begin).await.unwrap().len(), 2);
+    assert_eq!(shop.store().commit(OWNER, shop.now(), &begin, &shop.sim.policy).await.unwrap().len(), 2);
     shop.sim.hand.set(shop.now() + TimeDelta::milliseconds(1_240));
     let accepted = |ready| Settlement {
         reply: Some("250 2.0.0 queued as 4F1A".to_owned()),
@@ -358,7 +353,7 @@ async fn an_acceptance_that_is_written_down_is_entered_after_a_crash_as_if_there
     let written = Outcomes { accepted: vec![accepted(&taken[0])], ..Outcomes::default() };
     let entered = Outcomes { settled: vec![accepted(&taken[1])], ..Outcomes::default() };
     for outcomes in [written, entered] {
-        shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap();
+        shop.store().commit(OWNER, shop.now(), &outcomes, &shop.sim.policy).await.unwrap();
     }
     assert_eq!(shop.state("1", "confirmation").await, "sending");
     assert_eq!(shop.state("2", "confirmation").await, "accepted");
@@ -383,7 +378,7 @@ async fn no_body_begins_once_the_order_has_changed_and_the_notice_is_replaced() 
     assert_eq!(plan(&shop).await, 0, "it is on its way");
     let begin = vec![(taken.id.clone(), taken.revision)];
     let outcomes = Outcomes { begin, ..Outcomes::default() };
-    assert!(shop.store().commit(OWNER, shop.now(), &outcomes).await.unwrap().is_empty());
+    assert!(shop.store().commit(OWNER, shop.now(), &outcomes, &shop.sim.policy).await.unwrap().is_empty());
     shop.store().release(OWNER, &[(taken.id.clone(), shop.now())], None, shop.now()).await.unwrap();
     assert!(take(&shop, b"news").await.is_empty(), "it is planned before it is taken again");
     let kept = shop.store().kept(&taken.id).await.unwrap().remove(0);
@@ -401,7 +396,10 @@ async fn what_was_tried_in_vain_for_five_days_is_settled_and_the_order_goes_on()
     let later = shop.now() + TimeDelta::days(5);
     assert_eq!(store.expire(later, policy).await.unwrap(), 0, "it must be known, and was never tried");
     let tried = settlement(&take(&shop, b"news").await[0], Outcome::Deferred { attempt: 1 }, &shop);
-    store.commit(OWNER, shop.now(), &Outcomes { settled: vec![tried], ..Outcomes::default() }).await.unwrap();
+    store
+        .commit(OWNER, shop.now(), &Outcomes { settled: vec![tried], ..Outcomes::default() }, policy)
+        .await
+        .unwrap();
     assert_eq!(store.expire(shop.now(), policy).await.unwrap(), 0);
     assert_eq!(store.expire(later, policy).await.unwrap(), 1);
     let entry = &shop.timeline("1").await[0];

@@ -223,9 +223,9 @@ fn an_order_of_ten_thousand_lines_is_a_mail_of_a_hundred() {
     sample.notice.content.lines.clear();
     for id in 0..10_000 {
         let mut line = line.clone();
-        (line.id, line.reason.reason) = (id.to_string(), Some(format!("Reason {}", id % 50)));
+        (line.key, line.reason.reason) = (id.to_string(), Some(format!("Reason {}", id % 50)));
         let mut stated = stated.clone();
-        stated.line.clone_from(&line.id);
+        stated.line.clone_from(&line.key);
         sample.order.lines.push(line);
         sample.notice.content.lines.push(stated);
     }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::SecondsFormat;
 
-use super::{ContactState, EventBody, Line, Order, OrderEvent};
+use super::{ContactState, Debounce, EventBody, Line, Order, OrderEvent};
 use crate::domain::calendar::Instant;
 use crate::domain::customer::Correction;
 use crate::domain::fact::{
@@ -74,6 +74,7 @@ pub fn place(fact: &OrderFact, recorded_at: Instant, notify: Notify) -> Order {
 
 fn line(fact: &LineFact) -> Line {
     Line {
+        key: fact.id.clone(),
         id: fact.id.clone(),
         sku: fact.sku.clone(),
         title: fact.title.clone(),
@@ -117,21 +118,21 @@ impl Order {
         let mut told_anew = false;
         for known in &mut self.lines {
             let (open, promised) = (known.open(), known.promised);
-            match stated.iter().find(|(id, _)| *id == known.id) {
+            match stated.iter().find(|(key, _)| *key == known.key) {
                 Some((_, line)) => known.update(line),
                 None => known.quantity = known.cancelled.saturating_add(known.shipped),
             }
             if known.open() < open {
-                lost.push(LineUnits { id: known.id.clone(), quantity: Some(open - known.open()) });
+                lost.push(LineUnits { id: known.key.clone(), quantity: Some(open - known.open()) });
             }
             told_anew |= known.promised != promised && known.waits();
         }
         if told_anew {
-            self.debounce_from(recorded_at);
+            self.debounce_from(Debounce::at(recorded_at));
         }
-        for (id, new) in stated {
-            if self.line(&id).is_none() {
-                self.lines.push(Line { id, ..line(new) });
+        for (key, new) in stated {
+            if self.line(&key).is_none() {
+                self.lines.push(Line { id: key.clone(), key, ..line(new) });
             }
         }
         if !lost.is_empty() {
@@ -251,7 +252,7 @@ impl Order {
             return Ok(Applied::Unchanged);
         }
         for some in &units {
-            if let Some(line) = self.lines.iter_mut().find(|line| line.id == some.id) {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.key == some.id) {
                 line.shipped += some.quantity.unwrap_or(0);
             }
         }
@@ -273,7 +274,7 @@ impl Order {
         let asked = fact.lines.as_ref().map(whole);
         let units = self.open_units(asked.as_deref())?;
         for some in &units {
-            if let Some(line) = self.lines.iter_mut().find(|line| line.id == some.id) {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.key == some.id) {
                 line.cancelled += some.quantity.unwrap_or(0);
             }
         }
@@ -289,29 +290,29 @@ impl Order {
         Applied::Changed
     }
 
-    /// The units asked for, if they are open; all open ones if none are named.
+    /// The units asked for, by the lines' keys, if they are open; all open ones if none are named.
     fn open_units(&self, asked: Option<&[LineUnits]>) -> Result<Vec<LineUnits>, Refusal> {
         let closed = || Refusal::Closed { order: self.number.clone(), status: self.status().as_str() };
         let Some(asked) = asked else {
             let open = self.lines.iter().filter(|line| line.open() > 0);
             let units: Vec<_> =
-                open.map(|line| LineUnits { id: line.id.clone(), quantity: Some(line.open()) }).collect();
+                open.map(|line| LineUnits { id: line.key.clone(), quantity: Some(line.open()) }).collect();
             return if units.is_empty() { Err(closed()) } else { Ok(units) };
         };
         let mut units: Vec<LineUnits> = Vec::with_capacity(asked.len());
         for some in asked {
-            let line = self.line(&some.id).ok_or_else(|| self.unknown_line(&some.id))?;
+            let line = self.called(&some.id).ok_or_else(|| self.unknown_line(&some.id))?;
             if self.lines.iter().all(|line| line.open() == 0) {
                 return Err(closed());
             }
-            let already: u32 = units.iter().filter(|u| u.id == some.id).filter_map(|u| u.quantity).sum();
+            let already: u32 = units.iter().filter(|u| u.id == line.key).filter_map(|u| u.quantity).sum();
             let open = line.open() - already.min(line.open());
             let wanted = some.quantity.unwrap_or(open);
             if wanted > open || open == 0 {
                 let (order, line) = (self.number.clone(), some.id.clone());
                 return Err(Refusal::TooMany { order, line, open, asked: wanted.max(1) });
             }
-            units.push(LineUnits { id: some.id.clone(), quantity: Some(wanted) });
+            units.push(LineUnits { id: line.key.clone(), quantity: Some(wanted) });
         }
         Ok(units)
     }

@@ -2,8 +2,8 @@
 //!
 //! [`Order`] holds all that the rules may know. It is bounded: nothing in it grows with the order's history.
 
+mod anew;
 pub mod apply;
-mod owe;
 pub mod settle;
 
 use chrono::NaiveDate;
@@ -14,7 +14,7 @@ use crate::domain::customer::{Correction, Customer, EmailAddress};
 use crate::domain::fact::{By, ChangeReason, LineKind, LineUnits, Partial, Payment};
 use crate::domain::notice::{EventKey, NoticeKind, Occasion, UnderWay};
 use crate::domain::policy::Policy;
-use crate::domain::supply::Cover;
+use crate::domain::supply::{Cover, CoverChange};
 use crate::domain::suppression::Suppression;
 use crate::domain::words::words;
 
@@ -65,6 +65,9 @@ pub struct Order {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
+    /// Its key within the order, ours and never another's: history and notices name it by this.
+    pub key: String,
+    /// What the shop calls it.
     pub id: String,
     pub sku: String,
     pub title: String,
@@ -147,6 +150,13 @@ pub struct Debounce {
     pub last: Instant,
 }
 
+impl Debounce {
+    /// A single change.
+    pub fn at(now: Instant) -> Self {
+        Self { first: now, last: now }
+    }
+}
+
 /// Something that happened to an order and that its customer is to be told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrderEvent {
@@ -223,7 +233,13 @@ impl Order {
         self.lines.iter().filter(|line| line.waits())
     }
 
-    pub fn line(&self, id: &str) -> Option<&Line> {
+    /// The line of a key.
+    pub fn line(&self, key: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| line.key == key)
+    }
+
+    /// The line that the shop calls so.
+    pub fn called(&self, id: &str) -> Option<&Line> {
         self.lines.iter().find(|line| line.id == id)
     }
 
@@ -252,23 +268,31 @@ impl Order {
         }
     }
 
-    /// A line is served from `cover` now; where its date moved, the reason ops gave is kept and the date settles from
-    /// `now` on.
-    pub fn serve(&mut self, line: &str, cover: Cover, reason: ChangeReason, now: Instant) {
-        let Some(line) = self.lines.iter_mut().find(|known| known.id == line) else { return };
-        let moved = line.cover.date_moves_to(&cover);
-        line.ever_covered |= cover != Cover::Nothing;
-        line.cover = cover;
-        if moved {
+    /// A line is served otherwise than before. Where its date moved, the reason ops gave is kept and the date settles:
+    /// it changed at `changed.first` first and at `changed.last` last.
+    pub fn serve(&mut self, line: &str, by: &CoverChange, reason: ChangeReason, changed: Debounce) {
+        let Some(line) = self.lines.iter_mut().find(|known| known.key == line) else { return };
+        line.ever_covered |= by.cover != Cover::Nothing;
+        line.cover.clone_from(&by.cover);
+        if by.moved {
             line.reason = reason;
-            self.debounce_from(now);
+            self.debounce_from(changed);
+        }
+    }
+
+    /// A change that may mail too many is held back from it until a person releases `batch`. Who has no confirmation yet
+    /// is told what holds.
+    pub fn hold_back(&mut self, batch: i64) {
+        if self.contact.confirmed {
+            self.blast_hold = Some(BlastHold { batch, kind: None });
         }
     }
 
     /// A date changed, and may change again before it is told.
-    pub(super) fn debounce_from(&mut self, now: Instant) {
-        let first = self.contact.debounce.map_or(now, |debounce| debounce.first.min(now));
-        self.contact.debounce = Some(Debounce { first, last: now });
+    pub(super) fn debounce_from(&mut self, changed: Debounce) {
+        let Debounce { first, last } = self.contact.debounce.unwrap_or(changed);
+        self.contact.debounce =
+            Some(Debounce { first: first.min(changed.first), last: last.max(changed.last) });
     }
 
     /// Whether we wrote to another address before, and not yet to the one that is there now.

@@ -208,7 +208,7 @@ impl Order {
         self.contact.status_tried_on = None;
         self.contact.status_failures = 0;
         for stated in &notice.content.lines {
-            if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.key == stated.line) {
                 line.told = stated.told;
                 line.tried = None;
                 // Goods that were taken back are news again when they return.
@@ -244,7 +244,7 @@ impl Order {
         self.contact.confirmed |= about(NoticeKind::Confirmation);
         self.contact.updated |= about(NoticeKind::Update48h);
         for stated in &notice.content.lines {
-            if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.key == stated.line) {
                 line.announced |= stated.in_house;
                 // These say so plainly: a slip covers the passing of a date, and so does the first mail of all.
                 let tells = [NoticeKind::Overdue, NoticeKind::DateSlip, NoticeKind::Confirmation];
@@ -265,7 +265,7 @@ impl Order {
 
     fn remember_tried(&mut self, notice: &Notice, doubtful: bool) {
         for stated in &notice.content.lines {
-            if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
+            if let Some(line) = self.lines.iter_mut().find(|line| line.key == stated.line) {
                 let was_doubtful = line.tried.is_some_and(|tried| tried.doubtful);
                 line.tried = Some(Tried { date: stated.date, doubtful: doubtful || was_doubtful });
             }

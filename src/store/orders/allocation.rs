@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::fact::ChangeReason;
 use crate::domain::policy::Policy;
-use crate::domain::supply::{Arrival, Cover, Serving};
+use crate::domain::supply::{Arrival, Cover, CoverChange, Serving};
 use crate::store::orders::record::{json, some_json, to_json};
 use crate::store::orders::supply::{SupplyRow, supplies_where};
 use crate::store::outbox::blast;
@@ -21,8 +21,8 @@ use crate::store::{Result, Store, instant, millis};
 macro_rules! lines_of_queue {
     ($sku:literal) => {
         concat!(
-            "select json_group_array(json_array(order_number, id, cover, placed_at, open_units)) from
-                (select order_number, id, cover, placed_at, open_units from lines where sku = ",
+            "select json_group_array(json_array(order_number, key, cover, placed_at, open_units)) from
+                (select order_number, key, cover, placed_at, open_units from lines where sku = ",
             $sku,
             " and open_units > 0 and kind <> 'in_stock' and (placed_at, order_number) > ($1, $2)
                 order by placed_at, order_number, position limit $3)"
@@ -71,18 +71,14 @@ pub(in crate::store) struct Served {
     pub by: Arc<Change>,
 }
 
-/// From what to what the cover of some lines changed; neighbours in a queue mostly share it.
+/// How the cover of some lines changed; neighbours in a queue mostly share it.
 pub(in crate::store) struct Change {
-    pub cover: Cover,
+    pub cover: CoverChange,
     text: String,
     /// The day that the cover before led to.
     was: Option<NaiveDate>,
     /// What ops said about it.
     pub reason: Option<String>,
-    /// The order is to be looked at.
-    pub wake: bool,
-    /// Its date moved and may move again.
-    moved: bool,
 }
 
 /// A queue on the way to be walked once, some orders at a time.
@@ -214,9 +210,9 @@ struct Woken(String, bool, bool);
 impl Woken {
     /// What the changed lines of one order come to, if it is to be looked at.
     fn by(lines: &[Served]) -> Option<Self> {
-        let wake = || lines.iter().filter(|line| line.by.wake);
+        let wake = || lines.iter().filter(|line| line.by.cover.wakes);
         let order = wake().next()?.order.clone();
-        Some(Self(order, wake().any(|line| line.by.moved), wake().any(|line| !line.by.moved)))
+        Some(Self(order, wake().any(|line| line.by.cover.moved), wake().any(|line| !line.by.cover.moved)))
     }
 }
 
@@ -323,7 +319,7 @@ fn compare(
             Some((had, has, by)) if *had == row.cover && *has == new => by.clone(),
             _ => {
                 let by = Change::between(&row.cover, &new, reason)?.map(Arc::new);
-                if let Some(by) = by.iter().find(|by| by.wake) {
+                if let Some(by) = by.iter().find(|by| by.cover.wakes) {
                     cause.moves(by.was, new.date());
                 }
                 known = Some((row.cover, new, by.clone()));
@@ -342,16 +338,9 @@ impl Change {
             return Ok(None);
         }
         let old: Cover = json("a cover", had)?;
-        let new = old.becomes(new);
-        if new == old {
-            return Ok(None);
-        }
-        let moved = old.date_moves_to(&new);
-        let wake = moved
-            || old.is_received() != new.is_received()
-            || (old == Cover::Nothing) != (new == Cover::Nothing);
-        let reason = reason.filter(|_| moved).map(str::to_owned);
-        Ok(Some(Self { text: to_json(&new), was: old.date(), cover: new, reason, wake, moved }))
+        let Some(cover) = old.change_to(new) else { return Ok(None) };
+        let reason = reason.filter(|_| cover.moved).map(str::to_owned);
+        Ok(Some(Self { text: to_json(&cover.cover), was: old.date(), cover, reason }))
     }
 }
 
@@ -360,7 +349,7 @@ fn cover_rows(changed: &[Served]) -> Option<String> {
     let rows: Vec<_> = changed
         .iter()
         .map(|Served { order, line, by }| {
-            (order, line, &by.text, by.cover != Cover::Nothing, &by.reason, by.moved)
+            (order, line, &by.text, by.cover.cover != Cover::Nothing, &by.reason, by.cover.moved)
         })
         .collect();
     some_json(&rows)
@@ -370,7 +359,7 @@ const SAVE_COVERS: &str = "update lines set cover = new.cover, ever_covered = ev
         reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
     from (select value ->> 0 as number, value ->> 1 as line, value ->> 2 as cover, value ->> 3 as covered,
         value ->> 4 as reason, value ->> 5 as moved from jsonb_each($1)) as new
-    where lines.order_number = new.number and lines.id = new.line";
+    where lines.order_number = new.number and lines.key = new.line";
 
 /// The queue changed at $3 first, at $4 last, which has settled at $6; what the blast guard holds is in the batch $5. A
 /// date that moved is looked at when it has settled (`View::settled_at`), and at once only where more changed than dates,
@@ -379,7 +368,7 @@ const WAKE: &str = "update orders set revision = revision + 1,
         plan_at = case when new.at_once or exists (select 1 from notices where order_number = orders.number
                 and (next_try_at is not null or state = 'sending')) then min(coalesce(plan_at, $2), $2)
             else min(coalesce(plan_at, $6), max($2, min($6, coalesce(settling_first, $3) + 3600000))) end,
-        settling_first = case when new.moved then coalesce(settling_first, $3) else settling_first end,
+        settling_first = case when new.moved then min(coalesce(settling_first, $3), $3) else settling_first end,
         settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end,
         hold_batch = case when $5 is not null and confirmed then $5 else hold_batch end,
         hold_kind = case when $5 is not null and confirmed then null else hold_kind end

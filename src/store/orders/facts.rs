@@ -13,7 +13,8 @@ use crate::domain::fact::{Fact, LineKind, OrderFact};
 use crate::domain::order::apply::{Applied, Notify, Refusal, place};
 use crate::domain::order::{EventBody, Order, OrderEvent, Status};
 use crate::store::orders::load::{parse, plain_orders};
-use crate::store::orders::record::{EventRow, LineRow, OrderRow, json, some_json, to_json};
+use crate::store::orders::record::{json, some_json, to_json};
+use crate::store::orders::save::{Changed, Changes};
 use crate::store::orders::supply::{ReceiptRow, SupplyRow, supplies_where};
 use crate::store::sqlite::statements::Statements;
 use crate::store::{Result, Store, millis};
@@ -79,6 +80,8 @@ pub(in crate::store) struct Book {
     notify: Notify,
     by_hand: bool,
     orders: HashMap<String, Order>,
+    /// Those that were changed, as they are in the database; None: they are new.
+    before: HashMap<String, Option<Order>>,
     supplies: HashMap<(String, String), SupplyRow>,
     /// Facts with an id that were recorded before.
     known: HashSet<(String, String)>,
@@ -90,7 +93,6 @@ pub(in crate::store) struct Book {
 /// What is to be written, and which queues are to be walked again.
 #[derive(Default)]
 struct Touched {
-    orders: BTreeSet<String>,
     /// SKUs whose queue or supply changed.
     skus: BTreeSet<String>,
     /// Orders whose customer has another address.
@@ -103,7 +105,6 @@ struct Touched {
 
 impl Touched {
     fn mark(&mut self, order: &Order) {
-        add(&mut self.orders, &order.number);
         for line in order.lines.iter().filter(|line| line.kind != LineKind::InStock) {
             add(&mut self.skus, &line.sku);
         }
@@ -172,6 +173,7 @@ impl Book {
             at,
             notify,
             by_hand: false,
+            before: HashMap::new(),
             orders: parse(&orders)?.into_iter().map(|order| (order.number.clone(), order)).collect(),
             supplies: supplies.into_iter().map(|s| ((s.sku.clone(), s.supply.clone()), s)).collect(),
             known,
@@ -234,10 +236,11 @@ impl Book {
             let order = place(fact, self.at, self.notify);
             self.touched.mark(&order);
             self.touched.mark_wait(&order, true);
+            self.before.insert(fact.order.clone(), None);
             self.orders.insert(fact.order.clone(), order);
             return Recorded::New;
         };
-        let mut before = order.clone();
+        let known = order.clone();
         let applied = match self.by_hand {
             true => order.upsert_by_hand(fact, self.at),
             false => order.upsert(fact, self.at),
@@ -245,15 +248,16 @@ impl Book {
         if applied == Applied::Unchanged {
             return Recorded::Unchanged;
         }
-        self.touched.mark(&before);
+        self.touched.mark(&known);
         self.touched.mark(order);
-        self.touched.mark_wait(order, waits_for_mail(&before));
-        if before.customer.email != order.customer.email {
+        self.touched.mark_wait(order, waits_for_mail(&known));
+        if known.customer.email != order.customer.email {
             add(&mut self.touched.readdressed, &order.number);
         }
         // A repeat with a later `at` says nothing new.
-        before.at = order.at;
-        if before == *order { Recorded::Unchanged } else { Recorded::Changed }
+        let repeats = Order { at: order.at, ..known.clone() } == *order;
+        self.before.entry(known.number.clone()).or_insert(Some(known));
+        if repeats { Recorded::Unchanged } else { Recorded::Changed }
     }
 
     fn change(
@@ -264,11 +268,12 @@ impl Book {
         let Some(order) = self.orders.get_mut(number) else {
             return Recorded::Refused(Refusal::UnknownOrder(number.to_owned()));
         };
-        let waited = waits_for_mail(order);
+        let (known, waited) = (order.clone(), waits_for_mail(order));
         match change(order, self.at) {
             Ok(Applied::Unchanged) => Recorded::Unchanged,
             Ok(Applied::Changed) => {
                 self.touched.mark(order);
+                self.before.entry(known.number.clone()).or_insert(Some(known));
                 self.touched.mark_wait(order, waited);
                 Recorded::Changed
             }
@@ -278,28 +283,20 @@ impl Book {
 
     /// Saves it all, and what is kept of the facts with it.
     pub async fn save(&self, conn: &mut SqliteConnection, facts: &[FactRow<'_>]) -> Result<()> {
-        let orders: Vec<&Order> =
-            self.touched.orders.iter().filter_map(|number| self.orders.get(number)).collect();
-        let rows: Vec<OrderRow> = orders.iter().map(|order| OrderRow::from_order(order)).collect();
-        let lines: Vec<LineRow> = orders
-            .iter()
-            .flat_map(|order| {
-                order.lines.iter().enumerate().map(|(at, line)| LineRow::from_line(order, at, line))
-            })
-            .collect();
-        let events: Vec<EventRow> = orders
-            .iter()
-            .flat_map(|order| order.events.iter().map(|event| EventRow::from_event(&order.number, event)))
-            .collect();
+        let changed = self.before.iter().filter_map(|(number, before)| {
+            let after = self.orders.get(number)?;
+            Some(Changed { before: before.as_ref(), after, look: Some(self.at) })
+        });
+        let mut orders: Vec<Changed> = changed.collect();
+        // Neighbours lie together in all tables.
+        orders.sort_by(|a, b| a.after.number.cmp(&b.after.number));
         let supplies: Vec<&SupplyRow> =
             self.touched_supplies.iter().filter_map(|key| self.supplies.get(key)).collect();
         let skus: Vec<&String> = self.touched.skus.iter().collect();
         let shipped: Vec<_> = self.touched.shipped.iter().collect();
         let readdressed: Vec<&String> = self.touched.readdressed.iter().collect();
         let mut all = Statements::default();
-        all.add(SAVE_ORDERS, some_json(&rows));
-        all.add(SAVE_LINES, some_json(&lines));
-        all.add(SAVE_NEWS, some_json(&events));
+        Changes::of(&orders).written().add_to(&mut all);
         all.add(SAVE_WAITS, some_json(&self.touched.waits));
         all.add(UNTELL, some_json(&readdressed));
         all.add(SAVE_SUPPLIES, some_json(&supplies));
@@ -375,38 +372,6 @@ fn fact_rows<'a>(entries: &'a [Entry], recorded: &[Recorded], source: &'a str) -
         .collect()
 }
 
-/// Of what the order remembers of its notices only that is written which a fact may change.
-const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_at, silent_before, email, name, locale,
-        timezone, country, channel, payment, authorized_at, currency, partial, replaced_email, status, plan_at,
-        confirmed, status_failures, settling_first, settling_last)
-    select value ->> 'number', value ->> 'at', value ->> 'placed_at', value ->> 'recorded_at', value ->> 'silent_before',
-        value ->> 'email', value ->> 'name', value ->> 'locale', value ->> 'timezone', value ->> 'country',
-        value ->> 'channel', value ->> 'payment', value ->> 'authorized_at', value ->> 'currency',
-        value ->> 'partial', value ->> 'replaced_email', value ->> 'status', $2, value ->> '$.heard.confirmed', value ->> '$.heard.status_failures',
-        value ->> '$.heard.settling_first', value ->> '$.heard.settling_last'
-    from jsonb_each($1) where true
-    on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
-        name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,
-        channel = excluded.channel, payment = excluded.payment, authorized_at = excluded.authorized_at,
-        currency = excluded.currency, partial = excluded.partial, replaced_email = excluded.replaced_email, status = excluded.status,
-        status_failures = excluded.status_failures, settling_first = excluded.settling_first,
-        settling_last = excluded.settling_last, plan_at = excluded.plan_at,
-        revision = orders.revision + 1";
-
-const SAVE_LINES: &str = "insert into lines (order_number, id, position, sku, placed_at, title, quantity, cancelled,
-        shipped, open_units, unit_price, kind, promised, cover, ever_covered, reason, told, tried, overdue_for, announced)
-    select value ->> 'order_number', value ->> 'id', value ->> 'position', value ->> 'sku', value ->> 'placed_at',
-        value ->> 'title', value ->> 'quantity', value ->> 'cancelled', value ->> 'shipped', value ->> 'open_units',
-        value ->> 'unit_price', value ->> 'kind', value ->> 'promised', value ->> 'cover', value ->> 'ever_covered',
-        value ->> 'reason', value ->> 'told', value ->> 'tried', value ->> 'overdue_for', value ->> 'announced'
-    from jsonb_each($1) where true
-    on conflict (order_number, id) do update set position = excluded.position, sku = excluded.sku,
-        placed_at = excluded.placed_at, title = excluded.title, quantity = excluded.quantity,
-        cancelled = excluded.cancelled, shipped = excluded.shipped, open_units = excluded.open_units,
-        unit_price = excluded.unit_price, kind = excluded.kind, promised = excluded.promised,
-        told = excluded.told, tried = excluded.tried, overdue_for = excluded.overdue_for,
-        announced = excluded.announced";
-
 const SAVE_WAITS: &str = "insert into waits (order_number, at, begins)
     select value ->> 0, $2, value ->> 1 from jsonb_each($1)";
 
@@ -420,11 +385,6 @@ pub(in crate::store) const UNTELL: &str = "update news set told = false
         and not exists (select 1 from notices n, json_each(n.news) as tells
             where n.order_number = news.order_number and n.state = 'accepted'
                 and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)";
-
-const SAVE_NEWS: &str = "insert into news (order_number, kind, id, at, recorded_at, body)
-    select value ->> 'order_number', value ->> 'kind', value ->> 'id', value ->> 'at', value ->> 'recorded_at',
-        value ->> 'body'
-    from jsonb_each($1) where true on conflict do nothing";
 
 const SAVE_SUPPLIES: &str = "insert into supplies (sku, supply, at, recorded_at, quantity, eta_from, eta_to, state,
         supplier, confirmed, reason)

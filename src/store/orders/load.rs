@@ -7,10 +7,10 @@ use sqlx::SqliteConnection;
 
 use crate::domain::order::Order;
 use crate::store::orders::record::{
-    HEARD_COLUMNS, LINE_COLUMNS, LastCover, NEWS_COLUMNS, NOTICE_COLUMNS, ORDER_COLUMNS, OrderRow, json,
-    to_json,
+    ContactRow, EventRow, GoodsRow, LastCover, NOTICE_COLUMNS, OrderRow, TermsRow, WordRow, json, to_json,
 };
 use crate::store::outbox::suppressions::SUPPRESSION_COLUMNS;
+use crate::store::sqlite::rows::one_value;
 use crate::store::{Result, Store};
 
 impl Store {
@@ -44,7 +44,8 @@ impl Store {
 /// address gets mail.
 static HANGING: LazyLock<String> = LazyLock::new(|| {
     let news = format!(
-        "select json_group_array(json_array({NEWS_COLUMNS})) from news where order_number = orders.number and not told"
+        "select json_group_array({}) from news where order_number = orders.number and not told",
+        one_value(EventRow::COLUMNS)
     );
     let under_way = format!(
         "select json_array({NOTICE_COLUMNS}) from notices
@@ -64,9 +65,12 @@ static HANGING: LazyLock<String> = LazyLock::new(|| {
 /// SQLite costs time.
 fn order(hanging: &str) -> String {
     let lines = format!(
-        "select json_group_array(json_array({LINE_COLUMNS})) from lines where order_number = orders.number"
+        "select json_group_array(json_array(key, {}, {})) from lines where order_number = orders.number",
+        one_value(GoodsRow::COLUMNS),
+        one_value(WordRow::COLUMNS)
     );
-    format!("json_array({ORDER_COLUMNS}, json_array({HEARD_COLUMNS}), ({lines}){hanging})")
+    let (terms, contact) = (one_value(TermsRow::COLUMNS), one_value(ContactRow::COLUMNS));
+    format!("json_array(number, revision, {terms}, {contact}, ({lines}){hanging})")
 }
 
 fn orders(order: &str, numbers: &str) -> String {

@@ -5,4 +5,5 @@ pub(in crate::store) mod facts;
 pub(in crate::store) mod load;
 pub(in crate::store) mod positions;
 pub(in crate::store) mod record;
+pub(in crate::store) mod save;
 pub(in crate::store) mod supply;

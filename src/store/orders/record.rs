@@ -1,11 +1,13 @@
 //! Rows as they lie in the tables, and the domain's values they stand for.
 //!
-//! A row is read as one JSON array: its columns stand in the order of the fields. Names would cost more than the values.
+//! The columns of `orders`, `lines` and `news` are named here and nowhere else. They stand in groups that are written
+//! together: an outcome writes what is remembered, and leaves what the shop states alone.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::bounce::EarlierNotice;
 use crate::domain::calendar::date_of;
 use crate::domain::customer::{Correction, Customer, EmailAddress};
 use crate::domain::fact::{LineKind, Partial, Payment};
@@ -13,114 +15,120 @@ use crate::domain::notice::{Content, Notice, NoticeKind, NoticeState, UnderWay};
 use crate::domain::order::{BlastHold, ContactState, Debounce, Line, Order, OrderEvent};
 use crate::domain::supply::Cover;
 use crate::store::outbox::suppressions::SuppressionRow;
+use crate::store::sqlite::rows::{bit, columns};
 use crate::store::{Result, StoreError, instant, millis};
 
-/// A row of `orders`.
-#[derive(Debug, Serialize, Deserialize)]
+/// An order with all that hangs on it, as [`load`](super::load) reads it.
+#[derive(Debug, Deserialize)]
 pub(in crate::store) struct OrderRow {
     pub number: String,
-    pub at: i64,
-    pub placed_at: i64,
-    pub recorded_at: i64,
-    pub silent_before: Option<i64>,
-    pub email: Option<String>,
-    pub name: Option<String>,
-    pub locale: Option<String>,
-    pub timezone: Option<String>,
-    pub country: Option<String>,
-    pub channel: Option<String>,
-    pub payment: Option<String>,
-    pub authorized_at: Option<i64>,
-    pub currency: Option<String>,
-    pub partial: Option<String>,
-    pub replaced_email: Option<String>,
-    #[serde(skip_serializing)]
-    pub hold_batch: Option<i64>,
-    #[serde(skip_serializing)]
-    pub hold_kind: Option<String>,
-    #[serde(skip_serializing)]
     pub revision: i64,
-    /// Follows from the lines; written, never read.
-    #[serde(skip_deserializing)]
-    pub status: &'static str,
-    pub contact: ContactRow,
-    /// What hangs on the order; an order that is written brings it along by itself.
-    #[serde(skip_serializing, default)]
-    pub lines: Vec<LineRow>,
-    #[serde(skip_serializing, default)]
-    pub events: Vec<EventRow>,
-    #[serde(skip_serializing, default)]
-    pub under_way: Option<NoticeRow>,
-    #[serde(skip_serializing, default)]
-    pub superseded: Vec<String>,
-    #[serde(skip_serializing, default)]
-    pub suppressed: Option<SuppressionRow>,
+    terms: TermsRow,
+    contact: ContactRow,
+    lines: Vec<LineRow>,
+    #[serde(default)]
+    news: Vec<EventRow>,
+    #[serde(default)]
+    under_way: Option<NoticeRow>,
+    #[serde(default)]
+    superseded: Vec<String>,
+    #[serde(default)]
+    suppressed: Option<SuppressionRow>,
 }
 
-/// What an order remembers of its notices.
-#[derive(Debug, Serialize, Deserialize)]
-pub(in crate::store) struct ContactRow {
-    pub heard_at: Option<i64>,
-    pub written_to: Option<String>,
-    #[serde(deserialize_with = "bit")]
-    pub confirmed: bool,
-    #[serde(deserialize_with = "bit")]
-    pub updated: bool,
-    pub status_tried_on: Option<String>,
-    pub status_failures: u32,
-    pub changes: u32,
-    pub restocks: u32,
-    pub settling_first: Option<i64>,
-    pub settling_last: Option<i64>,
+columns! {
+    /// What the shop states of an order, and where it stands: written with a fact.
+    TermsRow {
+        at: i64,
+        placed_at: i64,
+        recorded_at: i64,
+        silent_before: Option<i64>,
+        email: Option<String>,
+        name: Option<String>,
+        locale: Option<String>,
+        timezone: Option<String>,
+        country: Option<String>,
+        channel: Option<String>,
+        payment: Option<String>,
+        authorized_at: Option<i64>,
+        currency: Option<String>,
+        partial: Option<String>,
+        replaced_email: Option<String>,
+        /// Follows from the lines; written, never asked.
+        status: String,
+    }
 }
 
-/// A row of `lines`.
-#[derive(Debug, Serialize, Deserialize)]
+columns! {
+    /// What an order remembers of its notices: written with each outcome.
+    ContactRow {
+        heard_at: Option<i64>,
+        written_to: Option<String>,
+        #[serde(deserialize_with = "bit")]
+        confirmed: bool,
+        #[serde(deserialize_with = "bit")]
+        updated: bool,
+        status_tried_on: Option<String>,
+        status_failures: u32,
+        changes: u32,
+        restocks: u32,
+        settling_first: Option<i64>,
+        settling_last: Option<i64>,
+        hold_batch: Option<i64>,
+        hold_kind: Option<String>,
+    }
+}
+
+/// A line of an order.
+#[derive(Debug, Deserialize)]
 pub(in crate::store) struct LineRow {
-    pub order_number: String,
-    pub id: String,
-    pub position: i64,
-    pub sku: String,
-    pub placed_at: i64,
-    pub title: String,
-    pub quantity: u32,
-    pub cancelled: u32,
-    pub shipped: u32,
-    pub open_units: u32,
-    pub unit_price: Option<String>,
-    pub kind: String,
-    pub promised: Option<String>,
-    pub cover: String,
-    #[serde(deserialize_with = "bit")]
-    pub ever_covered: bool,
-    pub reason: String,
-    pub told: Option<String>,
-    pub tried: Option<String>,
-    pub overdue_for: Option<String>,
-    #[serde(deserialize_with = "bit")]
-    pub announced: bool,
+    key: String,
+    goods: GoodsRow,
+    word: WordRow,
 }
 
-/// The columns of `orders` that make an [`OrderRow`].
-pub(in crate::store) const ORDER_COLUMNS: &str =
-    "number, at, placed_at, recorded_at, silent_before, email, name, locale,
-    timezone, country, channel, payment, authorized_at, currency, partial, replaced_email, hold_batch, hold_kind, revision";
+columns! {
+    /// What a line is of, and how much of it is open: written with a fact.
+    GoodsRow {
+        id: String,
+        position: i64,
+        sku: String,
+        placed_at: i64,
+        title: String,
+        quantity: u32,
+        cancelled: u32,
+        shipped: u32,
+        open_units: u32,
+        unit_price: Option<String>,
+        kind: String,
+        promised: Option<String>,
+    }
+}
 
-/// The columns of `orders` that make a [`ContactRow`].
-pub(in crate::store) const HEARD_COLUMNS: &str =
-    "heard_at, written_to, confirmed, updated, status_tried_on, status_failures, changes,
-    restocks, settling_first, settling_last";
+columns! {
+    /// What a line is served from and what its customer was told of it: written with each outcome.
+    WordRow {
+        cover: String,
+        #[serde(deserialize_with = "bit")]
+        ever_covered: bool,
+        reason: String,
+        told: Option<String>,
+        tried: Option<String>,
+        overdue_for: Option<String>,
+        #[serde(deserialize_with = "bit")]
+        announced: bool,
+    }
+}
 
-/// The columns of `lines`.
-pub(in crate::store) const LINE_COLUMNS: &str = "order_number, id, position, sku, placed_at, title, quantity, cancelled,
-    shipped, open_units, unit_price, kind, promised, cover, ever_covered, reason, told, tried, overdue_for, announced";
-
-/// The columns of `news` that make a [`EventRow`].
-pub(in crate::store) const NEWS_COLUMNS: &str = "order_number, kind, id, at, recorded_at, body";
-
-/// SQLite's booleans are 0 and 1.
-pub(in crate::store) fn bit<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
-    Ok(u8::deserialize(from)? != 0)
+columns! {
+    /// Something that happened to an order.
+    EventRow {
+        kind: String,
+        id: String,
+        at: i64,
+        recorded_at: i64,
+        body: String,
+    }
 }
 
 pub(in crate::store) fn date(text: Option<&str>) -> Result<Option<NaiveDate>> {
@@ -187,7 +195,8 @@ fn text_of<T: std::fmt::Display>(value: Option<T>) -> Option<String> {
 }
 
 impl ContactRow {
-    pub fn from_heard(contact: &ContactState) -> Self {
+    pub fn of(order: &Order) -> Self {
+        let contact = &order.contact;
         Self {
             heard_at: contact.last_at.map(millis),
             written_to: contact.written_to.as_ref().map(|email| email.as_str().to_owned()),
@@ -197,12 +206,21 @@ impl ContactRow {
             status_failures: contact.status_failures,
             changes: contact.changes,
             restocks: contact.restocks,
-            settling_first: contact.debounce.map(|s| millis(s.first)),
-            settling_last: contact.debounce.map(|s| millis(s.last)),
+            settling_first: contact.debounce.map(|debounce| millis(debounce.first)),
+            settling_last: contact.debounce.map(|debounce| millis(debounce.last)),
+            hold_batch: order.blast_hold.map(|hold| hold.batch),
+            hold_kind: order.blast_hold.and_then(|hold| hold.kind).map(|kind| kind.to_string()),
         }
     }
 
-    fn into_heard(self) -> Result<ContactState> {
+    fn blast_hold(&self) -> Result<Option<BlastHold>> {
+        let Some(batch) = self.hold_batch else { return Ok(None) };
+        let kind = self.hold_kind.as_deref();
+        let kind = kind.map(|kind| word("the kind of a notice", kind, NoticeKind::from_word)).transpose()?;
+        Ok(Some(BlastHold { batch, kind }))
+    }
+
+    fn into_contact(self) -> Result<ContactState> {
         let debounce = self.settling_first.zip(self.settling_last);
         Ok(ContactState {
             last_at: self.heard_at.map(instant),
@@ -218,11 +236,10 @@ impl ContactRow {
     }
 }
 
-impl OrderRow {
-    pub fn from_order(order: &Order) -> Self {
+impl TermsRow {
+    pub fn of(order: &Order) -> Self {
         let customer = &order.customer;
         Self {
-            number: order.number.clone(),
             at: millis(order.at),
             placed_at: millis(order.placed_at),
             recorded_at: millis(order.recorded_at),
@@ -240,59 +257,40 @@ impl OrderRow {
             replaced_email: order.correction.as_ref().map(|correction| {
                 correction.replaced.as_ref().map_or_else(String::new, |email| email.as_str().to_owned())
             }),
-            hold_batch: None,
-            hold_kind: None,
-            revision: 0,
-            status: order.status().as_str(),
-            contact: ContactRow::from_heard(&order.contact),
-            lines: Vec::new(),
-            events: Vec::new(),
-            under_way: None,
-            superseded: Vec::new(),
-            suppressed: None,
+            status: order.status().to_string(),
         }
     }
+}
 
+impl OrderRow {
     pub fn into_order(mut self, cover: &mut LastCover) -> Result<Order> {
         let zone = |name: String| name.parse().map_err(|_| unknown("a time zone", &name));
-        self.lines.sort_unstable_by_key(|line| line.position);
-        self.events.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        self.lines.sort_unstable_by_key(|line| line.goods.position);
+        self.news.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        let terms = self.terms;
         Ok(Order {
-            at: instant(self.at),
-            placed_at: instant(self.placed_at),
-            recorded_at: instant(self.recorded_at),
-            silent_before: self.silent_before.map(instant),
+            at: instant(terms.at),
+            placed_at: instant(terms.placed_at),
+            recorded_at: instant(terms.recorded_at),
+            silent_before: terms.silent_before.map(instant),
             customer: Customer {
-                email: self.email.map(email).transpose()?,
-                name: self.name,
-                locale: self.locale,
-                timezone: self.timezone.map(zone).transpose()?,
-                country: self.country,
+                email: terms.email.map(email).transpose()?,
+                name: terms.name,
+                locale: terms.locale,
+                timezone: terms.timezone.map(zone).transpose()?,
+                country: terms.country,
             },
-            correction: self
-                .replaced_email
-                .map(|text| {
-                    let replaced = Some(text).filter(|text| !text.is_empty()).map(email).transpose()?;
-                    Ok::<_, StoreError>(Correction { replaced })
-                })
-                .transpose()?,
-            channel: self.channel,
-            payment: self.payment.map(|w| word("payment", &w, Payment::from_word)).transpose()?,
-            authorized_at: self.authorized_at.map(instant),
-            currency: self.currency,
-            partial: self.partial.map(|w| word("partial", &w, Partial::from_word)).transpose()?,
+            correction: terms.replaced_email.map(correction).transpose()?,
+            channel: terms.channel,
+            payment: terms.payment.map(|w| word("payment", &w, Payment::from_word)).transpose()?,
+            authorized_at: terms.authorized_at.map(instant),
+            currency: terms.currency,
+            partial: terms.partial.map(|w| word("partial", &w, Partial::from_word)).transpose()?,
             lines: self.lines.into_iter().map(|line| line.into_line(cover)).collect::<Result<_>>()?,
-            contact: self.contact.into_heard()?,
-            events: self.events.into_iter().map(EventRow::into_event).collect::<Result<_>>()?,
+            blast_hold: self.contact.blast_hold()?,
+            contact: self.contact.into_contact()?,
+            events: self.news.into_iter().map(EventRow::into_event).collect::<Result<_>>()?,
             under_way: self.under_way.map(NoticeRow::into_under_way).transpose()?,
-            blast_hold: self
-                .hold_batch
-                .map(|batch| {
-                    let kind = self.hold_kind.as_deref();
-                    let kind = kind.map(|kind| word("the kind of a notice", kind, NoticeKind::from_word));
-                    Ok::<_, StoreError>(BlastHold { batch, kind: kind.transpose()? })
-                })
-                .transpose()?,
             superseded: self.superseded,
             suppressed: self.suppressed.map(SuppressionRow::into_suppression).transpose()?,
             number: self.number,
@@ -300,10 +298,15 @@ impl OrderRow {
     }
 }
 
-impl LineRow {
-    pub fn from_line(order: &Order, position: usize, line: &Line) -> Self {
+/// A correction by a person; empty where there was no address before.
+fn correction(replaced: String) -> Result<Correction> {
+    let replaced = Some(replaced).filter(|text| !text.is_empty()).map(email).transpose()?;
+    Ok(Correction { replaced })
+}
+
+impl GoodsRow {
+    pub fn of(order: &Order, position: usize, line: &Line) -> Self {
         Self {
-            order_number: order.number.clone(),
             id: line.id.clone(),
             position: i64::try_from(position).unwrap_or(i64::MAX),
             sku: line.sku.clone(),
@@ -316,6 +319,13 @@ impl LineRow {
             unit_price: line.unit_price.clone(),
             kind: line.kind.to_string(),
             promised: text_of(line.promised),
+        }
+    }
+}
+
+impl WordRow {
+    pub fn of(line: &Line) -> Self {
+        Self {
             cover: to_json(&line.cover),
             ever_covered: line.ever_covered,
             reason: to_json(&line.reason),
@@ -325,45 +335,37 @@ impl LineRow {
             announced: line.announced,
         }
     }
+}
 
+impl LineRow {
     fn into_line(self, cover: &mut LastCover) -> Result<Line> {
+        let Self { key, goods, word: said } = self;
         Ok(Line {
-            kind: word("the kind of a line", &self.kind, LineKind::from_word)?,
-            promised: date(self.promised.as_deref())?,
-            cover: cover.read(&self.cover)?,
-            ever_covered: self.ever_covered,
-            reason: json_or_default("a reason", &self.reason, "{}")?,
+            kind: word("the kind of a line", &goods.kind, LineKind::from_word)?,
+            promised: date(goods.promised.as_deref())?,
+            cover: cover.read(&said.cover)?,
+            ever_covered: said.ever_covered,
+            reason: json_or_default("a reason", &said.reason, "{}")?,
             place: None,
-            told: date(self.told.as_deref())?,
-            tried: self.tried.map(|text| json("what was tried", &text)).transpose()?,
-            overdue_for: date(self.overdue_for.as_deref())?,
-            announced: self.announced,
-            id: self.id,
-            sku: self.sku,
-            title: self.title,
-            quantity: self.quantity,
-            cancelled: self.cancelled,
-            shipped: self.shipped,
-            unit_price: self.unit_price,
+            told: date(said.told.as_deref())?,
+            tried: said.tried.map(|text| json("what was tried", &text)).transpose()?,
+            overdue_for: date(said.overdue_for.as_deref())?,
+            announced: said.announced,
+            key,
+            id: goods.id,
+            sku: goods.sku,
+            title: goods.title,
+            quantity: goods.quantity,
+            cancelled: goods.cancelled,
+            shipped: goods.shipped,
+            unit_price: goods.unit_price,
         })
     }
 }
 
-/// A row of `news`.
-#[derive(Debug, Serialize, Deserialize)]
-pub(in crate::store) struct EventRow {
-    pub order_number: String,
-    pub kind: String,
-    pub id: String,
-    pub at: i64,
-    pub recorded_at: i64,
-    pub body: String,
-}
-
 impl EventRow {
-    pub fn from_event(order: &str, event: &OrderEvent) -> Self {
+    pub fn of(event: &OrderEvent) -> Self {
         Self {
-            order_number: order.to_owned(),
             kind: event.kind().to_string(),
             id: event.id.clone(),
             at: millis(event.at),
@@ -372,8 +374,8 @@ impl EventRow {
         }
     }
 
-    pub fn into_event(self) -> Result<OrderEvent> {
-        let body = json("news", &self.body)?;
+    fn into_event(self) -> Result<OrderEvent> {
+        let body = json("an event", &self.body)?;
         Ok(OrderEvent { id: self.id, at: instant(self.at), recorded_at: instant(self.recorded_at), body })
     }
 }
@@ -447,4 +449,27 @@ impl NoticeRow {
 /// What an instant is in the database.
 pub(in crate::store) fn stamp(at: Option<DateTime<Utc>>) -> Option<i64> {
     at.map(millis)
+}
+
+/// A notice that was settled, as far as later ones must know of it.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct EarlierRow {
+    pub order_number: String,
+    kind: String,
+    state: String,
+    settled_at: i64,
+    email: String,
+    lines: String,
+}
+
+impl EarlierRow {
+    pub fn into_earlier(self) -> Result<EarlierNotice> {
+        Ok(EarlierNotice {
+            kind: word("the kind of a notice", &self.kind, NoticeKind::from_word)?,
+            state: word("the state of a notice", &self.state, NoticeState::from_word)?,
+            at: instant(self.settled_at),
+            email: email(self.email)?,
+            lines: json("lines", &self.lines)?,
+        })
+    }
 }

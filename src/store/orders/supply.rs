@@ -6,7 +6,8 @@ use sqlx::SqliteConnection;
 use crate::domain::calendar::Instant;
 use crate::domain::fact::{ChangeReason, ReceiptFact, SupplyFact};
 use crate::domain::supply::{Eta, Incoming, SupplyState};
-use crate::store::orders::record::{bit, date, json, to_json, word};
+use crate::store::orders::record::{date, json, to_json, word};
+use crate::store::sqlite::rows::bit;
 use crate::store::{Result, Store, instant, millis};
 
 /// The supplies for which `$which` holds, as one value that makes [`SupplyRow`]s: a part of other statements.

@@ -4,16 +4,14 @@
 //! An order is in one batch at most, that of the last change; a released one is planned anew with what is true then.
 
 use chrono::NaiveDate;
-use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::domain::calendar::Instant;
-use crate::domain::notice::Decision;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::store::orders::load::load;
-use crate::store::orders::record::{some_json, to_json};
-use crate::store::outbox::plan::{SAVE_DECISIONS, decision_rows};
+use crate::store::orders::save::plan_anew;
+use crate::store::outbox::decisions::{SAVE_DECISIONS, decision_rows};
 use crate::store::sqlite::statements::Statements;
 use crate::store::{Result, Store, instant, millis};
 
@@ -102,26 +100,23 @@ impl Store {
 
     /// Discards the mails of a batch, not the fact. Says how many; None if no such batch waits.
     pub async fn drop_batch(&self, batch: i64, now: Instant, policy: &Policy) -> Result<Option<usize>> {
-        const NEXT: &str = "select number from orders where hold_batch = $1 limit 1000";
         const DROPPED: &str = "update batches set state = 'dropped', notices = $2 where id = $1";
         let mut tx = self.begin().await?;
         if !waits(&mut tx, batch).await? {
             return Ok(None);
         }
         let mut dropped = 0;
-        loop {
-            let numbers: Vec<String> = sqlx::query_scalar(NEXT).bind(batch).fetch_all(&mut *tx).await?;
-            if numbers.is_empty() {
-                break;
-            }
-            dropped += numbers.len();
+        while let Some(orders) = next_held(&mut tx, batch).await? {
+            dropped += orders.len();
             let mut decided = Vec::new();
-            let mut orders = load(&mut tx, &numbers).await?;
-            for order in &mut orders {
+            let drop = |order: &mut Order| {
                 let number = order.number.clone();
                 decided.extend(order.drop_held(now, policy).map(|decision| (number, decision)));
-            }
-            save_dropped(&mut tx, &orders, &decided, now).await?;
+            };
+            plan_anew(&mut tx, orders, drop, now).await?;
+            let mut all = Statements::default();
+            all.add(SAVE_DECISIONS, decision_rows(&decided));
+            all.run(&mut tx, now).await?;
         }
         let count = i64::try_from(dropped).unwrap_or(i64::MAX);
         sqlx::query(DROPPED).bind(batch).bind(count).execute(&mut *tx).await?;
@@ -176,67 +171,19 @@ async fn waits(conn: &mut SqliteConnection, batch: i64) -> Result<bool> {
 }
 
 async fn release(conn: &mut SqliteConnection, batch: i64, now: Instant) -> Result<u64> {
-    const ORDERS: &str =
-        "update orders set hold_batch = null, hold_kind = null, plan_at = $2, revision = revision + 1
-        where hold_batch = $1";
     const BATCH: &str = "update batches set state = 'released', notices = $2 where id = $1";
-    let done = sqlx::query(ORDERS).bind(batch).bind(millis(now)).execute(&mut *conn).await?;
-    let released = done.rows_affected();
+    let mut released = 0;
+    while let Some(orders) = next_held(conn, batch).await? {
+        released += orders.len() as u64;
+        plan_anew(conn, orders, Order::release_held, now).await?;
+    }
     sqlx::query(BATCH).bind(batch).bind(i64::try_from(released).unwrap_or(i64::MAX)).execute(conn).await?;
     Ok(released)
 }
 
-#[derive(Serialize)]
-struct DroppedOrder<'a> {
-    number: &'a str,
-    changes: u32,
-    restocks: u32,
-}
-
-#[derive(Serialize)]
-struct DroppedLine<'a> {
-    order: &'a str,
-    line: &'a str,
-    tried: Option<String>,
-    announced: bool,
-}
-
-async fn save_dropped<'a>(
-    conn: &mut SqliteConnection,
-    orders: &'a [Order],
-    decided: &[(String, Decision)],
-    now: Instant,
-) -> Result<()> {
-    const ORDERS: &str = "update orders set hold_batch = null, hold_kind = null, settling_first = null,
-            settling_last = null, changes = new.changes, restocks = new.restocks, plan_at = $2, revision = revision + 1
-        from (select value ->> 'number' as number, value ->> 'changes' as changes, value ->> 'restocks' as restocks
-            from jsonb_each($1)) as new
-        where orders.number = new.number";
-    const LINES: &str = "update lines set tried = new.tried, announced = new.announced
-        from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'tried' as tried,
-            value ->> 'announced' as announced from jsonb_each($1)) as new
-        where lines.order_number = new.number and lines.id = new.line";
-    let row = |order: &'a Order| DroppedOrder {
-        number: &order.number,
-        changes: order.contact.changes,
-        restocks: order.contact.restocks,
-    };
-    let rows: Vec<DroppedOrder> = orders.iter().map(row).collect();
-    let lines: Vec<DroppedLine> = orders
-        .iter()
-        .flat_map(|order| {
-            order.lines.iter().map(|line| DroppedLine {
-                order: &order.number,
-                line: &line.id,
-                tried: line.tried.as_ref().map(to_json),
-                announced: line.announced,
-            })
-        })
-        .collect();
-    let mut all = Statements::default();
-    all.add(ORDERS, some_json(&rows));
-    all.add(LINES, some_json(&lines));
-    all.add(SAVE_DECISIONS, decision_rows(decided));
-    all.run(conn, now).await?;
-    Ok(())
+/// Some orders of a batch; None: it has no more.
+async fn next_held(conn: &mut SqliteConnection, batch: i64) -> Result<Option<Vec<Order>>> {
+    const NEXT: &str = "select number from orders where hold_batch = $1 limit 1000";
+    let numbers: Vec<String> = sqlx::query_scalar(NEXT).bind(batch).fetch_all(&mut *conn).await?;
+    Ok(if numbers.is_empty() { None } else { Some(load(conn, &numbers).await?) })
 }

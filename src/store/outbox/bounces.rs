@@ -9,13 +9,14 @@ use crate::domain::bounce::{EarlierNotice, Fate, Report};
 use crate::domain::calendar::Instant;
 use crate::domain::customer::EmailAddress;
 use crate::domain::meaning::Meaning;
-use crate::domain::notice::{Notice, NoticeKind, NoticeState, Reason};
+use crate::domain::notice::Reason;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::suppression::Suppression;
 use crate::store::orders::facts::UNTELL;
 use crate::store::orders::load::load;
-use crate::store::orders::record::{NOTICE_COLUMNS, NoticeRow, email, json, stamp, to_json, word};
+use crate::store::orders::record::{EarlierRow, NOTICE_COLUMNS, NoticeRow, email, to_json};
+use crate::store::orders::save::plan_anew;
 use crate::store::outbox::suppressions::suppress;
 use crate::store::read::timeline::as_instant;
 use crate::store::{Result, Store, instant, millis};
@@ -152,10 +153,9 @@ async fn bounce(
     if was_accepted && let Some(accepted) = settled_at {
         let others = others(conn, &notice).await?;
         let notice = notice.into_under_way()?.notice;
-        for mut order in load(conn, std::slice::from_ref(&number)).await? {
-            order.apply_bounce(&notice, instant(accepted), &others, now, policy);
-            save(conn, &order, &notice, now).await?;
-        }
+        let orders = load(conn, std::slice::from_ref(&number)).await?;
+        let bounce = |order: &mut Order| order.apply_bounce(&notice, instant(accepted), &others, now, policy);
+        plan_anew(conn, orders, bounce, now).await?;
     }
     if bounced {
         sqlx::query(UNTELL).bind(to_json(&[number])).execute(conn).await?;
@@ -163,48 +163,12 @@ async fn bounce(
     Ok(bounced)
 }
 
-#[derive(sqlx::FromRow)]
-struct PastRow {
-    kind: String,
-    state: String,
-    settled_at: i64,
-    email: String,
-    lines: String,
-}
-
 /// The other notices of the order that were settled by a try. What was captured or redirected told nobody anything.
 async fn others(conn: &mut SqliteConnection, notice: &NoticeRow) -> Result<Vec<EarlierNotice>> {
-    const OTHERS: &str = "select kind, state, settled_at, email, lines from notices
+    const OTHERS: &str = "select order_number, kind, state, settled_at, email, lines from notices
         where order_number = $1 and id <> $2 and settled_at is not null and mode = 'live'
             and state in ('accepted', 'failed', 'in_doubt', 'bounced')";
     let others = sqlx::query_as(OTHERS).bind(&notice.order_number).bind(&notice.id);
-    let others: Vec<PastRow> = others.fetch_all(conn).await?;
-    let past = |row: PastRow| {
-        Ok(EarlierNotice {
-            kind: word("the kind of a notice", &row.kind, NoticeKind::from_word)?,
-            state: word("the state of a notice", &row.state, NoticeState::from_word)?,
-            at: instant(row.settled_at),
-            email: email(row.email)?,
-            lines: json("lines", &row.lines)?,
-        })
-    };
-    others.into_iter().map(past).collect()
-}
-
-/// Writes what the order remembers, and has it planned anew.
-async fn save(conn: &mut SqliteConnection, order: &Order, notice: &Notice, now: Instant) -> Result<()> {
-    const ORDER: &str =
-        "update orders set heard_at = $2, status_tried_on = $3, status_failures = $4, plan_at = $5,
-        revision = revision + 1 where number = $1";
-    const LINES: &str = "update lines set told = new.told, tried = new.tried
-        from (select value ->> 0 as line, value ->> 1 as told, value ->> 2 as tried from jsonb_each($2)) as new
-        where lines.order_number = $1 and lines.id = new.line";
-    let contact = &order.contact;
-    let tried_on = contact.status_tried_on.map(|day| day.to_string());
-    let update = sqlx::query(ORDER).bind(&order.number).bind(stamp(contact.last_at)).bind(tried_on);
-    update.bind(contact.status_failures).bind(millis(now)).execute(&mut *conn).await?;
-    let stated = order.lines.iter().filter(|line| notice.content.lines.iter().any(|l| l.line == line.id));
-    let lines: Vec<_> = stated.map(|line| (&line.id, line.told, line.tried.as_ref().map(to_json))).collect();
-    sqlx::query(LINES).bind(&order.number).bind(to_json(&lines)).execute(conn).await?;
-    Ok(())
+    let others: Vec<EarlierRow> = others.fetch_all(conn).await?;
+    others.into_iter().map(EarlierRow::into_earlier).collect()
 }

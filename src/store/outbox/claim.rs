@@ -15,10 +15,12 @@ use crate::domain::meaning::Meaning;
 use crate::domain::notice::{Notice, NoticeKind, Reason};
 use crate::domain::order::Order;
 use crate::store::orders::load::whole_order;
-use crate::store::orders::record::{LastCover, OrderRow, bit, json, stamp, to_json};
+use crate::store::orders::record::{LastCover, OrderRow, json, stamp, to_json};
 use crate::store::outbox::bodies::{Packed, unpack};
+use crate::store::outbox::outcome::Settlement;
 use crate::store::outbox::pauses::paused;
-use crate::store::outbox::settlement::{Settlement, remember};
+use crate::store::outbox::settlement::remember;
+use crate::store::sqlite::rows::bit;
 use crate::store::{Result, Store, millis};
 
 /// A notice whose time has come, with all that rendering it needs.

@@ -10,8 +10,10 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::domain::calendar::Instant;
+use crate::domain::policy::Policy;
 use crate::store::orders::record::to_json;
-use crate::store::outbox::settlement::{Settlement, settle};
+use crate::store::outbox::outcome::Settlement;
+use crate::store::outbox::settlement::settle;
 use crate::store::{Result, Store, millis};
 
 /// What is to be made durable in one commit.
@@ -41,7 +43,13 @@ struct Row<'a>(&'a str, Option<i64>, i64, Option<&'a str>);
 impl Store {
     /// Makes outcomes durable and lets bodies begin, in one commit. Says which bodies may leave: not those whose
     /// order changed since they were read.
-    pub async fn commit(&self, owner: &str, now: Instant, outcomes: &Outcomes) -> Result<Vec<String>> {
+    pub async fn commit(
+        &self,
+        owner: &str,
+        now: Instant,
+        outcomes: &Outcomes,
+        policy: &Policy,
+    ) -> Result<Vec<String>> {
         let begin = outcomes.begin.iter().map(|(id, revision)| Row(id, Some(*revision), millis(now), None));
         let accepted = outcomes.accepted.iter();
         let accepted =
@@ -52,7 +60,7 @@ impl Store {
             return write_down(&mut *self.writer.acquire().await?, owner, &rows).await;
         }
         let mut tx = self.begin().await?;
-        settle(&mut tx, owner, &outcomes.settled).await?;
+        settle(&mut tx, owner, &outcomes.settled, policy).await?;
         let begun = if rows.is_empty() { Vec::new() } else { write_down(&mut tx, owner, &rows).await? };
         tx.commit().await?;
         Ok(begun)

@@ -5,18 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
-use serde::Serialize;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::domain::calendar::{Instant, day_of, start_of};
+use crate::domain::notice::Reason;
 use crate::domain::notice::useful_until;
-use crate::domain::notice::{Notice, Reason};
 use crate::domain::order::Order;
 use crate::domain::order::settle::Outcome;
 use crate::domain::policy::Policy;
 use crate::store::orders::load::load;
 use crate::store::orders::record::{NOTICE_COLUMNS, NoticeRow, to_json};
+use crate::store::orders::save::plan_anew;
 use crate::store::outbox::recovery::Ending;
 use crate::store::read::search::{Found, MATCHES, NoticeFilter, bind_filter};
 use crate::store::read::timeline::ENTRY;
@@ -218,13 +217,13 @@ impl Store {
             .execute(&mut *conn)
             .await?;
         let numbers: Vec<String> = owed.keys().cloned().collect();
-        let mut orders = load(conn, &numbers).await?;
-        for order in &mut orders {
+        let orders = load(conn, &numbers).await?;
+        let owe = |order: &mut Order| {
             if let Some(notice) = owed.get(&order.number) {
                 order.owe(notice);
             }
-        }
-        save(conn, &orders, &owed, now).await?;
+        };
+        plan_anew(conn, orders, owe, now).await?;
         Ok(ids.len())
     }
 }
@@ -262,54 +261,4 @@ async fn drop_held(conn: &mut SqliteConnection, ids: &[String]) -> Result<usize>
         where state = 'held' and id in (select value from json_each($1))";
     let done = sqlx::query(DROP).bind(to_json(ids)).execute(conn).await?;
     Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
-}
-
-#[derive(Serialize)]
-struct OwedLine<'a> {
-    order: &'a str,
-    line: &'a str,
-    tried: Option<String>,
-    overdue_for: Option<NaiveDate>,
-    announced: bool,
-}
-
-/// Writes what the orders owe, and has them planned anew.
-async fn save(
-    conn: &mut SqliteConnection,
-    orders: &[Order],
-    owed: &BTreeMap<String, Notice>,
-    now: Instant,
-) -> Result<()> {
-    const ORDERS: &str = "update orders set confirmed = new.confirmed, updated = new.updated,
-            status_tried_on = new.tried_on, plan_at = $2, revision = revision + 1
-        from (select value ->> 0 as number, value ->> 1 as confirmed, value ->> 2 as updated, value ->> 3 as tried_on
-            from jsonb_each($1)) as new
-        where orders.number = new.number";
-    const LINES: &str = "update lines set tried = new.tried, overdue_for = new.overdue_for, announced = new.announced
-        from (select value ->> 'order' as number, value ->> 'line' as line, value ->> 'tried' as tried,
-            value ->> 'overdue_for' as overdue_for, value ->> 'announced' as announced from jsonb_each($1)) as new
-        where lines.order_number = new.number and lines.id = new.line";
-    let contact: Vec<_> = orders
-        .iter()
-        .map(|order| {
-            let contact = &order.contact;
-            (&order.number, contact.confirmed, contact.updated, contact.status_tried_on)
-        })
-        .collect();
-    let mut lines = Vec::new();
-    for order in orders {
-        let stated = owed.get(&order.number).map_or(&[][..], |notice| &notice.content.lines);
-        lines.extend(order.lines.iter().filter(|line| stated.iter().any(|s| s.line == line.id)).map(
-            |line| OwedLine {
-                order: &order.number,
-                line: &line.id,
-                tried: line.tried.as_ref().map(to_json),
-                overdue_for: line.overdue_for,
-                announced: line.announced,
-            },
-        ));
-    }
-    sqlx::query(ORDERS).bind(to_json(&contact)).bind(millis(now)).execute(&mut *conn).await?;
-    sqlx::query(LINES).bind(to_json(&lines)).execute(conn).await?;
-    Ok(())
 }

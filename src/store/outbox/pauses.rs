@@ -257,8 +257,8 @@ mod tests {
     async fn waits(store: &Store, number: &str, sku: &str, since: Instant) {
         let order =
             "insert into orders (number, at, placed_at, recorded_at, status) values ($1, 0, 0, 0, 'waiting')";
-        let line = "insert into lines (order_number, id, position, sku, placed_at, title, quantity, open_units, kind)
-            values ($1, '1', 0, $2, 0, 'Thing', 1, 1, 'backorder')";
+        let line = "insert into lines (order_number, key, id, position, sku, placed_at, title, quantity, open_units, kind)
+            values ($1, '1', '1', 0, $2, 0, 'Thing', 1, 1, 'backorder')";
         let notice = "insert into notices (id, order_number, kind, occasion, state, email, includes, lines, news,
             planned_at, useful_until, urgency, next_try_at)
             values ($1, $1, 'confirmation', 'confirmation', 'queued', 'a@b.example', '[]', '[]', '[]', $2, $2, 1, $2)";

@@ -5,29 +5,19 @@
 use std::slice::Chunks;
 use std::sync::{Arc, LazyLock};
 
-use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::domain::calendar::Instant;
-use crate::domain::notice::{Decision, NoticeKind, NoticeState};
 use crate::domain::policy::Policy;
 use crate::store::orders::load::{aside, load_text, whole_orders};
-use crate::store::orders::record::{json, some_json};
+use crate::store::orders::record::json;
 use crate::store::outbox::blast::{HeldChange, close_counted};
 use crate::store::outbox::pauses::next_in_outbox;
-use crate::store::outbox::plan_writer::PlanWriter;
+use crate::store::outbox::plan_writer::{PlanWriter, Planned};
 use crate::store::{Result, Store, instant, millis};
 
 /// Orders that are loaded, scheduled and saved together.
 const PIECE: usize = 250;
-
-/// A notice that was put into the outbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Planned {
-    pub order: String,
-    pub id: String,
-    pub kind: NoticeKind,
-}
 
 /// When there is something to do next; None: nothing without a new fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -121,33 +111,6 @@ impl Store {
         Ok(queued)
     }
 
-    /// Takes open orders as they stand, as if imported now: nothing about the past is mailed, and what was captured or
-    /// redirected is not counted any more. Told is what the last live mail said, else what the checkout promised.
-    /// Says how many orders.
-    pub async fn go_live(&self, now: Instant) -> Result<u64> {
-        const DROP: &str = "update notices set state = 'superseded', next_try_at = null, settled_at = $1,
-            reason = 'imported' where next_try_at is not null";
-        const NEWS: &str = "update news set told = true where not told";
-        const LINES: &str =
-            "update lines set tried = null, overdue_for = null, announced = false, told = coalesce(
-                (select stated.value ->> 'told' from notices n, json_each(n.lines) stated
-                    where n.order_number = lines.order_number and n.state = 'accepted' and n.mode = 'live'
-                        and stated.value ->> 'line' = lines.id order by n.settled_at desc limit 1), promised)
-            where order_number in (select number from orders where status in ('waiting', 'open'))";
-        const ORDERS: &str = "update orders set silent_before = $1, confirmed = true, written_to = null,
-            heard_at = (select max(settled_at) from notices
-                where order_number = number and state = 'accepted' and mode = 'live'),
-            status_tried_on = null, status_failures = 0, settling_first = null, settling_last = null, plan_at = $1,
-            revision = revision + 1 where status in ('waiting', 'open')";
-        let mut tx = self.begin().await?;
-        sqlx::query(DROP).bind(millis(now)).execute(&mut *tx).await?;
-        sqlx::query(NEWS).execute(&mut *tx).await?;
-        sqlx::query(LINES).execute(&mut *tx).await?;
-        let orders = sqlx::query(ORDERS).bind(millis(now)).execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(orders.rows_affected())
-    }
-
     /// Wakes open orders after `cursor`, `most` at most; says where to go on, None at the end.
     pub async fn wake_open(&self, cursor: &str, now: Instant, most: u32) -> Result<Option<String>> {
         const WAKE: &str = "update orders set plan_at = $2 where number in
@@ -161,23 +124,6 @@ impl Store {
             .await?;
         Ok(woken.into_iter().max())
     }
-}
-
-#[derive(Serialize)]
-pub(in crate::store) struct SilentRow {
-    pub order: String,
-    pub kind: NoticeKind,
-    pub id: String,
-}
-
-#[derive(Serialize)]
-struct DecisionRow<'a> {
-    pub order: &'a str,
-    pub occasion: &'a str,
-    pub kind: NoticeKind,
-    pub outcome: NoticeState,
-    pub reason: &'static str,
-    pub by: Option<&'a str>,
 }
 
 /// Orders that are due.
@@ -217,31 +163,3 @@ async fn next_piece(conn: &mut SqliteConnection, pieces: &mut Chunks<'_, String>
         None => Ok(None),
     }
 }
-
-/// What was decided otherwise, as [`SAVE_DECISIONS`] reads it; None: nothing.
-pub(in crate::store) fn decision_rows(decided: &[(String, Decision)]) -> Option<String> {
-    let rows: Vec<DecisionRow> = decided
-        .iter()
-        .map(|(order, decision)| DecisionRow {
-            order,
-            occasion: &decision.occasion,
-            kind: decision.kind,
-            outcome: decision.outcome,
-            reason: decision.reason.as_str(),
-            by: decision.by.as_deref(),
-        })
-        .collect();
-    some_json(&rows)
-}
-
-/// The first decision about an occasion stands.
-pub(in crate::store) const SAVE_DECISIONS: &str =
-    "insert into decisions (order_number, occasion, kind, outcome, reason, by_occasion, at)
-    select value ->> 'order', value ->> 'occasion', value ->> 'kind', value ->> 'outcome', value ->> 'reason',
-        value ->> 'by', $2
-    from jsonb_each($1) where true on conflict do nothing";
-
-/// These are not owed to the customer any more.
-pub(in crate::store) const NEWS_TOLD: &str = "update news set told = true
-    from (select value ->> 'order' as number, value ->> 'kind' as kind, value ->> 'id' as id from jsonb_each($1)) as done
-    where news.order_number = done.number and news.kind = done.kind and news.id = done.id";

@@ -13,10 +13,19 @@ use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::{Schedule, schedule};
 use crate::store::orders::load::parse;
-use crate::store::orders::record::{ContactRow, NoticeRow, some_json, stamp, to_json};
-use crate::store::outbox::plan::{NEWS_TOLD, Planned, SAVE_DECISIONS, SilentRow, decision_rows};
+use crate::store::orders::record::{NoticeRow, some_json, to_json};
+use crate::store::orders::save::{Changed, Changes, Written};
+use crate::store::outbox::decisions::{SAVE_DECISIONS, decision_rows};
 use crate::store::sqlite::statements::Statements;
 use crate::store::{Result, Store, millis};
+
+/// A notice that was put into the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    pub order: String,
+    pub id: String,
+    pub kind: NoticeKind,
+}
 
 /// What is to be saved. The rows are texts already: writing them takes long enough to be done before the database waits
 /// for it.
@@ -26,10 +35,7 @@ pub(in crate::store) struct PlanWriter {
     decided: Option<String>,
     superseded: Option<String>,
     notices: Option<String>,
-    tried: Option<String>,
-    silent: Option<String>,
-    looks: Option<String>,
-    contact: Option<String>,
+    orders: Written,
 }
 
 /// The same while it is gathered.
@@ -39,35 +45,11 @@ struct Rows {
     decided: Vec<(String, Decision)>,
     superseded: Vec<Superseded>,
     notices: Vec<NoticeRow>,
-    tried: Vec<Tried>,
-    silent: Vec<SilentRow>,
-    looks: Vec<Look>,
-    contact: Vec<ContactState>,
+    orders: Changes,
 }
 
 /// Notice, reason, and the occasion that takes its place.
 type Superseded = (String, &'static str, Option<String>);
-/// Order, line, and what was tried.
-type Tried = (String, String, Option<String>);
-/// Order, and when to look at it again: mostly all there is to save.
-type Look = (String, Option<i64>);
-/// All that an order remembers and a schedule may change, as [`SAVE_HEARD`] reads it.
-#[derive(Serialize)]
-struct ContactState(
-    String,
-    Option<i64>,
-    Option<i64>,
-    Option<&'static str>,
-    Option<i64>,
-    bool,
-    bool,
-    Option<String>,
-    u32,
-    u32,
-    u32,
-    Option<i64>,
-    Option<i64>,
-);
 
 impl PlanWriter {
     /// Schedules the orders of a text that [`load_text`](crate::store::orders::load::load_text) loaded.
@@ -75,7 +57,7 @@ impl PlanWriter {
         let mut rows = Rows::default();
         for order in parse(found)? {
             let plan = schedule(&order, now, policy);
-            rows.take(store, &order, plan);
+            rows.take(store, order, plan);
         }
         Ok(rows.written())
     }
@@ -89,10 +71,7 @@ impl PlanWriter {
         if !planned.is_empty() {
             all.count();
         }
-        all.add(SAVE_TRIED, self.tried);
-        all.add(NEWS_TOLD, self.silent);
-        all.add(SAVE_LOOKS, self.looks);
-        all.add(SAVE_HEARD, self.contact);
+        self.orders.add_to(&mut all);
         all.add(SAVE_DECISIONS, self.decided);
         let inserted: i64 = all.run(conn, now).await?.into_iter().sum();
         if usize::try_from(inserted).ok() != Some(planned.len()) {
@@ -103,35 +82,23 @@ impl PlanWriter {
 }
 
 impl Rows {
-    fn take(&mut self, store: &Store, order: &Order, plan: Schedule) {
-        let number = &order.number;
-        if let (Some(reason), Some(old)) = (plan.superseded, &order.under_way) {
-            let by = plan.due.as_ref().map(|notice| notice.occasion.clone());
-            self.superseded.push((old.id.clone(), reason.as_str(), by));
-            if old.doubtful {
-                let mut after = order.clone();
-                after.adopt(&plan, |_| String::new());
-                let tried = |tried| to_json(&tried);
-                self.tried.extend(
-                    after.lines.into_iter().map(|line| (number.clone(), line.id, line.tried.map(tried))),
-                );
-            }
-        }
-        self.silent.extend(plan.silent.iter().map(|key| SilentRow {
-            order: number.clone(),
-            kind: key.kind,
-            id: key.id.clone(),
-        }));
-        if plan.contact == order.contact && plan.blast_hold == order.blast_hold {
-            self.looks.push((number.clone(), stamp(plan.plan_at)));
+    fn take(&mut self, store: &Store, order: Order, plan: Schedule) {
+        let id = plan.due.as_ref().map(|notice| store.notice_id(&order.number, notice));
+        if plan.changes_nothing_of(&order) {
+            self.orders.take_look(&order, plan.plan_at);
         } else {
-            self.contact.push(ContactState::of(number.clone(), &plan));
+            let mut after = order.clone();
+            after.adopt(&plan, |_| id.clone().unwrap_or_default());
+            self.orders.take(&Changed { before: Some(&order), after: &after, look: plan.plan_at });
         }
-        self.decided.extend(plan.dropped.into_iter().map(|decision| (number.clone(), decision)));
-        if let Some(notice) = plan.due {
-            let id = store.notice_id(number, &notice);
-            self.notices.push(NoticeRow::from_notice(id.clone(), number, &notice));
-            self.planned.push(Planned { order: number.clone(), id, kind: notice.kind });
+        if let (Some(reason), Some(old)) = (plan.superseded, order.under_way) {
+            let by = plan.due.as_ref().map(|notice| notice.occasion.clone());
+            self.superseded.push((old.id, reason.as_str(), by));
+        }
+        self.decided.extend(plan.dropped.into_iter().map(|decision| (order.number.clone(), decision)));
+        if let (Some(notice), Some(id)) = (plan.due, id) {
+            self.notices.push(NoticeRow::from_notice(id.clone(), &order.number, &notice));
+            self.planned.push(Planned { kind: notice.kind, order: order.number, id });
         }
     }
 
@@ -140,10 +107,7 @@ impl Rows {
         PlanWriter {
             superseded: some_json(&self.superseded),
             notices: some_json(&notices),
-            tried: some_json(&self.tried),
-            silent: some_json(&self.silent),
-            looks: some_json(&self.looks),
-            contact: some_json(&self.contact),
+            orders: self.orders.written(),
             planned: self.planned,
             decided: decision_rows(&self.decided),
         }
@@ -167,27 +131,6 @@ fn values(row: &NoticeRow) -> impl Serialize + '_ {
         &row.replaces_status,
         row.urgency,
     )
-}
-
-impl ContactState {
-    fn of(number: String, plan: &Schedule) -> Self {
-        let row = ContactRow::from_heard(&plan.contact);
-        Self(
-            number,
-            stamp(plan.plan_at),
-            plan.blast_hold.map(|hold| hold.batch),
-            plan.blast_hold.and_then(|hold| hold.kind).map(NoticeKind::as_str),
-            row.heard_at,
-            row.confirmed,
-            row.updated,
-            row.status_tried_on,
-            row.status_failures,
-            row.changes,
-            row.restocks,
-            row.settling_first,
-            row.settling_last,
-        )
-    }
 }
 
 /// Takes out what was not inserted, for its occasion is used up.
@@ -224,22 +167,3 @@ const INSERT_NOTICES: &str = "insert into notices (id, order_number, kind, occas
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
         value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 9
     from jsonb_each($1) where true on conflict do nothing";
-
-const SAVE_TRIED: &str = "update lines set tried = new.tried
-    from (select value ->> 0 as number, value ->> 1 as line, value ->> 2 as tried from jsonb_each($1)) as new
-    where lines.order_number = new.number and lines.id = new.line";
-
-const SAVE_LOOKS: &str = "update orders set plan_at = new.plan_at
-    from (select value ->> 0 as number, value ->> 1 as plan_at from jsonb_each($1)) as new
-    where orders.number = new.number";
-
-const SAVE_HEARD: &str =
-    "update orders set plan_at = new.plan_at, hold_batch = new.hold_batch, hold_kind = new.hold_kind,
-        heard_at = new.heard_at, confirmed = new.confirmed, updated = new.updated,
-        status_tried_on = new.status_tried_on, status_failures = new.status_failures, changes = new.changes,
-        restocks = new.restocks, settling_first = new.settling_first, settling_last = new.settling_last
-    from (select value ->> 0 as number, value ->> 1 as plan_at, value ->> 2 as hold_batch, value ->> 3 as hold_kind,
-        value ->> 4 as heard_at, value ->> 5 as confirmed, value ->> 6 as updated, value ->> 7 as status_tried_on,
-        value ->> 8 as status_failures, value ->> 9 as changes, value ->> 10 as restocks,
-        value ->> 11 as settling_first, value ->> 12 as settling_last from jsonb_each($1)) as new
-    where orders.number = new.number";

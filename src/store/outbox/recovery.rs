@@ -14,7 +14,8 @@ use crate::store::orders::load::load;
 use crate::store::orders::record::{NOTICE_COLUMNS, NoticeRow, to_json};
 use crate::store::outbox::claim::WAKE_ORDERS;
 use crate::store::outbox::journal::{Left, left_in_hand};
-use crate::store::outbox::settlement::{Settlement, settle};
+use crate::store::outbox::outcome::{Settlement, TriedNotice};
+use crate::store::outbox::settlement::settle;
 use crate::store::{Result, Store, instant, millis};
 
 impl Store {
@@ -120,16 +121,18 @@ impl Store {
             return Ok(());
         }
         let rows = format!(
-            "select {NOTICE_COLUMNS}, attempts, owner from notices where id in (select value from json_each($1))"
+            "select {NOTICE_COLUMNS}, attempts, owner,
+                (select revision from orders where number = notices.order_number) as revision
+            from notices where id in (select value from json_each($1))"
         );
-        let rows: Vec<TriedNotice> =
+        let rows: Vec<TriedRow> =
             sqlx::query_as(AssertSqlSafe(rows)).bind(to_json(ids)).fetch_all(&mut *conn).await?;
         let numbers: Vec<String> = rows.iter().map(|row| row.notice.order_number.clone()).collect();
         let mut orders: HashMap<String, Order> =
             load(conn, &numbers).await?.into_iter().map(|order| (order.number.clone(), order)).collect();
         let mut by_owner: HashMap<String, Vec<Settlement>> = HashMap::new();
         for row in rows {
-            let Some(mut order) = orders.remove(&row.notice.order_number) else { continue };
+            let Some(order) = orders.remove(&row.notice.order_number) else { continue };
             let again = row.notice.doubtful;
             let under_way = row.notice.into_under_way()?;
             let outcome = match outcome {
@@ -138,22 +141,23 @@ impl Store {
                 Outcome::Expired if again => Outcome::Doubtful { again },
                 other => other,
             };
-            let settled = order.settle(&under_way.notice, &under_way.id, outcome, at, policy);
-            by_owner.entry(row.owner.unwrap_or_default()).or_default().push(Settlement {
+            let tried = TriedNotice {
                 id: under_way.id,
-                order,
                 notice: under_way.notice,
-                settled,
+                order,
+                revision: row.revision,
                 attempt: row.attempts,
-                at,
+            };
+            let settlement = Settlement {
                 phase: phase.map(Phase::as_str),
-                refusal: None,
                 reply: words.map(str::to_owned),
-                look: (ANY_REVISION, Some(at)),
-            });
+                look: Some(at),
+                ..Settlement::of(tried, outcome, at, policy)
+            };
+            by_owner.entry(row.owner.unwrap_or_default()).or_default().push(settlement);
         }
         for (owner, settlements) in by_owner {
-            settle(conn, &owner, &settlements).await?;
+            settle(conn, &owner, &settlements, policy).await?;
         }
         Ok(())
     }
@@ -191,13 +195,11 @@ const DUE: &str = "select id, order_number, kind from notices
     where next_try_at is not null and (next_try_at <= $1 or state = 'in_doubt')
     order by urgency, next_try_at, planned_at, order_number limit $2";
 
-/// No order has it: the planner looks at once.
-const ANY_REVISION: i64 = -1;
-
 #[derive(sqlx::FromRow)]
-struct TriedNotice {
+struct TriedRow {
     #[sqlx(flatten)]
     notice: NoticeRow,
     attempts: u32,
     owner: Option<String>,
+    revision: i64,
 }

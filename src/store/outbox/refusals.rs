@@ -10,8 +10,8 @@ use crate::domain::pause::{Pause, Scope, Setter};
 use crate::domain::suppression::{Cause, Suppression};
 use crate::store::ops::incidents::begins;
 use crate::store::orders::record::to_json;
+use crate::store::outbox::outcome::Settlement;
 use crate::store::outbox::pauses::hold;
-use crate::store::outbox::settlement::Settlement;
 use crate::store::outbox::suppressions::suppress;
 use crate::store::{Result, instant, millis};
 

@@ -5,8 +5,11 @@ use sqlx::SqliteConnection;
 
 use crate::domain::calendar::Instant;
 use crate::domain::customer::EmailAddress;
+use crate::domain::order::Order;
 use crate::domain::suppression::{Cause, Suppression};
+use crate::store::orders::load::load;
 use crate::store::orders::record::{email, to_json, word};
+use crate::store::orders::save::plan_anew;
 use crate::store::{Result, Store, instant, millis};
 
 /// The columns of `suppressions` that make a [`SuppressionRow`].
@@ -70,14 +73,15 @@ impl Store {
     pub async fn unsuppress(&self, address: &EmailAddress, now: Instant) -> Result<Option<Suppression>> {
         const REMOVE: &str = "delete from suppressions where address = $1
             returning address, cause, reason, since, notice_id";
-        const WAKE: &str = "update orders set plan_at = $2, revision = revision + 1, status_tried_on = null,
-            status_failures = 0, confirmed = confirmed and (heard_at is not null or silent_before is not null)
-            where email = $1 and status = 'waiting'";
+        const WAITING: &str = "select number from orders where email = $1 and status = 'waiting'";
         let mut tx = self.begin().await?;
         let removed: Option<SuppressionRow> =
             sqlx::query_as(REMOVE).bind(address.as_str()).fetch_optional(&mut *tx).await?;
         if removed.is_some() {
-            sqlx::query(WAKE).bind(address.as_str()).bind(millis(now)).execute(&mut *tx).await?;
+            let waiting = sqlx::query_scalar(WAITING).bind(address.as_str());
+            let waiting: Vec<String> = waiting.fetch_all(&mut *tx).await?;
+            let orders = load(&mut tx, &waiting).await?;
+            plan_anew(&mut tx, orders, Order::unsuppress, now).await?;
         }
         tx.commit().await?;
         removed.map(SuppressionRow::into_suppression).transpose()

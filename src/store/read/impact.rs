@@ -10,8 +10,8 @@ use sqlx::SqliteConnection;
 use crate::domain::calendar::Instant;
 use crate::domain::impact::Impact;
 use crate::domain::notice::NoticeKind;
-use crate::domain::order::Order;
 use crate::domain::order::apply::Notify;
+use crate::domain::order::{Debounce, Order};
 use crate::domain::policy::Policy;
 use crate::store::orders::allocation::{Served, Walk};
 use crate::store::orders::facts::{Book, Entry, Recorded};
@@ -36,7 +36,7 @@ impl Store {
         for sku in book.skus() {
             let mut walk = Walk::open(&mut tx, sku, now, &policy).await?;
             while let Some(mut changed) = walk.next(&mut tx).await? {
-                changed.retain(|line| line.by.wake);
+                changed.retain(|line| line.by.cover.wakes);
                 impact.absorb(play_all(&mut tx, changed, now, &policy).await?);
             }
         }
@@ -145,7 +145,7 @@ fn play(found: &str, changed: &[Served], now: Instant, policy: &Policy) -> Resul
         let Some(mut order) = lines.first().and_then(|line| orders.remove(&line.order)) else { continue };
         for Served { line, by, .. } in lines {
             let reason = by.reason.as_deref().map(|reason| json("a reason", reason)).transpose()?;
-            order.serve(line, by.cover.clone(), reason.unwrap_or_default(), now);
+            order.serve(line, &by.cover, reason.unwrap_or_default(), Debounce::at(now));
         }
         order.blast_hold = None;
         impact.add(&order, now, policy, NoticeKind::may_be_held);

@@ -3,5 +3,6 @@
 pub(in crate::store) mod connections;
 pub(in crate::store) mod inspect;
 pub(in crate::store) mod lock;
+pub(in crate::store) mod rows;
 pub(in crate::store) mod schema;
 pub(in crate::store) mod statements;

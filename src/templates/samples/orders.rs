@@ -31,6 +31,7 @@ pub(super) struct SampleLine {
 /// One backordered unit, promised for 20 March.
 pub(super) fn line(title: &str) -> SampleLine {
     let line = Line {
+        key: String::new(),
         id: String::new(),
         sku: "KETTLE-01".to_owned(),
         title: title.to_owned(),
@@ -219,7 +220,7 @@ impl Made {
         self.order.lines.clear();
         self.stated.clear();
         for (mut sample, id) in lines.into_iter().zip(1u32..) {
-            sample.line.id = id.to_string();
+            (sample.line.key, sample.line.id) = (id.to_string(), id.to_string());
             sample.stated.line = id.to_string();
             if sample.line.waits() {
                 self.stated.push(sample.stated);
@@ -277,7 +278,7 @@ impl Made {
 
     fn units(&self, of: impl Fn(&Line) -> u32) -> Vec<LineUnits> {
         let some = self.order.lines.iter().filter(|line| of(line) > 0);
-        some.map(|line| LineUnits { id: line.id.clone(), quantity: Some(of(line)) }).collect()
+        some.map(|line| LineUnits { id: line.key.clone(), quantity: Some(of(line)) }).collect()
     }
 
     fn event(mut self, body: EventBody) -> Self {

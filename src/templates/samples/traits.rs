@@ -342,7 +342,7 @@ fn day(day: u32) -> NaiveDate {
 /// What the notice states, line by line.
 fn each(sample: &mut Sample, change: impl Fn(&mut Line, &mut StatedLine)) {
     for stated in &mut sample.notice.content.lines {
-        if let Some(line) = sample.order.lines.iter_mut().find(|line| line.id == stated.line) {
+        if let Some(line) = sample.order.lines.iter_mut().find(|line| line.key == stated.line) {
             change(line, stated);
         }
     }
@@ -354,8 +354,8 @@ fn titles(sample: &mut Sample, title: &str) {
 
 fn add(sample: &mut Sample, more: SampleLine) {
     let (mut line, mut stated) = more.parts();
-    line.id = next_id(sample);
-    stated.line.clone_from(&line.id);
+    line.key = next_id(sample);
+    stated.line.clone_from(&line.key);
     sample.order.lines.push(line);
     sample.notice.content.lines.push(stated);
 }

@@ -160,7 +160,7 @@ fn some_items_of_an_order_and_their_verb_agree() {
     let named = |sample: &Sample| sample.name == "date slip of one line of two";
     let mut sample = samples::samples().into_iter().find(named).unwrap();
     let (mut line, mut stated) = (sample.order.lines[0].clone(), sample.notice.content.lines[0].clone());
-    (line.id, stated.line) = ("more".to_owned(), "more".to_owned());
+    (line.key, stated.line) = ("more".to_owned(), "more".to_owned());
     sample.order.lines.push(line);
     sample.notice.content.lines.push(stated);
     for (language, says) in [
