@@ -12,16 +12,6 @@ macro_rules! may_expire {
     };
 }
 
-/// What a notice was before it was taken, in SQL: a doubt stays one until the server's clear word, and only what its last
-/// try put off is put off.
-macro_rules! state_before {
-    () => {
-        "case when doubtful then 'in_doubt' when exists (select 1 from attempts before
-            where before.notice_id = notices.id and before.number = notices.attempts - 1
-                and before.outcome = 'deferred') then 'deferred' else 'queued' end"
-    };
-}
-
 mod ops;
 mod orders;
 mod outbox;
@@ -298,8 +288,9 @@ impl Store {
         Ok(())
     }
 
-    async fn begin(&self) -> Result<Transaction> {
-        Ok(self.writer.begin().await?)
+    /// A transaction with the name of who asks for it.
+    async fn begin(&self, name: &'static str) -> Result<Transaction> {
+        Ok(self.writer.begin(name).await?)
     }
 }
 

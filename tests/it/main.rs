@@ -1,5 +1,6 @@
 //! Black-box tests, one binary. A test's name is a sentence about behaviour.
 
+mod allocation;
 mod bounces;
 mod cli_read;
 mod cli_write;

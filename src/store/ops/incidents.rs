@@ -29,7 +29,7 @@ pub(in crate::store) async fn begins(
 impl Store {
     /// Notes that the mail server cannot be used. False if that is known.
     pub async fn relay_fails(&self, words: &str, now: Instant) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("relay_fails").await?;
         let new = begins(&mut tx, &IncidentSubject::Relay, words, now).await?;
         tx.commit().await?;
         Ok(new)
@@ -58,7 +58,7 @@ impl Store {
         if !sqlx::query_scalar::<_, bool>(OPEN).fetch_one(&mut *self.readers.acquire().await?).await? {
             return Ok(Vec::new());
         }
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("untold_incidents").await?;
         sqlx::query(RESUMED).bind(millis(now)).execute(&mut *tx).await?;
         sqlx::query(OLD).bind(millis(now - STALE)).execute(&mut *tx).await?;
         let rows: Vec<IncidentRow> = sqlx::query_as(UNTOLD).fetch_all(&mut *tx).await?;
@@ -82,7 +82,7 @@ impl Store {
             None => (name("begins"), "beginning"),
             Some(_) => (name("over"), "all"),
         };
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("keep_alert").await?;
         if incident.ended.is_some() {
             sqlx::query(UNSENT).bind(name("begins")).execute(&mut *tx).await?;
         }

@@ -72,7 +72,7 @@ impl Store {
         const OLD: &str = "delete from ops_mails where day < $1 or (day is null and settled_at < $2)";
         let kept = chrono::Days::new(KEPT_DAYS);
         let old = day.checked_sub_days(kept).unwrap_or(day);
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("keep_digest").await?;
         let forget = sqlx::query(OLD).bind(old.to_string());
         forget.bind(millis(at.checked_sub_days(kept).unwrap_or(at))).execute(&mut *tx).await?;
         let keep = sqlx::query(KEEP).bind(digest_id(day)).bind(millis(at)).bind(mode);

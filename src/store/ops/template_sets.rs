@@ -29,7 +29,7 @@ impl Store {
     ) -> Result<()> {
         const KEEP: &str = "insert into template_sets (hash, kept_at, files) values ($1, $2, $3)
             on conflict (hash) do nothing";
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("keep_template_set").await?;
         let files = compress(to_json(files).as_bytes());
         sqlx::query("delete from template_sets where hash <> $1").bind(hash).execute(&mut *tx).await?;
         sqlx::query(KEEP).bind(hash).bind(millis(now)).bind(files).execute(&mut *tx).await?;

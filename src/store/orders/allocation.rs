@@ -1,6 +1,6 @@
 //! Queues covered anew: each dirty SKU is walked once, and only orders whose cover truly changed are woken.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -18,34 +18,23 @@ use crate::store::{Result, Store, instant, millis};
 
 /// The next lines of a SKU's queue, $3 at most, of orders behind that placed at $1 and called $2. One value: every row
 /// that crosses over from SQLite costs time.
-macro_rules! lines_of_queue {
-    ($sku:literal) => {
-        concat!(
-            "select json_group_array(json_array(order_number, key, cover, placed_at, open_units)) from
-                (select order_number, key, cover, placed_at, open_units from lines where sku = ",
-            $sku,
-            " and open_units > 0 and kind <> 'in_stock' and (placed_at, order_number) > ($1, $2)
-                order by placed_at, order_number, position limit $3)"
-        )
-    };
+fn lines_of_queue(sku: &str) -> String {
+    format!(
+        "select json_group_array(json_array(order_number, key, cover, placed_at, open_units)) from
+            (select order_number, key, cover, placed_at, open_units from lines
+            where sku = {sku} and open_units > 0 and kind <> 'in_stock' and (placed_at, order_number) > ($1, $2)
+            order by placed_at, order_number, position limit $3)"
+    )
 }
 
 /// The columns of a [`Found`]: the way to SQLite's thread and back costs more than most of what they find.
-macro_rules! queue {
-    ($sku:literal) => {
-        concat!(
-            "(",
-            lines_of_queue!($sku),
-            "), coalesce((select shipped from queues where sku = ",
-            $sku,
-            "), 0),
-            (select json_group_array(json_array(at, quantity, supply)) from receipts where sku = ",
-            $sku,
-            "), (",
-            supplies_where!(concat!("sku = ", $sku)),
-            ")"
-        )
-    };
+fn queue(sku: &str) -> String {
+    format!(
+        "({}), coalesce((select shipped from queues where sku = {sku}), 0),
+        (select json_group_array(json_array(at, quantity, supply)) from receipts where sku = {sku}), ({})",
+        lines_of_queue(sku),
+        supplies_where(&format!("sku = {sku}"))
+    )
 }
 
 /// The first lines of a queue, units shipped, receipts and supplies.
@@ -98,7 +87,7 @@ impl Store {
     pub async fn cover_dirty(&self, now: Instant, policy: &Policy) -> Result<usize> {
         let (mut count, mut more) = (0, true);
         while more {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin("cover_dirty").await?;
             let mut beside = self.readers.try_acquire();
             for _ in 0..TOGETHER {
                 let dirty = Dirty::next(&mut tx).await?;
@@ -134,14 +123,16 @@ struct Dirty {
 impl Dirty {
     /// Takes the next SKU that is dirty off their list, and reads its queue.
     async fn next(conn: &mut SqliteConnection) -> Result<Option<Self>> {
-        const NEXT: &str = concat!(
-            "delete from dirty_skus where sku = (select min(sku) from dirty_skus)
-            returning sku, first_at, last_at,
-                exists (select 1 from dirty_skus other where other.sku > dirty_skus.sku), ",
-            queue!("dirty_skus.sku")
-        );
+        static NEXT: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "delete from dirty_skus where sku = (select min(sku) from dirty_skus)
+                returning sku, first_at, last_at,
+                    exists (select 1 from dirty_skus other where other.sku > dirty_skus.sku), {}",
+                queue("dirty_skus.sku")
+            )
+        });
         type Row = (String, i64, i64, bool, String, i64, String, String);
-        let next = sqlx::query_as(NEXT).bind(BEGIN.0).bind(BEGIN.1).bind(CHUNK as i64);
+        let next = sqlx::query_as(NEXT.as_str()).bind(BEGIN.0).bind(BEGIN.1).bind(CHUNK as i64);
         let next: Option<Row> = next.fetch_optional(conn).await?;
         Ok(next.map(|(sku, first, last, more, lines, shipped, receipts, supplies)| Self {
             sku,
@@ -224,8 +215,8 @@ impl Walk {
         since: Instant,
         policy: &Policy,
     ) -> Result<Self> {
-        const QUEUE: &str = concat!("select ", queue!("$4"));
-        let found = sqlx::query_as(QUEUE).bind(BEGIN.0).bind(BEGIN.1).bind(CHUNK as i64).bind(sku);
+        static QUEUE: LazyLock<String> = LazyLock::new(|| format!("select {}", queue("$4")));
+        let found = sqlx::query_as(QUEUE.as_str()).bind(BEGIN.0).bind(BEGIN.1).bind(CHUNK as i64).bind(sku);
         Self::along(sku.to_owned(), found.fetch_one(conn).await?, since, policy)
     }
 
@@ -280,9 +271,10 @@ impl Walk {
         conn: &mut SqliteConnection,
         (placed_at, order): (i64, String),
     ) -> Result<(Vec<QueueRow>, bool)> {
+        static LINES: LazyLock<String> = LazyLock::new(|| lines_of_queue("$4"));
         let mut most = CHUNK;
         loop {
-            let rows = sqlx::query_scalar(lines_of_queue!("$4")).bind(placed_at).bind(&order);
+            let rows = sqlx::query_scalar(LINES.as_str()).bind(placed_at).bind(&order);
             let rows: String = rows.bind(most as i64).bind(&self.sku).fetch_one(&mut *conn).await?;
             if let Some(rows) = complete_orders(json("a queue", &rows)?, most) {
                 return Ok(rows);

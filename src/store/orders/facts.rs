@@ -16,6 +16,7 @@ use crate::store::orders::load::{parse, plain_orders};
 use crate::store::orders::record::{json, some_json, to_json};
 use crate::store::orders::save::{Changed, Changes};
 use crate::store::orders::supply::{ReceiptRow, SupplyRow, supplies_where};
+use crate::store::sqlite::rows::{insert_new, upsert};
 use crate::store::sqlite::statements::Statements;
 use crate::store::{Result, Store, millis};
 
@@ -62,7 +63,7 @@ impl Store {
         notify: Notify,
         dry_run: bool,
     ) -> Result<Vec<Recorded>> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("record").await?;
         let mut book = Book::open(&mut tx, entries, at, notify).await?;
         book.by_hand = source == BY_HAND;
         let recorded: Vec<Recorded> = entries.iter().map(|entry| book.enter(&entry.fact)).collect();
@@ -157,7 +158,7 @@ impl Book {
                     join facts f on f.kind = asked.value ->> 0 and f.id = asked.value ->> 1
                     and f.id is not null and f.refused is null), ({})",
                 plain_orders("select value from json_each($1)"),
-                supplies_where!("sku in (select value from json_each($3))")
+                supplies_where("sku in (select value from json_each($3))")
             )
         });
         let facts = || entries.iter().map(|entry| &entry.fact);
@@ -299,8 +300,8 @@ impl Book {
         Changes::of(&orders).written().add_to(&mut all);
         all.add(SAVE_WAITS, some_json(&self.touched.waits));
         all.add(UNTELL, some_json(&readdressed));
-        all.add(SAVE_SUPPLIES, some_json(&supplies));
-        all.add(SAVE_RECEIPTS, some_json(&self.receipts));
+        all.add(&SAVE_SUPPLIES, some_json(&supplies));
+        all.add(&SAVE_RECEIPTS, some_json(&self.receipts));
         all.add(MARK_DIRTY, some_json(&skus));
         all.add(COUNT_CHANGES, some_json(&skus));
         all.add(COUNT_SHIPPED, some_json(&shipped));
@@ -386,20 +387,12 @@ pub(in crate::store) const UNTELL: &str = "update news set told = false
             where n.order_number = news.order_number and n.state = 'accepted'
                 and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)";
 
-const SAVE_SUPPLIES: &str = "insert into supplies (sku, supply, at, recorded_at, quantity, eta_from, eta_to, state,
-        supplier, confirmed, reason)
-    select value ->> 'sku', value ->> 'supply', value ->> 'at', value ->> 'recorded_at', value ->> 'quantity',
-        value ->> 'eta_from', value ->> 'eta_to', value ->> 'state', value ->> 'supplier', value ->> 'confirmed',
-        value ->> 'reason'
-    from jsonb_each($1) where true
-    on conflict (sku, supply) do update set at = excluded.at, recorded_at = excluded.recorded_at,
-        quantity = excluded.quantity, eta_from = excluded.eta_from, eta_to = excluded.eta_to,
-        state = excluded.state, supplier = excluded.supplier, confirmed = excluded.confirmed,
-        reason = excluded.reason";
+static SAVE_SUPPLIES: LazyLock<String> = LazyLock::new(|| {
+    let (keys, columns) = SupplyRow::COLUMNS.split_at(2);
+    upsert("supplies", keys, columns, "")
+});
 
-const SAVE_RECEIPTS: &str = "insert into receipts (id, sku, supply, quantity, at)
-    select value ->> 'id', value ->> 'sku', value ->> 'supply', value ->> 'quantity', value ->> 'at'
-    from jsonb_each($1) where true on conflict do nothing";
+static SAVE_RECEIPTS: LazyLock<String> = LazyLock::new(|| insert_new("receipts", ReceiptRow::COLUMNS));
 
 /// Nothing of these SKUs is planned or taken before their queues are walked again.
 const MARK_DIRTY: &str = "insert into dirty_skus (sku, first_at, last_at)

@@ -1,42 +1,37 @@
 //! Supplies, receipts, and the queues that are to be covered anew.
 
-use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
+
 use sqlx::SqliteConnection;
 
 use crate::domain::calendar::Instant;
 use crate::domain::fact::{ChangeReason, ReceiptFact, SupplyFact};
 use crate::domain::supply::{Eta, Incoming, SupplyState};
 use crate::store::orders::record::{date, json, to_json, word};
-use crate::store::sqlite::rows::bit;
+use crate::store::sqlite::rows::{bit, columns, one_value};
 use crate::store::{Result, Store, instant, millis};
 
-/// The supplies for which `$which` holds, as one value that makes [`SupplyRow`]s: a part of other statements.
-macro_rules! supplies_where {
-    ($which:expr) => {
-        concat!(
-            "select json_group_array(json_array(sku, supply, at, recorded_at, quantity, eta_from, eta_to, state,
-                supplier, confirmed, reason)) from supplies where ",
-            $which
-        )
-    };
+/// The supplies for which `which` holds, as one value that makes [`SupplyRow`]s: a part of other statements.
+pub(in crate::store) fn supplies_where(which: &str) -> String {
+    format!("select json_group_array({}) from supplies where {which}", one_value(SupplyRow::COLUMNS))
 }
-pub(in crate::store) use supplies_where;
 
-/// A row of `supplies`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(in crate::store) struct SupplyRow {
-    pub sku: String,
-    pub supply: String,
-    pub at: i64,
-    pub recorded_at: i64,
-    pub quantity: Option<u32>,
-    pub eta_from: Option<String>,
-    pub eta_to: Option<String>,
-    pub state: String,
-    pub supplier: Option<String>,
-    #[serde(deserialize_with = "bit")]
-    pub confirmed: bool,
-    pub reason: String,
+columns! {
+    /// A row of `supplies`.
+    SupplyRow {
+        sku: String,
+        supply: String,
+        at: i64,
+        recorded_at: i64,
+        quantity: Option<u32>,
+        eta_from: Option<String>,
+        eta_to: Option<String>,
+        state: String,
+        supplier: Option<String>,
+        #[serde(deserialize_with = "bit")]
+        confirmed: bool,
+        reason: String,
+    }
 }
 
 impl SupplyRow {
@@ -91,14 +86,15 @@ impl SupplyRow {
     }
 }
 
-/// A row of `receipts`.
-#[derive(Debug, Serialize)]
-pub(in crate::store) struct ReceiptRow {
-    pub id: String,
-    pub sku: String,
-    pub supply: Option<String>,
-    pub quantity: i64,
-    pub at: i64,
+columns! {
+    /// A row of `receipts`.
+    ReceiptRow {
+        id: String,
+        sku: String,
+        supply: Option<String>,
+        quantity: i64,
+        at: i64,
+    }
 }
 
 impl ReceiptRow {
@@ -143,7 +139,7 @@ impl Store {
 
 /// All that is known of a SKU's supplies.
 pub(in crate::store) async fn supplies_of(conn: &mut SqliteConnection, sku: &str) -> Result<Vec<SupplyRow>> {
-    let rows = sqlx::query_scalar(supplies_where!("sku = $1")).bind(sku);
-    let rows: String = rows.fetch_one(conn).await?;
+    static OF_SKU: LazyLock<String> = LazyLock::new(|| supplies_where("sku = $1"));
+    let rows: String = sqlx::query_scalar(OF_SKU.as_str()).bind(sku).fetch_one(conn).await?;
     json("supplies", &rows)
 }

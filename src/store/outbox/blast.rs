@@ -89,7 +89,7 @@ impl Store {
 
     /// Lets the mails of a batch go: its orders are planned anew. Says how many; None if no such batch waits.
     pub async fn release_batch(&self, batch: i64, now: Instant) -> Result<Option<u64>> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("release_batch").await?;
         if !waits(&mut tx, batch).await? {
             return Ok(None);
         }
@@ -101,7 +101,7 @@ impl Store {
     /// Discards the mails of a batch, not the fact. Says how many; None if no such batch waits.
     pub async fn drop_batch(&self, batch: i64, now: Instant, policy: &Policy) -> Result<Option<usize>> {
         const DROPPED: &str = "update batches set state = 'dropped', notices = $2 where id = $1";
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("drop_batch").await?;
         if !waits(&mut tx, batch).await? {
             return Ok(None);
         }

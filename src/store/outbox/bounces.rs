@@ -76,7 +76,7 @@ impl Store {
     pub async fn report(&self, id: &str, report: &Report, now: Instant, policy: &Policy) -> Result<Applied> {
         const KEEP: &str = "insert into bounces (notice_id, attempt, fate, at, meaning, words)
             values ($1, $2, $3, $4, $5, $6) on conflict do nothing";
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("report").await?;
         let Some(mailed) = mailed(&mut tx, id).await? else { return Ok(Applied::Unknown) };
         if mailed.busy && report.fate() == Fate::Failed {
             return Ok(Applied::Busy);

@@ -18,7 +18,7 @@ use crate::store::orders::load::whole_order;
 use crate::store::orders::record::{LastCover, OrderRow, json, stamp, to_json};
 use crate::store::outbox::bodies::{Packed, unpack};
 use crate::store::outbox::outcome::Settlement;
-use crate::store::outbox::pauses::paused;
+use crate::store::outbox::pauses::PAUSED;
 use crate::store::outbox::settlement::remember;
 use crate::store::sqlite::rows::bit;
 use crate::store::{Result, Store, millis};
@@ -75,16 +75,19 @@ pub struct Staged {
 }
 
 /// No fact about the order `o` waits to be planned at $1, in SQL.
-macro_rules! plan_is_current {
-    () => {
-        "(o.plan_at is null or o.plan_at > $1) and not exists
-            (select 1 from dirty_skus d join lines l on l.sku = d.sku where l.order_number = o.number)"
-    };
-}
+const PLAN_IS_CURRENT: &str = "(o.plan_at is null or o.plan_at > $1) and not exists
+            (select 1 from dirty_skus d join lines l on l.sku = d.sku where l.order_number = o.number)";
 
 /// The orders of these notices are planned before anything of them is taken.
 pub(in crate::store) const WAKE_ORDERS: &str = "update orders set plan_at = $2 where number in
     (select order_number from notices where id in (select value from json_each($1)))";
+
+/// What a notice was before it was taken, in SQL: a doubt stays one until the server's clear word, and only what its last
+/// try put off is put off.
+pub(in crate::store) const STATE_BEFORE: &str =
+    "case when doubtful then 'in_doubt' when exists (select 1 from attempts before
+        where before.notice_id = notices.id and before.number = notices.attempts - 1
+            and before.outcome = 'deferred') then 'deferred' else 'queued' end";
 
 impl Store {
     /// Notices whose time has come, whose order's plan is up to date and that no pause holds back; what goes at once
@@ -92,14 +95,11 @@ impl Store {
     pub async fn ready(&self, now: Instant, most: u32) -> Result<Vec<Ready>> {
         // One value: every row that crosses over from SQLite costs time.
         static READY: LazyLock<String> = LazyLock::new(|| {
-            let ready = concat!(
+            let ready = format!(
                 "select n.id, n.order_number, n.doubtful, n.attempts from notices n
                     join orders o on o.number = n.order_number
-                where n.next_try_at between $3 and $1 and ",
-                plan_is_current!(),
-                " and not ",
-                paused!(),
-                " order by n.urgency, n.next_try_at, n.planned_at, n.order_number limit $2"
+                where n.next_try_at between $3 and $1 and {PLAN_IS_CURRENT} and not {PAUSED}
+                order by n.urgency, n.next_try_at, n.planned_at, n.order_number limit $2"
             );
             format!(
                 "select json_group_array(json_array(n.id, n.doubtful, n.attempts + 1,
@@ -142,7 +142,8 @@ impl Store {
     /// whose order changed, is to be planned or was paused since, nor what is staged or settled of them.
     pub async fn claim(&self, owner: Owner<'_>, now: Instant, mut claim: Claim) -> Result<HashSet<String>> {
         // What was taken and has no attempt yet was taken just now.
-        const TAKE: &str = concat!(
+        static TAKE: LazyLock<String> = LazyLock::new(|| {
+            format!(
             "update notices as n set state = coalesce(new.state, 'sending'),
                 owner = case when new.state is null then $2 end, next_try_at = new.next_try,
                 attempts = attempts + 1, mode = $3, subject = coalesce(new.subject, n.subject),
@@ -154,17 +155,15 @@ impl Store {
                 value ->> 3 as template_hash, value ->> 4 as state, value ->> 5 as next_try, value ->> 6 as reply,
                 value ->> 7 as reason from jsonb_each($4)) as new, orders o
             where n.id = new.id and +n.next_try_at <= $1 and o.number = n.order_number
-                and o.revision = new.revision and ",
-            plan_is_current!(),
-            " and not ",
-            paused!(),
-            " returning id;
+                and o.revision = new.revision and {PLAN_IS_CURRENT} and not {PAUSED}
+            returning id;
             insert into attempts (notice_id, number, started_at, ended_at, outcome, reply)
                 select n.id, n.attempts, $1, case when n.state <> 'sending' then $1 end,
                     case when n.state <> 'sending' then n.state end, case when n.state <> 'sending' then n.reply end
                 from (select value ->> 0 as id from jsonb_each($4)) as new join notices n on n.id = new.id
                 where n.attempts > 0 on conflict do nothing"
-        );
+        )
+        });
         if claim.notices.is_empty() {
             return Ok(HashSet::new());
         }
@@ -184,8 +183,8 @@ impl Store {
                 (id, revision, subject, hash, settled.map(|settled| settled.state), next_try, reply, reason)
             })
             .collect();
-        let mut tx = self.begin().await?;
-        let take = sqlx::query_scalar(TAKE).bind(millis(now)).bind(owner.name).bind(owner.mode);
+        let mut tx = self.begin("claim").await?;
+        let take = sqlx::query_scalar(TAKE.as_str()).bind(millis(now)).bind(owner.name).bind(owner.mode);
         let taken: HashSet<String> =
             take.bind(to_json(&rows)).fetch_all(&mut *tx).await?.into_iter().collect();
         claim.staged.retain(|mail| taken.contains(&mail.id));
@@ -203,7 +202,7 @@ impl Store {
             from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from jsonb_each($1)) as new
             where notices.id = new.id";
         let rows: Vec<_> = mails.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("keep_written").await?;
         sqlx::query(SUBJECTS).bind(to_json(&rows)).execute(&mut *tx).await?;
         keep(&mut tx, mails).await?;
         tx.commit().await?;
@@ -234,14 +233,14 @@ impl Store {
         words: Option<&str>,
         now: Instant,
     ) -> Result<()> {
-        const RELEASE: &str = concat!(
-            "update notices set state = ",
-            state_before!(),
-            ", owner = null, attempts = attempts - 1, next_try_at = back.at,
+        static RELEASE: LazyLock<String> = LazyLock::new(|| {
+            format!(
+            "update notices set state = {STATE_BEFORE}, owner = null, attempts = attempts - 1, next_try_at = back.at,
                 reply = coalesce($3, reply)
             from (select value ->> 0 as id, value ->> 1 as at from jsonb_each($1)) as back
             where notices.id = back.id and notices.state = 'sending' and notices.owner = $2 returning notices.id"
-        );
+        )
+        });
         const UNTRY: &str = "delete from attempts where ended_at is null and notice_id in
             (select value from json_each($1))";
         const UNWRITE: &str = "delete from messages where notice_id in (select value from json_each($1))
@@ -250,8 +249,8 @@ impl Store {
         if back.is_empty() {
             return Ok(());
         }
-        let mut tx = self.begin().await?;
-        let released: Vec<String> = sqlx::query_scalar(RELEASE)
+        let mut tx = self.begin("release").await?;
+        let released: Vec<String> = sqlx::query_scalar(RELEASE.as_str())
             .bind(to_json(&times(back)))
             .bind(owner)
             .bind(words)

@@ -22,7 +22,7 @@ impl Store {
             order by number limit 1000";
         const TOLD: &str = "select order_number, kind, state, settled_at, email, lines from notices
             where state = 'accepted' and mode = 'live' and order_number in (select value from json_each($1))";
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("go_live").await?;
         sqlx::query(DROP).bind(millis(now)).execute(&mut *tx).await?;
         sqlx::query(NEWS).execute(&mut *tx).await?;
         let (mut orders, mut after) = (0, String::new());

@@ -59,7 +59,7 @@ impl Store {
             // One statement is a transaction by itself, and a third of the way there and back.
             return write_down(&mut *self.writer.acquire().await?, owner, &rows).await;
         }
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("commit").await?;
         settle(&mut tx, owner, &outcomes.settled, policy).await?;
         let begun = if rows.is_empty() { Vec::new() } else { write_down(&mut tx, owner, &rows).await? };
         tx.commit().await?;

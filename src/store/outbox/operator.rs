@@ -108,7 +108,7 @@ impl Store {
             change.is_about()
         );
         let asked = sqlx::query_as(AssertSqlSafe(sql)).bind(millis(now));
-        let found: Vec<Candidate> = bind_filter!(asked, filter)
+        let found: Vec<Candidate> = bind_filter(asked, filter)
             .bind(change.revives())
             .fetch_all(&mut *self.readers.acquire().await?)
             .await?;
@@ -148,7 +148,7 @@ impl Store {
     ) -> Result<usize> {
         let mut done = 0;
         for ids in ids.chunks(1000) {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin("change").await?;
             done += match change {
                 Change::Retry => {
                     hurry(&mut tx, ids, now).await? + self.revive(&mut tx, change, ids, now, policy).await?

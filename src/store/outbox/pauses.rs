@@ -4,7 +4,7 @@
 //! again at every look.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use chrono::TimeDelta;
 use sqlx::SqliteConnection;
@@ -16,9 +16,7 @@ use crate::store::{Result, Store, instant, millis};
 
 /// The notice `n` is held back at $1, in SQL: [`Scope::holds`] over the rows. The cross join keeps SQLite from reading
 /// an order's lines where no SKU is paused.
-macro_rules! paused {
-    () => {
-        "(exists (select 1 from pauses) and (
+pub(in crate::store) const PAUSED: &str = "(exists (select 1 from pauses) and (
         exists (select 1 from pauses p where p.scope = 'all' and coalesce(p.until > $1, true))
         or exists (select 1 from pauses p
             where p.scope = 'order' and p.subject = n.order_number and coalesce(p.until > $1, true))
@@ -29,22 +27,14 @@ macro_rules! paused {
                 and coalesce(p.until > $1, true))
         or exists (select 1 from pauses p cross join lines l
             where p.scope = 'sku' and coalesce(p.until > $1, true) and l.order_number = n.order_number
-                and l.sku = p.subject and l.open_units > 0 and l.kind <> 'in_stock')))"
-    };
-}
-pub(in crate::store) use paused;
+                and l.sku = p.subject and l.open_units > 0 and l.kind <> 'in_stock')))";
 
 /// When something in the outbox is to be tried next, and whether there are pauses, in SQL: two columns. One look into the
 /// index for each urgency, however much waits.
-macro_rules! next_in_outbox {
-    () => {
-        "(select min(at) from (
+pub(in crate::store) const NEXT_IN_OUTBOX: &str = "(select min(at) from (
             select min(next_try_at) as at from notices where urgency = 1 and next_try_at is not null
             union all select min(next_try_at) from notices where urgency = 2 and next_try_at is not null)),
-        exists (select 1 from pauses)"
-    };
-}
-pub(in crate::store) use next_in_outbox;
+        exists (select 1 from pauses)";
 
 /// What was seen to be paused is looked at again after so long: its order may have come to wait for something else.
 /// What is younger is looked at each time, for a planner's turn may still be adding to it.
@@ -134,7 +124,7 @@ impl Store {
                 set_by = excluded.set_by
             returning since";
         let (scope, subject) = pause.scope.parts();
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("pause").await?;
         sqlx::query(ENDED).bind(millis(pause.since)).execute(&mut *tx).await?;
         let insert = sqlx::query_scalar(PAUSE).bind(scope).bind(subject).bind(&pause.reason);
         let since: i64 = insert
@@ -169,9 +159,10 @@ impl Store {
 
     /// The orders whose notice under way is held back at `now`.
     pub async fn held_back(&self, now: Instant) -> Result<HashSet<String>> {
-        const HELD_BACK: &str =
-            concat!("select n.order_number from notices n where n.next_try_at is not null and ", paused!());
-        let held: Vec<String> = sqlx::query_scalar(HELD_BACK)
+        static HELD_BACK: LazyLock<String> = LazyLock::new(|| {
+            format!("select n.order_number from notices n where n.next_try_at is not null and {PAUSED}")
+        });
+        let held: Vec<String> = sqlx::query_scalar(HELD_BACK.as_str())
             .bind(millis(now))
             .fetch_all(&mut *self.readers.acquire().await?)
             .await?;
@@ -193,12 +184,13 @@ impl Store {
 
     /// Where in the outbox the next notice stands that is not held back.
     async fn look(&self, now: Instant) -> Result<Look> {
-        const NEXT: &str = concat!("select ", next_in_outbox!());
-        let (next, paused) = sqlx::query_as(NEXT).fetch_one(&mut *self.readers.acquire().await?).await?;
+        static NEXT: LazyLock<String> = LazyLock::new(|| format!("select {NEXT_IN_OUTBOX}"));
+        let (next, paused) =
+            sqlx::query_as(NEXT.as_str()).fetch_one(&mut *self.readers.acquire().await?).await?;
         self.look_at(next, paused, now).await
     }
 
-    /// The same with what [`next_in_outbox`] found.
+    /// The same with what [`NEXT_IN_OUTBOX`] found.
     pub(in crate::store) async fn look_at(
         &self,
         next: Option<i64>,
@@ -218,11 +210,12 @@ impl Store {
 
     /// The same while something is paused.
     async fn look_past(&self, pauses: Vec<Pause>, now: Instant) -> Result<Look> {
-        const OPEN: &str = concat!(
-            "select next_try_at from notices n where n.urgency = $3 and n.next_try_at >= $2 and not ",
-            paused!(),
-            " order by n.next_try_at limit 1"
-        );
+        static OPEN: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "select next_try_at from notices n where n.urgency = $3 and n.next_try_at >= $2 and not {PAUSED}
+                order by n.next_try_at limit 1"
+            )
+        });
         let walked = self.walked.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let known = walked.filter(|w| w.pauses == pauses && (w.at..w.at + AGAIN).contains(&now));
         let Walk { at, before, .. } =
@@ -231,7 +224,8 @@ impl Store {
         // Where everything is paused nothing is looked at.
         if !pauses.iter().any(|pause| pause.scope == Scope::All) {
             for urgency in [1, 2] {
-                let open = sqlx::query_scalar(OPEN).bind(millis(now)).bind(millis(before)).bind(urgency);
+                let open =
+                    sqlx::query_scalar(OPEN.as_str()).bind(millis(now)).bind(millis(before)).bind(urgency);
                 let open: Option<i64> = open.fetch_optional(&mut *self.readers.acquire().await?).await?;
                 next = next.into_iter().chain(open.map(instant)).min();
             }

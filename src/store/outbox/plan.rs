@@ -12,7 +12,7 @@ use crate::domain::policy::Policy;
 use crate::store::orders::load::{aside, load_text, whole_orders};
 use crate::store::orders::record::json;
 use crate::store::outbox::blast::{HeldChange, close_counted};
-use crate::store::outbox::pauses::next_in_outbox;
+use crate::store::outbox::pauses::NEXT_IN_OUTBOX;
 use crate::store::outbox::plan_writer::{PlanWriter, Planned};
 use crate::store::{Result, Store, instant, millis};
 
@@ -52,15 +52,16 @@ pub struct Planning {
 impl Store {
     /// When there is something to do next, asked at `now`.
     pub async fn agenda(&self, now: Instant) -> Result<Agenda> {
-        const NEXT: &str = concat!(
-            "select (select min(useful_until) from notices where ",
-            may_expire!(),
-            "), (select min(first_at) from dirty_skus),
-            (select min(plan_at) from orders where plan_at is not null), ",
-            next_in_outbox!()
-        );
+        static NEXT: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "select (select min(useful_until) from notices where {}),
+                    (select min(first_at) from dirty_skus),
+                    (select min(plan_at) from orders where plan_at is not null), {NEXT_IN_OUTBOX}",
+                may_expire!()
+            )
+        });
         type Next = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, bool);
-        let next: Next = sqlx::query_as(NEXT).fetch_one(&mut *self.readers.acquire().await?).await?;
+        let next: Next = sqlx::query_as(NEXT.as_str()).fetch_one(&mut *self.readers.acquire().await?).await?;
         let (expire, cover, plan, send, paused) = next;
         let send = self.look_at(send, paused, now).await?.next;
         Ok(Agenda { expire: expire.map(instant), cover: cover.map(instant), plan: plan.map(instant), send })
@@ -69,7 +70,7 @@ impl Store {
     /// Schedules up to `most` due orders and saves what follows. Of many, a piece is scheduled on another thread while
     /// SQLite saves the one before and loads the next, on another connection where one is free.
     pub async fn plan_due(&self, now: Instant, policy: &Policy, most: u32) -> Result<Planning> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("plan_due").await?;
         let due = due(&mut tx, now, most).await?;
         if due.numbers.is_empty() {
             return Ok(Planning::default());

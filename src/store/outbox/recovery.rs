@@ -1,6 +1,7 @@
 //! What ends outside of a dialogue: what lost its use while it waited, and what a dead owner left behind.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
@@ -12,7 +13,7 @@ use crate::domain::policy::Policy;
 use crate::domain::reply::Phase;
 use crate::store::orders::load::load;
 use crate::store::orders::record::{NOTICE_COLUMNS, NoticeRow, to_json};
-use crate::store::outbox::claim::WAKE_ORDERS;
+use crate::store::outbox::claim::{STATE_BEFORE, WAKE_ORDERS};
 use crate::store::outbox::journal::{Left, left_in_hand};
 use crate::store::outbox::outcome::{Settlement, TriedNotice};
 use crate::store::outbox::settlement::settle;
@@ -30,7 +31,7 @@ impl Store {
         if may_be.is_none() {
             return Ok(0);
         }
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("expire").await?;
         // Asked again where nobody can take one meanwhile.
         let expired: Vec<String> = sqlx::query_scalar(EXPIRED).bind(millis(now)).fetch_all(&mut *tx).await?;
         let words = Some("it had lost its use before it was accepted");
@@ -43,14 +44,15 @@ impl Store {
     /// At a start: what a dead owner had taken goes back, what had begun to leave is in doubt, and what a server had
     /// accepted is entered. Says how many went back, and how many are in doubt.
     pub async fn recover(&self, now: Instant, policy: &Policy) -> Result<(usize, usize)> {
-        const BACK: &str = concat!(
-            "update notices set owner = null, next_try_at = $2, state = ",
-            state_before!(),
-            " where id in (select value from json_each($1))"
-        );
+        static BACK: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "update notices set owner = null, next_try_at = $2, state = {STATE_BEFORE}
+                where id in (select value from json_each($1))"
+            )
+        });
         const CUT_SHORT: &str = "update attempts set ended_at = $2, outcome = 'interrupted'
             where ended_at is null and notice_id in (select value from json_each($1))";
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("recover").await?;
         let (mut taken, mut begun) = (Vec::new(), Vec::new());
         for (id, left) in left_in_hand(&mut tx).await? {
             match left {
@@ -64,7 +66,7 @@ impl Store {
             }
         }
         if !taken.is_empty() {
-            sqlx::query(BACK).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
+            sqlx::query(BACK.as_str()).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
             sqlx::query(CUT_SHORT).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
             sqlx::query(WAKE_ORDERS).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
         }
@@ -87,7 +89,7 @@ impl Store {
         let held = Ending::of(Outcome::Held(Reason::Restored), now);
         let mut all = 0;
         loop {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin("hold_due").await?;
             let due: Vec<Due> = sqlx::query_as(DUE).bind(millis(now)).bind(STEP).fetch_all(&mut *tx).await?;
             if due.is_empty() {
                 return Ok(all);

@@ -62,7 +62,7 @@ pub(in crate::store) async fn suppress(
 impl Store {
     /// Suppresses an address. False if it was already; then nothing changes.
     pub async fn suppress(&self, found: &Suppression) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("suppress").await?;
         let new = suppress(&mut tx, std::slice::from_ref(found)).await?;
         tx.commit().await?;
         Ok(!new.is_empty())
@@ -74,7 +74,7 @@ impl Store {
         const REMOVE: &str = "delete from suppressions where address = $1
             returning address, cause, reason, since, notice_id";
         const WAITING: &str = "select number from orders where email = $1 and status = 'waiting'";
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("unsuppress").await?;
         let removed: Option<SuppressionRow> =
             sqlx::query_as(REMOVE).bind(address.as_str()).fetch_optional(&mut *tx).await?;
         if removed.is_some() {

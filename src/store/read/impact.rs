@@ -28,7 +28,7 @@ impl Store {
     pub async fn impact(&self, entry: &Entry, now: Instant, policy: &Policy) -> Result<(Recorded, Impact)> {
         let entries = std::slice::from_ref(entry);
         let mut impact = Impact::default();
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("impact").await?;
         let mut book = Book::open(&mut tx, entries, now, Notify::All).await?;
         let recorded = book.enter(&entry.fact);
         book.save(&mut tx, &[]).await?;

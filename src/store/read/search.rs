@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use sqlx::AssertSqlSafe;
+use sqlx::query::QueryAs;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Sqlite};
 
 use crate::domain::calendar::Instant;
 use crate::domain::customer::Correction;
@@ -171,7 +173,7 @@ impl Store {
             order by coalesce(next_try_at, planned_at), order_number, occasion limit $1"
         );
         let found = sqlx::query_as(AssertSqlSafe(sql)).bind(most);
-        Ok(bind_filter!(found, filter).fetch_all(&mut *self.readers.acquire().await?).await?)
+        Ok(bind_filter(found, filter).fetch_all(&mut *self.readers.acquire().await?).await?)
     }
 }
 
@@ -186,21 +188,21 @@ pub(in crate::store) const MATCHES: &str = "($2 is null or n.state = $2)
     and ($8 is null or n.id >= $8 and n.id < $8 || 'g')
     and ($9 is null or n.mode = $9)";
 
-/// Binds the values of a filter for [`MATCHES`].
-macro_rules! bind_filter {
-    ($query:expr, $filter:expr) => {
-        $query
-            .bind(&$filter.state)
-            .bind(&$filter.kind)
-            .bind(&$filter.to)
-            .bind(&$filter.order)
-            .bind($filter.before.map(millis))
-            .bind(&$filter.sku)
-            .bind(&$filter.notice)
-            .bind(&$filter.mode)
-    };
+/// A question with its first value bound, and those of a filter for [`MATCHES`].
+pub(in crate::store) fn bind_filter<'q, Row>(
+    query: QueryAs<'q, Sqlite, Row, SqliteArguments>,
+    filter: &'q NoticeFilter,
+) -> QueryAs<'q, Sqlite, Row, SqliteArguments> {
+    query
+        .bind(&filter.state)
+        .bind(&filter.kind)
+        .bind(&filter.to)
+        .bind(&filter.order)
+        .bind(filter.before.map(millis))
+        .bind(&filter.sku)
+        .bind(&filter.notice)
+        .bind(&filter.mode)
 }
-pub(in crate::store) use bind_filter;
 
 #[derive(sqlx::FromRow)]
 struct TryRow {

@@ -6,7 +6,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -86,14 +86,14 @@ impl Connections {
     }
 
     /// A transaction that writes from its beginning: one that turns to writing later fails at once when another process
-    /// writes.
-    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+    /// writes. The log tells its name.
+    pub async fn begin(&self, name: &'static str) -> Result<Transaction, sqlx::Error> {
         let mut lent = self.acquire().await?;
         if !self.0.in_one {
             lent.in_transaction = true;
             sqlx::query("begin immediate").execute(&mut *lent).await?;
         }
-        Ok(Transaction(lent))
+        Ok(Transaction { lent, name, began: Instant::now() })
     }
 
     /// Closes them, each when it is back; nobody gets one any more.
@@ -179,15 +179,20 @@ impl Drop for Lent {
 }
 
 /// A transaction; what is not committed is taken back.
-pub(in crate::store) struct Transaction(Lent);
+pub(in crate::store) struct Transaction {
+    lent: Lent,
+    name: &'static str,
+    began: Instant,
+}
 
 impl Transaction {
     /// Makes it durable.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
-        if self.0.in_transaction {
-            sqlx::query("commit").execute(&mut *self.0).await?;
-            self.0.in_transaction = false;
+        if self.lent.in_transaction {
+            sqlx::query("commit").execute(&mut *self.lent).await?;
+            self.lent.in_transaction = false;
         }
+        tracing::debug!(transaction = self.name, took = ?self.began.elapsed(), "committed");
         Ok(())
     }
 }
@@ -196,13 +201,13 @@ impl Deref for Transaction {
     type Target = SqliteConnection;
 
     fn deref(&self) -> &SqliteConnection {
-        &self.0
+        &self.lent
     }
 }
 
 impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.0
+        &mut self.lent
     }
 }
 
@@ -232,16 +237,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let writer = Connections::new(file(folder.path()), 1);
         run(&mut writer.acquire().await.unwrap(), "create table things (id)").await;
-        let mut tx = writer.begin().await.unwrap();
+        let mut tx = writer.begin("test").await.unwrap();
         run(&mut tx, "insert into things values (1)").await;
         tx.commit().await.unwrap();
-        let mut tx = writer.begin().await.unwrap();
+        let mut tx = writer.begin("test").await.unwrap();
         run(&mut tx, "insert into things values (2)").await;
         drop(tx);
         assert_eq!(count(&mut writer.acquire().await.unwrap()).await, 1);
         // Another process could write meanwhile.
         let other = Connections::new(file(folder.path()), 1);
-        other.begin().await.unwrap().commit().await.unwrap();
+        other.begin("test").await.unwrap().commit().await.unwrap();
     }
 
     #[tokio::test]
@@ -251,19 +256,19 @@ mod tests {
         for _ in 0..50 {
             tokio::select! {
                 biased;
-                begun = writer.begin() => drop(begun.unwrap()),
+                begun = writer.begin("test") => drop(begun.unwrap()),
                 () = tokio::task::yield_now() => {}
             }
-            writer.begin().await.unwrap().commit().await.unwrap();
+            writer.begin("test").await.unwrap().commit().await.unwrap();
         }
         // It was refused, and so are not those after it.
-        let held = writer.begin().await.unwrap();
+        let held = writer.begin("test").await.unwrap();
         let other = Connections::new(file(folder.path()), 1);
-        other.begin().await.err().expect("another process writes");
+        other.begin("test").await.err().expect("another process writes");
         drop(other.0.turns.acquire().await.unwrap());
         assert!(other.try_acquire().is_some(), "nothing is wrong with its connection");
         held.commit().await.unwrap();
-        other.begin().await.unwrap().commit().await.unwrap();
+        other.begin("test").await.unwrap().commit().await.unwrap();
     }
 
     #[tokio::test]
@@ -272,7 +277,7 @@ mod tests {
         let only = Connections::in_one_transaction(file(folder.path()));
         run(&mut only.acquire().await.unwrap(), "create table things (id)").await;
         for _ in 0..3 {
-            let mut tx = only.begin().await.unwrap();
+            let mut tx = only.begin("test").await.unwrap();
             run(&mut tx, "insert into things values (1)").await;
             tx.commit().await.unwrap();
         }
