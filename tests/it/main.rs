@@ -42,4 +42,5 @@ mod supervised;
 mod support;
 mod template_check;
 mod templates;
+mod upgrade;
 mod years;

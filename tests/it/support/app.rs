@@ -22,7 +22,8 @@ use tempfile::TempDir;
 
 use super::front::{Door, Front, Way};
 
-const SHOP: &str = "[shop]\nname = \"Fine Tableware\"\nfrom = \"Fine Tableware <orders@tableware.example>\"\n\
+/// How the shop is configured.
+pub const SHOP: &str = "[shop]\nname = \"Fine Tableware\"\nfrom = \"Fine Tableware <orders@tableware.example>\"\n\
     timezone = \"Europe/Berlin\"\n[delivery]\nmode = \"live\"\nrate = \"unlimited\"\nconcurrency = 1\n";
 
 /// How a shop differs from the usual one.
@@ -75,7 +76,17 @@ impl TestApp {
 
     /// The same with a door before the relay; none where mail goes in clear.
     pub async fn behind(door: Option<Door>, start: &str, differs: Differs<'_>) -> Self {
+        Self::inside(tempfile::tempdir().unwrap(), door, start, differs).await
+    }
+
+    /// On a database that another daemon left behind.
+    pub async fn on(database: &[u8], start: &str, differs: Differs<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("shipby.db"), database).unwrap();
+        Self::inside(folder, None, start, differs).await
+    }
+
+    async fn inside(folder: TempDir, door: Option<Door>, start: &str, differs: Differs<'_>) -> Self {
         let catcher = Catcher::start(differs.script).await.unwrap();
         let front = match door {
             Some(door) => Some(Front::start(door, catcher.addr()).await),
