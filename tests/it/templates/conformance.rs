@@ -7,7 +7,6 @@ use shipby::mail::{Letter, Mailbox, compose};
 
 use super::*;
 
-const LANGUAGES: [&str; 4] = ["en", "de", "es", "fr"];
 /// What each mail has, once; no other header may stand in it.
 const HEADERS: [&str; 13] = [
     "From",

@@ -8,21 +8,8 @@ use super::*;
 use crate::support::app::TestApp;
 use crate::support::facts::order;
 
-/// Beside English, whose mails have snapshots of their own.
+/// Beside English, whose mails have tests of their own.
 const OTHERS: [&str; 3] = ["de", "es", "fr"];
-
-/// Every sample in `language`, for a shop with pages and for one without.
-pub fn rendered_in(language: &str) -> Vec<(String, MailContext, Rendered)> {
-    let mut all = Vec::new();
-    for sample in samples::samples() {
-        for (shop, how) in samples::shops().iter().zip(["", ", no pages"]) {
-            let mail = mail_in(language, &sample, shop);
-            let rendered = SET.render(&mail).unwrap_or_else(|error| panic!("{}: {error}", sample.name));
-            all.push((format!("{} ({language}{how})", sample.name), mail, rendered));
-        }
-    }
-    all
-}
 
 /// What ops wrote into the samples stays in their words.
 fn without_reasons(mail: &MailContext, text: &str) -> String {
@@ -36,27 +23,6 @@ fn without_reasons(mail: &MailContext, text: &str) -> String {
         text = text.replace(words.as_str(), "");
     }
     text
-}
-
-#[test]
-fn every_mail_reads_as_it_was_written_in_its_language() {
-    for language in OTHERS {
-        let mut by_kind: BTreeMap<String, String> = BTreeMap::new();
-        for (at, (name, mail, rendered)) in rendered_in(language).into_iter().enumerate() {
-            // Shops with and without pages take turns.
-            if at % 4 == 1 || at % 4 == 2 {
-                continue;
-            }
-            let mails = by_kind.entry(mail.kind).or_default();
-            // The html has the same sentences; one of each kind shows the whole of it.
-            let html = rendered.html.filter(|_| mails.is_empty());
-            let html = html.map(|html| format!("---- html\n{html}\n")).unwrap_or_default();
-            *mails += &format!("==== {name}\nSubject: {}\n\n{}\n{html}", rendered.subject, rendered.text);
-        }
-        for (kind, mails) in by_kind {
-            insta::assert_snapshot!(format!("{kind}_{language}"), mails);
-        }
-    }
 }
 
 #[test]
