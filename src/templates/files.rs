@@ -25,80 +25,8 @@ pub(super) const SHARED: &[&str] = &["base.html", "base.txt", "language.toml", "
 /// Those of them that speak: a language must have its own.
 pub(super) const SPOKEN: &[&str] = &["language.toml", "say.txt"];
 
-/// A compiled-in file: its name and its text.
-type File = (&'static str, &'static str);
-
-macro_rules! files {
-    ($folder:literal: $($name:literal),+ $(,)?) => {
-        &[$((concat!($folder, $name), include_str!(concat!("../../templates/", $folder, $name)))),+]
-    };
-}
-
-/// All that makes a language.
-macro_rules! language {
-    ($folder:literal) => {
-        files![
-            $folder:
-            "language.toml",
-            "say.txt",
-            "cancelled/body.txt",
-            "cancelled/subject.txt",
-            "confirmation/body.txt",
-            "confirmation/subject.txt",
-            "date_improved/body.txt",
-            "date_improved/subject.txt",
-            "date_slip/body.txt",
-            "date_slip/subject.txt",
-            "overdue/body.txt",
-            "overdue/subject.txt",
-            "refunded/body.txt",
-            "refunded/subject.txt",
-            "restock/body.txt",
-            "restock/subject.txt",
-            "shipped/body.txt",
-            "shipped/subject.txt",
-            "update_48h/body.txt",
-            "update_48h/subject.txt",
-            "weekly_status/body.txt",
-            "weekly_status/subject.txt",
-        ]
-    };
-}
-
-/// A line for each language that is compiled in.
-const PARTS: &[&[File]] = &[
-    files!["": "base.html", "base.txt"],
-    language!(""),
-    language!("de/"),
-    language!("es/"),
-    language!("fr/"),
-];
-
-/// The default set, one entry per file.
-pub const COMPILED_IN: &[File] = &joined::<{ count(PARTS) }>(PARTS);
-
-const fn count(parts: &[&[File]]) -> usize {
-    let (mut part, mut sum) = (0, 0);
-    while part < parts.len() {
-        sum += parts[part].len();
-        part += 1;
-    }
-    sum
-}
-
-const fn joined<const N: usize>(parts: &[&[File]]) -> [File; N] {
-    let mut all = [("", ""); N];
-    let (mut part, mut at, mut to) = (0, 0, 0);
-    while part < parts.len() {
-        if at == parts[part].len() {
-            (part, at) = (part + 1, 0);
-            continue;
-        }
-        all[to] = parts[part][at];
-        (at, to) = (at + 1, to + 1);
-    }
-    all
-}
+/// The default set, one entry per file: name and text, listed from the folder by build.rs.
+pub const COMPILED_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
 /// Whether mails of `kind` have an html part: all but the short plain update.
 pub fn has_html(kind: NoticeKind) -> bool {
