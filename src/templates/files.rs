@@ -111,15 +111,15 @@ pub(super) fn languages(files: &Files) -> BTreeSet<&str> {
 
 /// What stands in a folder: the files that can be read, and what is wrong with the others.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FolderFiles {
     pub files: Files,
     pub faults: Vec<TemplateError>,
 }
 
 /// Reads a set from `dir`. `README.md` and names that begin with a dot are passed over; anything else unknown is
 /// a fault, told with the nearest known name.
-pub(super) fn read(dir: &Path) -> Found {
-    let mut found = Found::default();
+pub(super) fn read(dir: &Path) -> FolderFiles {
+    let mut found = FolderFiles::default();
     found.take_language(dir, "");
     found
 }
@@ -129,7 +129,7 @@ fn is_folder(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
-impl Found {
+impl FolderFiles {
     /// What stands at the top (`prefix` is empty) or in a language's folder (`de/`).
     fn take_language(&mut self, dir: &Path, prefix: &str) {
         for name in self.names_in(dir, prefix.trim_end_matches('/')) {
@@ -217,10 +217,8 @@ fn read_file(path: &Path, name: &str) -> Result<String, TemplateError> {
         return Err(TemplateError::whole(name, "is longer than 1 MiB"));
     }
     let text = String::from_utf8(bytes).map_err(|fault| {
-        let valid = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = valid.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-        TemplateError { file: name.to_owned(), line, column, message: "is not valid UTF-8".to_owned() }
+        let valid = String::from_utf8_lossy(&fault.as_bytes()[..fault.utf8_error().valid_up_to()]);
+        TemplateError::at(name, &valid, valid.len(), "is not valid UTF-8")
     })?;
     Ok(plain(&text))
 }

@@ -11,7 +11,9 @@ use std::sync::LazyLock;
 
 use shipby::domain::notice::NoticeKind;
 use shipby::templates::samples::{self, Sample};
-use shipby::templates::{COMPILED_IN, MailContext, Rendered, Shop, TemplateSet, context};
+use shipby::templates::{
+    COMPILED_IN, MailContext, Rendered, Shop, Source, TemplateError, TemplateSet, load_within,
+};
 
 /// What is compiled in; the mails are tried in each of them.
 const LANGUAGES: [&str; 4] = ["en", "de", "es", "fr"];
@@ -25,9 +27,7 @@ fn mail(sample: &Sample, shop: &Shop) -> MailContext {
 }
 
 fn mail_in(language: &str, sample: &Sample, shop: &Shop) -> MailContext {
-    let Sample { order, notice, next_news, now, .. } = sample;
-    let language = SET.language(notice.kind, Some(language), "en");
-    context(order, notice, shop, &samples::policy(), *next_news, *now, language)
+    sample.mail(shop, SET.language(sample.notice.kind, Some(language), "en"))
 }
 
 /// Every sample in `language`, for a shop with pages and for one without.
@@ -76,7 +76,7 @@ fn the_samples_cover_every_kind_and_have_names_of_their_own() {
     for kind in NoticeKind::ALL {
         assert!(samples.iter().any(|sample| sample.notice.kind == *kind), "{kind}");
     }
-    let names: BTreeSet<_> = samples.iter().map(|sample| sample.name).collect();
+    let names: BTreeSet<_> = samples.iter().map(|sample| &sample.name).collect();
     assert_eq!(names.len(), samples.len());
 }
 
@@ -240,7 +240,11 @@ fn no_kind_fails_on_an_order_that_is_odd_for_it() {
 
 mod folder {
     use super::*;
-    use crate::template_check;
+    use crate::template_check::{self, LIMIT};
+
+    fn load(dir: &Path) -> Result<TemplateSet, TemplateError> {
+        load_within(LIMIT, Source::Folder(dir.to_owned()), None).into_set()
+    }
 
     /// A folder with the compiled-in files of English, changed by `change`.
     fn folder(change: impl Fn(&Path)) -> Result<TemplateSet, String> {
@@ -251,7 +255,7 @@ mod folder {
     pub fn folder_of(languages: &[&str], change: impl Fn(&Path)) -> Result<TemplateSet, String> {
         let dir = template_check::folder_of(languages);
         change(dir.path());
-        TemplateSet::load(dir.path()).map_err(|error| error.to_string())
+        load(dir.path()).map_err(|error| error.to_string())
     }
 
     fn with(file: &'static str, text: &'static str) -> String {
@@ -276,8 +280,8 @@ mod folder {
         let mut compiled_in: Vec<_> = COMPILED_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
         compiled_in.sort();
         assert_eq!(found, compiled_in);
-        let loaded = TemplateSet::load(&root).unwrap();
-        assert_eq!(loaded.hash(), TemplateSet::compiled_in().unwrap().hash());
+        let loaded = load(&root).unwrap();
+        assert_eq!(loaded.hash(), SET.hash());
         let edited = folder(|dir| {
             std::fs::write(dir.join("overdue/subject.txt"), "Late: {{ order.number }}").unwrap()
         });
@@ -337,7 +341,7 @@ mod folder {
             with("update_48h/body.html", ""),
             "update_48h/body.html:1:1 this kind is plain text only; the nearest known is `body.txt`"
         );
-        let nowhere = TemplateSet::load(Path::new("/nonexistent")).unwrap_err().to_string();
+        let nowhere = load(Path::new("/nonexistent")).unwrap_err().to_string();
         assert_eq!(nowhere, ".:1:1 cannot be read: No such file or directory (os error 2)");
     }
 

@@ -213,12 +213,9 @@ mod folder {
 
     /// A mail of `kind` from `set` for a customer who reads `language`: its language and subject.
     fn said(set: &TemplateSet, name: &str, language: &str) -> (String, String) {
-        let Sample { order, notice, next_news, now, .. } =
-            samples::samples().into_iter().find(|sample| sample.name == name).unwrap();
-        let language = set.language(notice.kind, Some(language), "en");
-        let mail =
-            context(&order, &notice, &samples::shops()[0], &samples::policy(), next_news, now, language);
-        let rendered = set.render(&mail).unwrap();
+        let sample = samples::samples().into_iter().find(|sample| sample.name == name).unwrap();
+        let language = set.language(sample.notice.kind, Some(language), "en");
+        let rendered = set.render(&sample.mail(&samples::shops()[0], language)).unwrap();
         // What follows is of one piece.
         assert!(rendered.html.unwrap().contains(&format!("lang=\"{}\"", language.tag)));
         (language.tag.clone(), rendered.subject)
@@ -272,10 +269,9 @@ mod folder {
             {% for line in waiting.items %}{% if line.date %}{{ line.date | date }}{% elif not line.in_house %}Noch kein Termin.\
             {% endif %}{% endfor %}";
         let set = folder(|dir| std::fs::write(dir.join("de/restock/body.html"), html).unwrap()).unwrap();
-        let Sample { order, notice, now, .. } =
-            samples::samples().into_iter().find(|sample| sample.name == "restock").unwrap();
-        let language = set.language(notice.kind, Some("de"), "en");
-        let mail = context(&order, &notice, &samples::shops()[0], &samples::policy(), None, now, language);
+        let sample = samples::samples().into_iter().find(|sample| sample.name == "restock").unwrap();
+        let language = set.language(sample.notice.kind, Some("de"), "en");
+        let mail = sample.mail(&samples::shops()[0], language);
         assert!(set.render(&mail).unwrap().html.unwrap().starts_with("<html lang=\"de\">Bestellung 1042"));
     }
 

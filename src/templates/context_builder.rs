@@ -1,4 +1,4 @@
-//! Gathers what a mail may say from an order and a notice: the one place that decides which date, which line and
+//! Makes the context of a mail from an order and a notice: the one place that decides which date, which line and
 //! which news a template sees.
 //!
 //! One pass over the notice's lines; what a list does not show is counted, not built.
@@ -18,7 +18,23 @@ use crate::domain::policy::Policy;
 use crate::domain::promise::Promises;
 use crate::domain::supply::Cover;
 
-pub(super) struct Gather<'a> {
+/// What the templates may use to render `notice`.
+///
+/// Dates stated come from the notice's content, all else from the order. `next_news` is the day of the next regular
+/// mail once this one is accepted.
+pub fn context(
+    order: &Order,
+    notice: &Notice,
+    shop: &Shop,
+    policy: &Policy,
+    next_news: Option<NaiveDate>,
+    now: DateTime<Utc>,
+    language: &Language,
+) -> MailContext {
+    ContextBuilder::new(order, notice, policy, now, language).build(shop, next_news)
+}
+
+struct ContextBuilder<'a> {
     order: &'a Order,
     notice: &'a Notice,
     policy: &'a Policy,
@@ -31,8 +47,8 @@ pub(super) struct Gather<'a> {
     stated: Vec<(&'a StatedLine, &'a Line)>,
 }
 
-impl<'a> Gather<'a> {
-    pub fn new(
+impl<'a> ContextBuilder<'a> {
+    fn new(
         order: &'a Order,
         notice: &'a Notice,
         policy: &'a Policy,
@@ -48,7 +64,7 @@ impl<'a> Gather<'a> {
         Self { order, notice, policy, today, day_there, language, promises, by_id, stated }
     }
 
-    pub fn mail(&self, shop: &Shop, next_news: Option<NaiveDate>) -> MailContext {
+    fn build(&self, shop: &Shop, next_news: Option<NaiveDate>) -> MailContext {
         let (shipments, cancellations, refunds) = (self.shipments(), self.cancellations(), self.refunds());
         let waiting = self.waiting();
         let (item, others) = self.subject(&waiting, &shipments, &cancellations);

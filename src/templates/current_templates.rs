@@ -6,9 +6,9 @@ use super::set::TemplateSet;
 
 /// The set in use; clones speak of the same one.
 #[derive(Debug, Clone)]
-pub struct Current(Arc<RwLock<Arc<TemplateSet>>>);
+pub struct CurrentTemplates(Arc<RwLock<Arc<TemplateSet>>>);
 
-impl Current {
+impl CurrentTemplates {
     /// Begins with `set`.
     pub fn new(set: TemplateSet) -> Self {
         Self(Arc::new(RwLock::new(Arc::new(set))))

@@ -7,7 +7,7 @@ use crate::domain::notice::NoticeKind;
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place<'a> {
+pub(super) struct TemplatePath<'a> {
     pub language: &'a str,
     /// None for a shared part.
     pub kind: Option<NoticeKind>,
@@ -15,7 +15,7 @@ pub(super) struct Place<'a> {
     pub part: &'a str,
 }
 
-impl<'a> Place<'a> {
+impl<'a> TemplatePath<'a> {
     /// What `file` is for.
     pub fn of(file: &'a str) -> Self {
         let (folder, part) = file.rsplit_once('/').unwrap_or(("", file));
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn a_name_says_language_kind_and_part() {
         let of = |file| {
-            let Place { language, kind, part } = Place::of(file);
+            let TemplatePath { language, kind, part } = TemplatePath::of(file);
             (language, kind.map(NoticeKind::as_str), part)
         };
         assert_eq!(of("base.txt"), ("en", None, "base.txt"));

@@ -23,14 +23,14 @@ pub const MAX_RENDERED: usize = 1 << 20;
 const USUAL: usize = 16 << 10;
 
 /// One language's templates.
-pub(super) struct Voice {
+pub(super) struct LanguageTemplates {
     pub language: Arc<Language>,
     tera: Tera,
     /// The file behind each name.
     sources: BTreeMap<String, String>,
 }
 
-impl Voice {
+impl LanguageTemplates {
     /// What `files` hold for the language `tag`, its own before that of what it is a kind of.
     pub fn of(tag: &str, files: &Files) -> Result<Self, TemplateError> {
         let (sources, missing) = files::of_language(tag, files);
@@ -56,7 +56,7 @@ impl Voice {
     }
 
     /// Whether it has mails of `kind`.
-    pub fn speaks_of(&self, kind: NoticeKind) -> bool {
+    pub fn has(&self, kind: NoticeKind) -> bool {
         self.sources.contains_key(&format!("{kind}/subject.txt"))
     }
 
@@ -94,6 +94,12 @@ fn located(sources: &BTreeMap<String, String>, mut error: TemplateError) -> Temp
         error.file.clone_from(file);
     }
     error
+}
+
+/// A fault of the grammar of one file, whatever the others hold.
+pub(super) fn syntax_fault(file: &str, text: &str) -> Option<TemplateError> {
+    let error = Tera::new().add_raw_template(file, text).err()?;
+    matches!(error.kind(), ErrorKind::SyntaxError(_)).then(|| TemplateError::of(file, &error))
 }
 
 /// Takes [`MAX_RENDERED`] octets and fails at the next.

@@ -4,8 +4,6 @@
 
 use serde::Serialize;
 
-use super::error::TemplateError;
-
 /// Whether a set that breaks a rule can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,50 +99,4 @@ rules! {
         "cut what is long with | clip(length=60)";
     L10 Error true "the mail does not name the order"
         "use {{ order.number }}";
-}
-
-/// One fault found in a set. Lines and columns count from 1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Its path below the templates' folder, as `date_slip/body.html`.
-    pub file: String,
-    pub line: usize,
-    pub column: usize,
-    pub code: Code,
-    pub severity: Severity,
-    pub message: String,
-    /// The first sample that shows it; null for what is found by reading alone.
-    pub sample: Option<String>,
-}
-
-impl Finding {
-    /// A finding where a fault lies.
-    pub(super) fn of(code: Code, fault: TemplateError) -> Self {
-        Self::at(code, &fault.file, (fault.line, fault.column), fault.message)
-    }
-
-    /// A finding at a place.
-    pub fn at(code: Code, file: &str, (line, column): (usize, usize), message: impl Into<String>) -> Self {
-        let severity = code.rule().severity;
-        Self { file: file.to_owned(), line, column, code, severity, message: message.into(), sample: None }
-    }
-
-    /// A finding about a file as a whole.
-    pub fn whole(code: Code, file: &str, message: impl Into<String>) -> Self {
-        Self::at(code, file, (1, 1), message)
-    }
-
-    /// The message, with the sample that shows it.
-    pub fn words(&self) -> String {
-        match &self.sample {
-            Some(sample) => format!("{} (in the sample `{sample}`)", self.message),
-            None => self.message.clone(),
-        }
-    }
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}:{} {} {}", self.file, self.line, self.column, self.code.as_str(), self.words())
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Read from the templates themselves, so that a branch no sample takes is read too. A list per language.
 
-use super::super::names::literals;
+use super::tags::literals;
 
 /// Phrases that hide a date, and those that look like one of them and do not.
 struct Lists {
@@ -151,6 +151,11 @@ pub(super) fn vague(language: &str, text: &str) -> Vec<Found> {
 /// The marketing words of a template in `language`.
 pub(super) fn selling(language: &str, text: &str) -> Vec<Found> {
     lists(language).map_or_else(Vec::new, |lists| find(text, lists.selling, &[]))
+}
+
+/// What is held against a marketing word.
+pub(super) fn sells(word: &str) -> String {
+    format!("marketing word \"{word}\" in update_48h; keep that mail short and operational")
 }
 
 /// A region has the words of its language: `de-AT` those of `de`.

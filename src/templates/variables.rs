@@ -1,20 +1,16 @@
 //! What templates may use, listed from the very types that they are given: the fields and doc comments of `context.rs`,
-//! with examples from the samples. And the guide for writers, which stands in the templates' folder.
+//! with examples from the samples.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::language::Language;
-use super::lint::mail;
-use super::rules::RULES;
-use super::samples;
+use super::samples::{self, Sample};
 use crate::domain::notice::NoticeKind;
 
 const SOURCE: &str = include_str!("context.rs");
-const GUIDE: &str = include_str!("guide.md");
 const ROOT: &str = "MailContext";
 
 /// Something a template may use.
@@ -34,14 +30,12 @@ pub struct Variable {
 
 /// All that a mail of `kind` may use; for None, of any kind. In the order of the types.
 pub fn variables(kind: Option<NoticeKind>) -> Vec<Variable> {
-    let structs = structs();
-    let mut all = Vec::new();
-    list(&structs, ROOT, "", &mut all);
+    let mut all = without_examples();
     let mut examples = BTreeMap::new();
-    let of_kind = |case: &samples::Case| kind.is_none_or(|kind| case.sample.notice.kind == kind);
+    let of_kind = |sample: &Sample| kind.is_none_or(|kind| sample.notice.kind == kind);
     let Ok(english) = Language::english() else { return all };
-    for case in samples::cases().iter().filter(|case| of_kind(case)) {
-        let mail = mail(case, &samples::shops()[0], &english);
+    for sample in samples::cases().iter().filter(|sample| of_kind(sample)) {
+        let mail = sample.mail(&samples::shops()[0], &english);
         collect("", &serde_json::to_value(mail).unwrap_or(Value::Null), &mut examples);
     }
     for variable in &mut all {
@@ -50,40 +44,15 @@ pub fn variables(kind: Option<NoticeKind>) -> Vec<Variable> {
     all
 }
 
-/// The guide for writers with all variables and rules: what `templates/README.md` holds.
-pub fn guide() -> String {
-    let mut text = GUIDE.trim_end().to_owned();
-    text.push_str("\n\n## What a template may use\n\n");
-    text.push_str(
-        "Every name is always there. What has no value is null: ask with `{% if … %}` before you print it.\n",
-    );
-    text.push_str("`waiting.items[].title` is the `title` of each entry of `waiting.items`.\n\n");
-    text.push_str("| name | type | null | meaning | example |\n| --- | --- | --- | --- | --- |\n");
-    let cell = |text: &str| text.replace('|', "\\|");
-    for variable in variables(None) {
-        let Variable { name, kind, absent, meaning, example } = variable;
-        let absent = absent.unwrap_or_else(|| "never".to_owned());
-        let example = example.map_or_else(String::new, |example| format!("`{}`", cell(&example)));
-        let (absent, meaning) = (cell(&absent), cell(&meaning));
-        let _ = writeln!(text, "| `{name}` | {kind} | {absent} | {meaning} | {example} |");
-    }
-    text.push_str("\n## What a set is held to\n\n");
-    text.push_str("An error refuses the set, and the last good one goes on working; a warning is shown. A rule is silenced in\n");
-    text.push_str(
-        "one file by a comment in it, with a reason: `{# lint:allow L05 it is the name of a product #}`.\n\n",
-    );
-    text.push_str("| code | | found | mend | can be silenced |\n| --- | --- | --- | --- | --- |\n");
-    for rule in RULES {
-        let silenced = if rule.silenceable { "yes" } else { "no" };
-        let (code, severity) = (rule.code.as_str(), rule.severity.as_str());
-        let _ = writeln!(
-            text,
-            "| {code} | {severity} | {} | {} | {silenced} |",
-            cell(rule.says),
-            cell(rule.mend)
-        );
-    }
-    text
+/// The names of all variables.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    without_examples().into_iter().map(|variable| variable.name)
+}
+
+fn without_examples() -> Vec<Variable> {
+    let mut all = Vec::new();
+    list(&structs(), ROOT, "", &mut all);
+    all
 }
 
 /// A field as the source has it.
@@ -205,12 +174,9 @@ mod tests {
         let all = variables(None);
         let mut given = BTreeMap::new();
         let english = Language::english().unwrap();
-        for case in samples::cases() {
-            collect(
-                "",
-                &serde_json::to_value(mail(&case, &samples::shops()[0], &english)).unwrap(),
-                &mut given,
-            );
+        for sample in samples::cases() {
+            let mail = sample.mail(&samples::shops()[0], &english);
+            collect("", &serde_json::to_value(mail).unwrap(), &mut given);
         }
         for name in given.keys() {
             assert!(all.iter().any(|variable| variable.name == *name), "{name} is not listed");

@@ -6,22 +6,22 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::{Days, NaiveDate};
 use serde_json::Value;
 
-use super::super::context::MailContext;
+use super::super::context::{MailContext, WaitingLine};
 use super::super::error::TemplateError;
 use super::super::files;
 use super::super::filters::escape;
 use super::super::language::Language;
-use super::super::names::place;
-use super::super::place::Place;
-use super::super::rules::{Code, Finding};
+use super::super::language_templates::LanguageTemplates;
+use super::super::path::TemplatePath;
 use super::super::set::{MAX_SUBJECT, Rendered, TemplateSet};
-use super::super::voice::Voice;
-use super::{selling, words};
+use super::phrases;
+use super::report::Finding;
+use super::rules::Code;
 use crate::domain::notice::NoticeKind;
 
 /// The files that one mail is made from.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct MailFiles {
     pub subject: String,
     pub text: String,
     pub html: Option<String>,
@@ -29,11 +29,11 @@ pub(super) struct Parts {
     pub shared: Vec<String>,
 }
 
-impl Parts {
-    /// None where `voice` has no mails of `kind`.
-    pub fn of(voice: &Voice, kind: NoticeKind) -> Option<Self> {
-        let part = |part: &str| voice.source(&format!("{kind}/{part}")).map(str::to_owned);
-        let shared = files::SHARED.iter().filter_map(|name| voice.source(name)).map(str::to_owned);
+impl MailFiles {
+    /// None where `templates` has no mails of `kind`.
+    pub fn of(templates: &LanguageTemplates, kind: NoticeKind) -> Option<Self> {
+        let part = |part: &str| templates.source(&format!("{kind}/{part}")).map(str::to_owned);
+        let shared = files::SHARED.iter().filter_map(|name| templates.source(name)).map(str::to_owned);
         Some(Self {
             subject: part("subject.txt")?,
             text: part("body.txt")?,
@@ -42,8 +42,8 @@ impl Parts {
         })
     }
 
-    /// The files of its own.
-    pub fn all(&self) -> impl Iterator<Item = &String> {
+    /// The files of its kind.
+    pub fn own(&self) -> impl Iterator<Item = &String> {
         [&self.subject, &self.text].into_iter().chain(&self.html)
     }
 }
@@ -58,7 +58,7 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn new(file: &'a str, body: &'a str, is_html: bool, stated: &Stated) -> Self {
+    fn new(file: &'a str, body: &'a str, is_html: bool, stated: &PrintedDates) -> Self {
         let mut made = Self { file, body, is_html, dates: BTreeSet::new() };
         let said = stated.0.iter().filter(|(_, ways)| ways.iter().any(|way| made.says(way)));
         made.dates = said.map(|(date, _)| *date).collect();
@@ -79,7 +79,7 @@ impl<'a> Body<'a> {
 pub(super) fn check(
     set: &TemplateSet,
     mail: &MailContext,
-    parts: &Parts,
+    files: &MailFiles,
     language: &Language,
 ) -> Vec<Finding> {
     let rendered = match set.render(mail) {
@@ -88,8 +88,8 @@ pub(super) fn check(
     };
     let mut found = Vec::new();
     for (code, file, body) in [
-        (Code::L03, Some(&parts.text), Some(&rendered.text)),
-        (Code::E03, parts.html.as_ref(), rendered.html.as_ref()),
+        (Code::L03, Some(&files.text), Some(&rendered.text)),
+        (Code::E03, files.html.as_ref(), rendered.html.as_ref()),
     ] {
         if let (Some(file), true) = (file, body.is_some_and(|body| body.trim().is_empty())) {
             found.push(Finding::whole(code, file, "renders to nothing"));
@@ -101,11 +101,11 @@ pub(super) fn check(
     let length = rendered.subject.chars().count();
     if length > MAX_SUBJECT {
         let said = format!("is {length} characters long; {MAX_SUBJECT} is the most");
-        found.push(Finding::whole(Code::L09, &parts.subject, said));
+        found.push(Finding::whole(Code::L09, &files.subject, said));
     }
-    let stated = Stated::of(mail, language);
-    let text = Body::new(&parts.text, &rendered.text, false, &stated);
-    let html = parts.html.as_ref().zip(rendered.html.as_ref());
+    let stated = PrintedDates::of(mail, language);
+    let text = Body::new(&files.text, &rendered.text, false, &stated);
+    let html = files.html.as_ref().zip(rendered.html.as_ref());
     let html = html.map(|(file, body)| Body::new(file, body, true, &stated));
     let twin = dated_twin(mail).and_then(|twin| set.render(&twin).ok());
     for body in [Some(&text), html.as_ref()].into_iter().flatten() {
@@ -118,14 +118,14 @@ pub(super) fn check(
         found.extend(same_dates(&text, html, &stated));
     }
     if mail.kind == NoticeKind::Update48h.as_str() {
-        found.extend(sells(set, &rendered, parts, language));
+        found.extend(sells(set, &rendered, files, language));
     }
     found
 }
 
 fn failed(error: TemplateError) -> Finding {
     let code = if error.message.contains("more than 1 MiB") { Code::E04 } else { Code::E03 };
-    Finding::at(code, &error.file, (error.line, error.column), error.message)
+    Finding::of(code, error)
 }
 
 /// The order's number, and a way out.
@@ -149,7 +149,7 @@ fn must_say(mail: &MailContext, body: &Body<'_>, found: &mut Vec<Finding>) {
 }
 
 /// The date by which each waiting line ships, however it is printed.
-fn promise(mail: &MailContext, body: &Body<'_>, stated: &Stated, found: &mut Vec<Finding>) {
+fn promise(mail: &MailContext, body: &Body<'_>, stated: &PrintedDates, found: &mut Vec<Finding>) {
     let lines = mail.waiting.items.iter().filter(|line| !line.in_house);
     let silent = lines.filter_map(|line| line.date).find(|date| !body.dates.contains(date));
     if let Some(date) = silent {
@@ -164,7 +164,7 @@ fn promise(mail: &MailContext, body: &Body<'_>, stated: &Stated, found: &mut Vec
 
 /// The same mail as if every line that has no date had one.
 fn dated_twin(mail: &MailContext) -> Option<MailContext> {
-    let undated = |line: &super::super::context::WaitingLine| line.date.is_none() && !line.in_house;
+    let undated = |line: &WaitingLine| line.date.is_none() && !line.in_house;
     if !mail.waiting.items.iter().any(undated) {
         return None;
     }
@@ -193,7 +193,7 @@ fn no_promise(body: &Body<'_>, dated: &str) -> Option<Finding> {
 }
 
 /// The first date that one part states and the other does not.
-fn same_dates(text: &Body<'_>, html: &Body<'_>, stated: &Stated) -> Option<Finding> {
+fn same_dates(text: &Body<'_>, html: &Body<'_>, stated: &PrintedDates) -> Option<Finding> {
     let date = text.dates.symmetric_difference(&html.dates).next()?;
     let printed = stated.words(*date);
     let said = if html.dates.contains(date) {
@@ -205,25 +205,23 @@ fn same_dates(text: &Body<'_>, html: &Body<'_>, stated: &Stated) -> Option<Findi
 }
 
 /// Marketing words that stand in a shared part and reach this mail. What stands in no file is data.
-fn sells(set: &TemplateSet, rendered: &Rendered, parts: &Parts, language: &Language) -> Vec<Finding> {
+fn sells(set: &TemplateSet, rendered: &Rendered, files: &MailFiles, language: &Language) -> Vec<Finding> {
     let reach: BTreeSet<&str> =
-        words::selling(&language.tag, &rendered.text).into_iter().map(|(_, w)| w).collect();
+        phrases::selling(&language.tag, &rendered.text).into_iter().map(|(_, w)| w).collect();
     let mut found = Vec::new();
-    for file in &parts.shared {
+    for file in &files.shared {
         let source = set.files().get(file).map(String::as_str).unwrap_or_default();
-        let here = words::selling(Place::of(file).language, source).into_iter();
-        found.extend(
-            here.filter(|(_, word)| reach.contains(word))
-                .map(|(byte, word)| Finding::at(Code::L06, file, place(source, byte), selling(word))),
-        );
+        let here = phrases::selling(TemplatePath::of(file).language, source).into_iter();
+        let here = here.filter(|(_, word)| reach.contains(word));
+        found.extend(here.map(|(at, word)| Finding::at(Code::L06, file, source, at, phrases::sells(word))));
     }
     found
 }
 
 /// The dates of one mail, each with the ways it may be printed.
-struct Stated(BTreeMap<NaiveDate, Vec<String>>);
+struct PrintedDates(BTreeMap<NaiveDate, Vec<String>>);
 
-impl Stated {
+impl PrintedDates {
     fn of(mail: &MailContext, language: &Language) -> Self {
         let mut dates = BTreeSet::new();
         collect(&serde_json::to_value(mail).unwrap_or(Value::Null), &mut dates);
