@@ -1,15 +1,44 @@
-//! Says when this program was built, and rebuilds when a migration is added: `sqlx::migrate!` reads the folder at
-//! compile time.
+//! Says when this program was built, lists the templates that are compiled in, and rebuilds when a template or a
+//! migration is added: `sqlx::migrate!` reads its folder at compile time.
 //!
 //! The date is SOURCE_DATE_EPOCH, else that of the commit, so that the same sources give the same program; else today.
 
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rerun-if-changed=templates");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
     println!("cargo:rustc-env=SHIPBY_BUILT={}", built());
+    write_templates();
+}
+
+/// Writes `templates.rs`, a slice of each template's name and text, for `src/templates/files.rs` to include.
+fn write_templates() {
+    let mut names = Vec::new();
+    walk(Path::new("templates"), "", &mut names);
+    names.sort();
+    let entry = |name: &String| {
+        format!("({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/templates/{name}\"))),\n")
+    };
+    let list = format!("&[\n{}]\n", names.iter().map(entry).collect::<String>());
+    let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
+    std::fs::write(Path::new(&out).join("templates.rs"), list).expect("the list can be written");
+}
+
+/// The names below the folder, with `/`, but for what `templates::files` passes over.
+fn walk(folder: &Path, prefix: &str, names: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("the folder can be read").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("names are UTF-8");
+        if path.is_dir() {
+            walk(&path, &format!("{prefix}{name}/"), names);
+        } else if name != "README.md" && !name.starts_with('.') {
+            names.push(format!("{prefix}{name}"));
+        }
+    }
 }
 
 /// In seconds since 1970.

@@ -10,7 +10,9 @@ use crate::mail::{
     ComposeError, Credentials, Mailbox, Relay, RelayError, RelaySettings, Security, Timeouts, Verp,
 };
 use crate::store::Store;
-use crate::templates::{Current, Shop, Source, TemplateError, TemplateSet};
+use crate::templates::{
+    CHECK_TIMEOUT, CurrentTemplates, Shop, Source, TemplateError, TemplateSet, load_within,
+};
 use crate::wakeup::Daily;
 
 /// Why the parts cannot be made as the configuration asks.
@@ -31,7 +33,7 @@ pub enum WiringError {
 /// # Errors
 /// With file, line and column if the folder's set cannot be used.
 pub fn templates(config: &Config) -> Result<TemplateSet, TemplateError> {
-    if config.templates.is_dir() { TemplateSet::load(&config.templates) } else { TemplateSet::compiled_in() }
+    load_within(CHECK_TIMEOUT, template_source(config), None).into_set()
 }
 
 /// What the templates may say of the shop.
@@ -51,10 +53,14 @@ pub fn shop(config: &Config) -> Shop {
 /// # Errors
 /// If the templates or the shop's addresses cannot be used.
 pub fn renderer(config: &Config) -> Result<MailRenderer, WiringError> {
-    desk_with(config, Current::new(templates(config)?), None)
+    desk_with(config, CurrentTemplates::new(templates(config)?), None)
 }
 
-fn desk_with(config: &Config, templates: Current, verp: Option<Verp>) -> Result<MailRenderer, WiringError> {
+fn desk_with(
+    config: &Config,
+    templates: CurrentTemplates,
+    verp: Option<Verp>,
+) -> Result<MailRenderer, WiringError> {
     let (from, reply_to) = addresses(config)?;
     Ok(MailRenderer { templates, shop: shop(config), from, reply_to, verp })
 }
@@ -129,7 +135,7 @@ pub fn dispatcher(
     clock: Clock,
     owner: String,
 ) -> Result<Dispatcher, WiringError> {
-    dispatcher_with(config, store, clock, owner, Current::new(templates(config)?))
+    dispatcher_with(config, store, clock, owner, CurrentTemplates::new(templates(config)?))
 }
 
 /// The same with templates that may change while it works.
@@ -141,7 +147,7 @@ pub fn dispatcher_with(
     store: Store,
     clock: Clock,
     owner: String,
-    templates: Current,
+    templates: CurrentTemplates,
 ) -> Result<Dispatcher, WiringError> {
     let transport = match config.delivery.mode {
         config::Mode::Capture => Transport::Capture,

@@ -11,7 +11,7 @@ use crate::config::{Config, ConfigError, Mode};
 use crate::domain::calendar::Instant;
 use crate::mail::{Connection, Failure, Security, Session};
 use crate::store::{Inspection, StoreError, inspect};
-use crate::templates::{PATIENCE, check_within, speaks};
+use crate::templates::{CHECK_TIMEOUT, check_within, speaks};
 use crate::wiring;
 
 #[derive(Debug, Args)]
@@ -210,7 +210,7 @@ fn clock(now: Instant, built: Instant) -> Option<Finding> {
 fn templates(config: &Config, passed: Option<Instant>) -> Finding {
     // The samples are rendered for the shop of this configuration too.
     let source = wiring::template_source(config);
-    let report = check_within(PATIENCE, source.clone(), Some(wiring::shop(config)));
+    let report = check_within(CHECK_TIMEOUT, source.clone(), Some(wiring::shop(config)));
     let mut details: Vec<String> = template::findings(&report, &source).collect();
     let locale = &config.shop.locale;
     if !report.languages.is_empty() && !speaks(&report.languages, locale) {

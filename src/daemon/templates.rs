@@ -15,7 +15,9 @@ use crate::config::Config;
 use crate::domain::calendar::Instant;
 use crate::store::Store;
 use crate::telemetry::{Heartbeat, Supervisor};
-use crate::templates::{Current, PATIENCE, Report, Shop, Source, TemplateError, TemplateSet, load_within};
+use crate::templates::{
+    CHECK_TIMEOUT, CurrentTemplates, Report, Shop, Source, TemplateError, TemplateSet, load_within,
+};
 use crate::wiring;
 
 /// How often the folder is looked at; what was saved must have stood as long.
@@ -35,7 +37,7 @@ pub(super) struct Templates {
     store: Store,
     clock: Clock,
     supervisor: Supervisor,
-    pub current: Current,
+    pub current: CurrentTemplates,
     seen: Vec<Stamp>,
 }
 
@@ -78,7 +80,7 @@ impl Templates {
                 set
             }
         };
-        Ok(Self { folder, shop, store, clock, supervisor, current: Current::new(set), seen })
+        Ok(Self { folder, shop, store, clock, supervisor, current: CurrentTemplates::new(set), seen })
     }
 
     /// Loads the folder again when it has changed and stood still, and at once on a `hangup`; until `stop`.
@@ -146,7 +148,7 @@ fn broken(error: &TemplateError) -> String {
 }
 
 async fn load(source: Source, shop: Shop) -> anyhow::Result<Report> {
-    Ok(tokio::task::spawn_blocking(move || load_within(PATIENCE, source, Some(shop))).await?)
+    Ok(tokio::task::spawn_blocking(move || load_within(CHECK_TIMEOUT, source, Some(shop))).await?)
 }
 
 fn log(report: &Report, folder: &Path) {

@@ -13,7 +13,7 @@ use crate::domain::order::settle::Outcome;
 use crate::domain::policy::Policy;
 use crate::mail::{ComposeError, Letter, Mailbox, Verp, compose, envelope_address};
 use crate::store::{Ready, Staged, Store};
-use crate::templates::{Current, Rendered, Shop, TemplateError, context};
+use crate::templates::{CurrentTemplates, Rendered, Shop, TemplateError, context};
 
 use super::Settings;
 
@@ -40,7 +40,7 @@ pub(super) struct Written {
 #[derive(Debug)]
 pub struct MailRenderer {
     /// Asked for each mail: it may be another one by then.
-    pub templates: Current,
+    pub templates: CurrentTemplates,
     pub shop: Shop,
     pub from: Mailbox,
     pub reply_to: Option<Mailbox>,

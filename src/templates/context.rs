@@ -4,14 +4,8 @@
 //! `| short_date`, and counts that may be large with `| number`. Texts are free of control characters, and what runs
 //! against the mail's direction is isolated; html templates escape them by themselves.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-
-use super::gather;
-use super::language::Language;
-use crate::domain::notice::Notice;
-use crate::domain::order::Order;
-use crate::domain::policy::Policy;
 
 /// How many entries a list in a mail holds at most; the rest is counted in `more`.
 pub const LISTED: usize = 20;
@@ -286,20 +280,4 @@ pub struct Links {
     pub cancel_mail: String,
     /// A `mailto:` link with the order number in its subject.
     pub contact_mail: String,
-}
-
-/// What the templates may use to render `notice`.
-///
-/// Dates stated come from the notice's content, all else from the order. `next_news` is the day of the next regular
-/// mail once this one is accepted.
-pub fn context(
-    order: &Order,
-    notice: &Notice,
-    shop: &Shop,
-    policy: &Policy,
-    next_news: Option<NaiveDate>,
-    now: DateTime<Utc>,
-    language: &Language,
-) -> MailContext {
-    gather::Gather::new(order, notice, policy, now, language).mail(shop, next_news)
 }

@@ -19,6 +19,14 @@ impl TemplateError {
         Self { file: file.into(), line: 1, column: 1, message: message.into() }
     }
 
+    /// A fault at a byte of a file that begins with `text`.
+    pub(super) fn at(file: impl Into<String>, text: &str, byte: usize, message: impl Into<String>) -> Self {
+        let before = &text[..byte];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let (line, column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
+        Self { file: file.into(), line, column, message: message.into() }
+    }
+
     /// What tera says about `file`, told in our form. The place tera names wins over `file`: a fault of a part that
     /// `file` takes in lies there.
     pub(super) fn of(file: &str, error: &tera::Error) -> Self {

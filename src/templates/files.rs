@@ -25,80 +25,8 @@ pub(super) const SHARED: &[&str] = &["base.html", "base.txt", "language.toml", "
 /// Those of them that speak: a language must have its own.
 pub(super) const SPOKEN: &[&str] = &["language.toml", "say.txt"];
 
-/// A compiled-in file: its name and its text.
-type File = (&'static str, &'static str);
-
-macro_rules! files {
-    ($folder:literal: $($name:literal),+ $(,)?) => {
-        &[$((concat!($folder, $name), include_str!(concat!("../../templates/", $folder, $name)))),+]
-    };
-}
-
-/// All that makes a language.
-macro_rules! language {
-    ($folder:literal) => {
-        files![
-            $folder:
-            "language.toml",
-            "say.txt",
-            "cancelled/body.txt",
-            "cancelled/subject.txt",
-            "confirmation/body.txt",
-            "confirmation/subject.txt",
-            "date_improved/body.txt",
-            "date_improved/subject.txt",
-            "date_slip/body.txt",
-            "date_slip/subject.txt",
-            "overdue/body.txt",
-            "overdue/subject.txt",
-            "refunded/body.txt",
-            "refunded/subject.txt",
-            "restock/body.txt",
-            "restock/subject.txt",
-            "shipped/body.txt",
-            "shipped/subject.txt",
-            "update_48h/body.txt",
-            "update_48h/subject.txt",
-            "weekly_status/body.txt",
-            "weekly_status/subject.txt",
-        ]
-    };
-}
-
-/// A line for each language that is compiled in.
-const PARTS: &[&[File]] = &[
-    files!["": "base.html", "base.txt"],
-    language!(""),
-    language!("de/"),
-    language!("es/"),
-    language!("fr/"),
-];
-
-/// The default set, one entry per file.
-pub const COMPILED_IN: &[File] = &joined::<{ count(PARTS) }>(PARTS);
-
-const fn count(parts: &[&[File]]) -> usize {
-    let (mut part, mut sum) = (0, 0);
-    while part < parts.len() {
-        sum += parts[part].len();
-        part += 1;
-    }
-    sum
-}
-
-const fn joined<const N: usize>(parts: &[&[File]]) -> [File; N] {
-    let mut all = [("", ""); N];
-    let (mut part, mut at, mut to) = (0, 0, 0);
-    while part < parts.len() {
-        if at == parts[part].len() {
-            (part, at) = (part + 1, 0);
-            continue;
-        }
-        all[to] = parts[part][at];
-        (at, to) = (at + 1, to + 1);
-    }
-    all
-}
+/// The default set, one entry per file: name and text, listed from the folder by build.rs.
+pub const COMPILED_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
 /// Whether mails of `kind` have an html part: all but the short plain update.
 pub fn has_html(kind: NoticeKind) -> bool {
@@ -183,15 +111,15 @@ pub(super) fn languages(files: &Files) -> BTreeSet<&str> {
 
 /// What stands in a folder: the files that can be read, and what is wrong with the others.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FolderFiles {
     pub files: Files,
     pub faults: Vec<TemplateError>,
 }
 
 /// Reads a set from `dir`. `README.md` and names that begin with a dot are passed over; anything else unknown is
 /// a fault, told with the nearest known name.
-pub(super) fn read(dir: &Path) -> Found {
-    let mut found = Found::default();
+pub(super) fn read(dir: &Path) -> FolderFiles {
+    let mut found = FolderFiles::default();
     found.take_language(dir, "");
     found
 }
@@ -201,7 +129,7 @@ fn is_folder(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
-impl Found {
+impl FolderFiles {
     /// What stands at the top (`prefix` is empty) or in a language's folder (`de/`).
     fn take_language(&mut self, dir: &Path, prefix: &str) {
         for name in self.names_in(dir, prefix.trim_end_matches('/')) {
@@ -289,10 +217,8 @@ fn read_file(path: &Path, name: &str) -> Result<String, TemplateError> {
         return Err(TemplateError::whole(name, "is longer than 1 MiB"));
     }
     let text = String::from_utf8(bytes).map_err(|fault| {
-        let valid = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = valid.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-        TemplateError { file: name.to_owned(), line, column, message: "is not valid UTF-8".to_owned() }
+        let valid = String::from_utf8_lossy(&fault.as_bytes()[..fault.utf8_error().valid_up_to()]);
+        TemplateError::at(name, &valid, valid.len(), "is not valid UTF-8")
     })?;
     Ok(plain(&text))
 }

@@ -105,11 +105,8 @@ impl Language {
     /// Reads the `language.toml` called `file`.
     pub(super) fn parse(tag: &str, file: &str, text: &str) -> Result<Self, TemplateError> {
         let language: Self = toml::from_str(text).map_err(|error| {
-            let before = &text[..error.span().map_or(0, |span| span.start)];
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            let message = error.message().lines().next().unwrap_or_default().to_owned();
-            TemplateError { file: file.to_owned(), line, column, message }
+            let message = error.message().lines().next().unwrap_or_default();
+            TemplateError::at(file, text, error.span().map_or(0, |span| span.start), message)
         })?;
         Ok(Self { tag: tag.to_owned(), ..language })
     }

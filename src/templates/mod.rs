@@ -1,34 +1,35 @@
-//! The mails: what they may say (`context`), how it is said (`set`; `voice` and `language` for one language), what they
-//! are tried on (`samples`) and what they are held to (`rules`, `lint`).
+//! The mails: what they may say (`context`), how it is said (`set`; `language` and `language_templates` for one
+//! language), what they are tried on (`samples`) and what they are held to (`lint`).
 //!
 //! The only home of tera. Nothing in here reads a clock or decides whether a mail is due; the text of a mail is a
 //! function of the order, the notice, the shop and the templates.
 
-pub mod context;
-mod current;
+mod context;
+mod context_builder;
+mod current_templates;
 mod error;
 mod files;
 mod filters;
-mod gather;
+mod guide;
 mod language;
+mod language_templates;
 mod links;
 mod lint;
-mod names;
-mod place;
-mod reference;
-mod rules;
+mod path;
 pub mod samples;
 mod set;
-mod voice;
+mod variables;
 
-pub use context::{MailContext, Shop, context};
-pub use current::Current;
+pub use context::{MailContext, Shop};
+pub use context_builder::context;
+pub use current_templates::CurrentTemplates;
 pub use error::{TemplateError, nearest};
-pub use files::{COMPILED_IN, Files, MAX_FILE, has_html};
+pub use files::{COMPILED_IN, Files, has_html};
 pub use filters::escape;
-pub use language::{Direction, Language, speaks};
-pub use lint::{PATIENCE, Report, Source, check_folder, check_within, load_within};
-pub use reference::{Variable, guide, variables};
-pub use rules::{Code, Finding, RULES, Rule, Severity};
-pub use set::{MAX_SUBJECT, Rendered, TemplateSet};
-pub use voice::MAX_RENDERED;
+pub use guide::guide;
+pub use language::{Language, speaks};
+pub use lint::{
+    CHECK_TIMEOUT, Code, Finding, RULES, Report, Rule, Severity, Source, check_within, load_within,
+};
+pub use set::{Rendered, TemplateSet};
+pub use variables::{Variable, variables};

@@ -1,22 +1,20 @@
-//! A set of templates that passed: parsed, every name known, every kind rendered with every sample.
+//! A set of templates: parsed as a whole or not at all, and rendered into mails.
 //!
-//! A set is all or nothing: one that fails is never seen outside of this file, so what can be rendered can be sent.
+//! What goes out is written with a set that `lint` passed; a draft is only looked at.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tera::value::Key;
-use tera::{Context, ErrorKind, Tera, TeraResult, Value};
+use tera::{Context, TeraResult, Value};
 
-use super::context::{MailContext, Shop, context};
+use super::context::{MailContext, Shop};
 use super::error::TemplateError;
 use super::files::{self, Files};
-use super::filters;
 use super::language::{Language, ROOT, lineage};
-use super::lint::load_folder;
-use super::samples::{self, Sample};
-use super::voice::Voice;
+use super::language_templates::LanguageTemplates;
+use super::samples;
 use crate::domain::notice::NoticeKind;
 
 /// The longest subject, in characters.
@@ -35,8 +33,8 @@ pub struct Rendered {
 /// A set of templates that can be rendered. Cheap to share behind an `Arc`, slow to make.
 pub struct TemplateSet {
     /// English first of all: what another language does not have is said in it.
-    root: Voice,
-    others: Vec<Voice>,
+    root: LanguageTemplates,
+    others: Vec<LanguageTemplates>,
     files: Files,
     hash: String,
 }
@@ -53,9 +51,13 @@ impl TemplateSet {
         Self::parse(files::compiled_in())
     }
 
-    /// The set in `dir`, checked as a whole; the first fault if it cannot be used.
-    pub fn load(dir: &Path) -> Result<Self, TemplateError> {
-        load_folder(dir).into_set()
+    /// The set of these files. Only their grammar is looked at: whether they can be used is for `lint` to say.
+    pub fn parse(files: Files) -> Result<Self, TemplateError> {
+        let root = LanguageTemplates::of(ROOT, &files)?;
+        let others = files::languages(&files).into_iter().map(|tag| LanguageTemplates::of(tag, &files));
+        let others = others.collect::<Result<_, _>>()?;
+        let hash = hash(&files);
+        Ok(Self { root, others, files, hash })
     }
 
     /// The set in `dir` as it stands, not checked: for looking at what is being edited.
@@ -65,11 +67,6 @@ impl TemplateSet {
             Some(fault) => Err(fault),
             None => Self::parse(found.files),
         }
-    }
-
-    /// A set that was checked before: only its grammar is looked at again.
-    pub fn of_checked(files: Files) -> Result<Self, TemplateError> {
-        Self::parse(files)
     }
 
     /// Its files, by their paths below the folder.
@@ -84,15 +81,15 @@ impl TemplateSet {
 
     /// The languages that mails can be written in, English first.
     pub fn languages(&self) -> impl Iterator<Item = &Arc<Language>> {
-        self.voices().map(|voice| &voice.language)
+        self.all().map(|templates| &templates.language)
     }
 
     /// The language for a mail of `kind`: the customer's (`de-AT`, else `de`), else the shop's, else English. One that
     /// has no mails of `kind` is passed over, so that a mail is of one piece.
     pub fn language(&self, kind: NoticeKind, customer: Option<&str>, shop: &str) -> &Arc<Language> {
         let mut wanted = customer.into_iter().chain([shop]).flat_map(lineage);
-        let voice = wanted.find_map(|tag| self.voice_for(tag, kind));
-        &voice.unwrap_or(&self.root).language
+        let templates = wanted.find_map(|tag| self.templates_of(tag, kind));
+        &templates.unwrap_or(&self.root).language
     }
 
     /// The mail for `mail`, by the templates of its kind in its language.
@@ -100,63 +97,41 @@ impl TemplateSet {
         let kind = NoticeKind::from_word(&mail.kind)
             .ok_or_else(|| TemplateError::whole(&mail.kind, "is not a kind of notice"))?;
         let tag = &mail.language.tag;
-        let voice = self
-            .voice_for(tag, kind)
+        let templates = self
+            .templates_of(tag, kind)
             .ok_or_else(|| TemplateError::whole(format!("{tag}/{kind}"), "is not among the templates"))?;
         let variables = variables(mail).map_err(|e| TemplateError::of(kind.as_str(), &e))?;
-        let part = |part: &str| voice.render(&format!("{kind}/{part}"), &variables);
+        let part = |part: &str| templates.render(&format!("{kind}/{part}"), &variables);
         let subject = part("subject.txt")?;
         let subject = one_line(&subject);
         if subject.is_empty() {
             let fault = TemplateError::whole(format!("{kind}/subject.txt"), "renders to nothing");
-            return Err(voice.located(fault));
+            return Err(templates.located(fault));
         }
         let text = tidy(&part("body.txt")?);
-        let html = if voice.has_html(kind) { Some(tidy(&part("body.html")?)) } else { None };
+        let html = if templates.has_html(kind) { Some(tidy(&part("body.html")?)) } else { None };
         Ok(Rendered { subject, text, html })
     }
 
     /// One mail of every kind in the shop's language, as this set writes it to nobody.
     pub fn examples(&self, shop: &Shop) -> Vec<Rendered> {
-        let (samples, policy) = (samples::samples(), samples::policy());
+        let samples = samples::samples();
         let example = |kind: &NoticeKind| {
             let sample = samples.iter().find(|sample| sample.notice.kind == *kind)?;
-            let Sample { order, notice, next_news, now, .. } = sample;
-            let language = self.language(*kind, None, &shop.locale);
-            self.render(&context(order, notice, shop, &policy, *next_news, *now, language)).ok()
+            self.render(&sample.mail(shop, self.language(*kind, None, &shop.locale))).ok()
         };
         NoticeKind::ALL.iter().filter_map(example).collect()
     }
 
-    /// The voice that writes mails of `kind` in the language called `tag`, if there is one.
-    pub(super) fn voice_for(&self, tag: &str, kind: NoticeKind) -> Option<&Voice> {
-        self.voice(tag).filter(|voice| voice.speaks_of(kind))
+    /// The templates for mails of `kind` in the language called `tag`, if there are any.
+    pub(super) fn templates_of(&self, tag: &str, kind: NoticeKind) -> Option<&LanguageTemplates> {
+        let templates = self.all().find(|templates| templates.language.tag.eq_ignore_ascii_case(tag));
+        templates.filter(|templates| templates.has(kind))
     }
 
-    fn voices(&self) -> impl Iterator<Item = &Voice> {
+    fn all(&self) -> impl Iterator<Item = &LanguageTemplates> {
         std::iter::once(&self.root).chain(&self.others)
     }
-
-    fn voice(&self, tag: &str) -> Option<&Voice> {
-        self.voices().find(|voice| voice.language.tag.eq_ignore_ascii_case(tag))
-    }
-
-    /// Reads the files; nothing is rendered yet.
-    pub(super) fn parse(files: Files) -> Result<Self, TemplateError> {
-        let root = Voice::of(ROOT, &files)?;
-        let others = files::languages(&files).into_iter().map(|tag| Voice::of(tag, &files));
-        let others = others.collect::<Result<_, _>>()?;
-        let hash = hash(&files);
-        Ok(Self { root, others, files, hash })
-    }
-}
-
-/// A fault of the grammar of one file, whatever the others hold. Where a language has a say, it is `language`.
-pub(super) fn syntax_fault(file: &str, text: &str, language: &Arc<Language>) -> Option<TemplateError> {
-    let mut tera = Tera::new();
-    filters::register(&mut tera, language);
-    let error = tera.add_raw_template(file, text).err()?;
-    matches!(error.kind(), ErrorKind::SyntaxError(_)).then(|| TemplateError::of(file, &error))
 }
 
 /// What the templates see.

@@ -7,7 +7,7 @@ use shipby::domain::calendar::Instant;
 use shipby::domain::notice::NoticeKind;
 use shipby::mail::{Letter, Mailbox, compose};
 use shipby::templates::samples::{self, Sample};
-use shipby::templates::{MailContext, Rendered, Shop, TemplateSet, context};
+use shipby::templates::{MailContext, Rendered, Shop, TemplateSet};
 
 fn main() {
     divan::main();
@@ -20,9 +20,7 @@ fn sample(kind: NoticeKind) -> Sample {
 }
 
 fn gathered(set: &TemplateSet, shop: &Shop, sample: &Sample) -> MailContext {
-    let Sample { order, notice, next_news, now, .. } = sample;
-    let language = set.language(notice.kind, None, &shop.locale);
-    context(order, notice, shop, &samples::policy(), *next_news, *now, language)
+    sample.mail(shop, set.language(sample.notice.kind, None, &shop.locale))
 }
 
 fn composed(mail: &Rendered, from: &Mailbox) -> Vec<u8> {

@@ -15,7 +15,7 @@ use shipby::mail::{Answer, Dialogue, Script};
 use shipby::planner;
 use shipby::store::Attempt;
 use shipby::telemetry::Watchdog;
-use shipby::templates::{Current, TemplateSet};
+use shipby::templates::{CurrentTemplates, TemplateSet};
 use shipby::wiring;
 use tokio_util::sync::CancellationToken;
 
@@ -369,13 +369,13 @@ fn lettered(letter: &str) -> TemplateSet {
     files.retain(|name, _| !["de/", "es/", "fr/"].iter().any(|language| name.starts_with(language)));
     files.insert("confirmation/subject.txt".into(), format!("{letter} {{{{ order.number }}}}"));
     files.insert("confirmation/body.txt".into(), format!("{letter}: {{{{ order.number }}}}, just reply"));
-    TemplateSet::of_checked(files).unwrap()
+    TemplateSet::parse(files).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn templates_that_change_while_mails_leave_make_each_mail_of_one_piece() {
     let mut shop = busy(400, "8", Script::default()).await;
-    let current = Current::new(lettered("A"));
+    let current = CurrentTemplates::new(lettered("A"));
     let (clock, owner) = (shop.sim.clock(), "templates".to_owned());
     shop.sim.dispatcher =
         wiring::dispatcher_with(&shop.config, shop.store().clone(), clock, owner, current.clone()).unwrap();

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 use serde_json::Value;
-use shipby::templates::{COMPILED_IN, Code, RULES, Report, Source, check_folder, check_within};
+use shipby::templates::{COMPILED_IN, Code, RULES, Report, Source, check_within};
 use tempfile::TempDir;
+
+/// How long a check may take on a busy machine.
+pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// The compiled-in files of English and of other `languages`.
 pub fn files_of(languages: &[&str]) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -40,6 +43,10 @@ fn read(dir: &Path, name: &str) -> String {
     std::fs::read_to_string(dir.join(name)).unwrap()
 }
 
+fn check(dir: &Path) -> Report {
+    check_within(LIMIT, Source::Folder(dir.to_owned()), None)
+}
+
 /// The findings without their messages: `overdue/body.txt:1:1 L01`.
 fn places(report: &Report) -> Vec<String> {
     let place = |text: String| text.split(' ').take(2).collect::<Vec<_>>().join(" ");
@@ -61,7 +68,7 @@ const FAULTS: &[(Code, &str, &str)] = &[
 
 #[test]
 fn the_compiled_in_set_is_without_an_error_or_a_warning_on_twenty_samples_of_each_kind() {
-    let report = check_within(Duration::from_secs(60), Source::CompiledIn, None);
+    let report = check_within(LIMIT, Source::CompiledIn, None);
     assert_eq!(places(&report), [""; 0]);
     assert!(report.samples >= 200 && report.mails == report.samples * report.languages.len());
 }
@@ -86,7 +93,7 @@ fn each_rule_fires_all_are_told_at_once_and_each_is_silenced_by_a_comment_with_a
         put(dir.path(), file, &text);
         expected.push((*code, file, text));
     }
-    let report = check_folder(dir.path(), None);
+    let report = check(dir.path());
     for (code, file, _) in &expected {
         let fired = report.findings.iter().any(|found| found.code == *code && found.file == *file);
         assert!(fired, "{} in {file}: {:#?}", code.as_str(), report.findings);
@@ -98,7 +105,7 @@ fn each_rule_fires_all_are_told_at_once_and_each_is_silenced_by_a_comment_with_a
         // The comment is about its own rule only.
         put(dir.path(), file, format!("{{# lint:allow {} we know why #}}{text}", code.as_str()));
     }
-    let silenced = check_folder(dir.path(), None);
+    let silenced = check(dir.path());
     for (code, file, _) in &expected {
         let fires = silenced.findings.iter().any(|found| found.code == *code && found.file == *file);
         assert!(!fires, "{} in {file} is not silenced: {:#?}", code.as_str(), silenced.findings);
@@ -116,7 +123,7 @@ fn what_silences_nothing_is_told() {
     let allow =
         "{# lint:allow L99 why #}{# lint:allow L05 #}\n{#- lint:allow L03 we like html -#}{# lint:allowed #}";
     put(dir.path(), "overdue/subject.txt", format!("{allow}Order {{{{ order.number }}}} is late"));
-    let report = check_folder(dir.path(), None);
+    let report = check(dir.path());
     let told: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
@@ -139,7 +146,7 @@ fn a_fault_in_a_branch_that_no_sample_takes_is_found_with_its_place() {
         "shipped/subject.txt",
         text + "\n{% if false %} It comes soon, {{ order.numbr }}{% endif %}",
     );
-    let told: Vec<String> = check_folder(dir.path(), None).findings.iter().map(ToString::to_string).collect();
+    let told: Vec<String> = check(dir.path()).findings.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
         [
@@ -154,7 +161,7 @@ fn an_unknown_name_that_a_mail_fails_at_is_told_once_and_cannot_be_silenced_away
     let dir = folder();
     for (allow, expected) in [("", "1:10 L04"), ("{# lint:allow L04 it will come #}", "1:43 E03")] {
         put(dir.path(), "restock/subject.txt", format!("{allow}{{{{ order.numbr }}}}"));
-        let report = check_folder(dir.path(), None);
+        let report = check(dir.path());
         assert_eq!(places(&report), [format!("restock/subject.txt:{expected}")]);
         assert!(report.into_set().is_err());
     }
@@ -163,11 +170,10 @@ fn an_unknown_name_that_a_mail_fails_at_is_told_once_and_cannot_be_silenced_away
 #[test]
 fn a_folder_that_is_not_there_or_empty_is_one_fault() {
     let dir = folder();
-    let told: Vec<String> =
-        check_folder(&dir.path().join("no"), None).findings.iter().map(ToString::to_string).collect();
+    let told: Vec<String> = check(&dir.path().join("no")).findings.iter().map(ToString::to_string).collect();
     assert_eq!(told, [".:1:1 E01 cannot be read: No such file or directory (os error 2)"]);
     std::fs::create_dir(dir.path().join("no")).unwrap();
-    assert_eq!(places(&check_folder(&dir.path().join("no"), None)), [".:1:1 E01"]);
+    assert_eq!(places(&check(&dir.path().join("no"))), [".:1:1 E01"]);
 }
 
 #[test]
@@ -176,7 +182,7 @@ fn a_text_part_that_is_missing_or_empty_is_refused() {
     std::fs::remove_file(dir.path().join("overdue/body.txt")).unwrap();
     put(dir.path(), "restock/body.txt", "");
     put(dir.path(), "shipped/subject.txt", "");
-    let found = places(&check_folder(dir.path(), None));
+    let found = places(&check(dir.path()));
     assert_eq!(
         found,
         ["overdue/body.txt:1:1 L03", "restock/body.txt:1:1 L03", "shipped/subject.txt:1:1 E03"]
@@ -198,7 +204,7 @@ fn a_mail_without_a_date_must_say_so_and_one_with_a_date_must_state_it() {
         ("{% if line.date %}It has a date.{% else %}There is no date yet.{% endif %}", 1),
     ] {
         put(dir.path(), "update_48h/body.txt", body(middle));
-        let found = places(&check_folder(dir.path(), None));
+        let found = places(&check(dir.path()));
         assert_eq!(found, vec!["update_48h/body.txt:1:1 L02"; findings], "{middle}");
     }
 }
@@ -213,7 +219,7 @@ fn every_broken_file_is_told_not_only_the_first() {
     put(dir.path(), "refunded/body.htm", "");
     put(dir.path(), "cancelled/body.txt", b"a\nb\xe9");
     put(dir.path(), "notes.txt", "");
-    let report = check_folder(dir.path(), None);
+    let report = check(dir.path());
     assert_eq!(
         places(&report),
         [
@@ -234,17 +240,17 @@ fn every_broken_file_is_told_not_only_the_first() {
 #[test]
 fn a_fault_of_one_language_is_told_with_its_place_and_leaves_the_others_to_be_tried() {
     let dir = folder_of(&["de"]);
-    let samples = check_folder(dir.path(), None).samples;
+    let samples = check(dir.path()).samples;
     put(dir.path(), "de/restock/subject.txt", "{{ order.number }} kommt bald");
     put(dir.path(), "de/overdue/body.txt", "{% if %}");
-    let report = check_folder(dir.path(), None);
+    let report = check(dir.path());
     assert_eq!(places(&report), ["de/overdue/body.txt:1:7 E02", "de/restock/subject.txt:1:26 L05"]);
     assert!(report.mails > samples + samples / 2, "only one kind of German is left out");
 
     put(dir.path(), "de/say.txt", "{% if %}");
     put(dir.path(), "de-AT/restock/subject.txt", "{{ order.number }}");
     put(dir.path(), "update_48h/subject.txt", "A coupon for {{ order.number }}");
-    let report = check_folder(dir.path(), None);
+    let report = check(dir.path());
     let told = places(&report);
     assert!(told.contains(&"de/say.txt:1:7 E02".to_owned()), "{told:?}");
     assert!(told.contains(&"update_48h/subject.txt:1:3 L06".to_owned()), "{told:?}");
@@ -258,7 +264,7 @@ fn what_a_language_lacks_or_writes_wrongly_is_told() {
     put(dir.path(), "de/language.toml", "direction = \"up\"");
     put(dir.path(), "de/update_48h/body.html", "");
     put(dir.path(), "nl/restock/body.txt", "x");
-    let told = places(&check_folder(dir.path(), None));
+    let told = places(&check(dir.path()));
     assert_eq!(
         told,
         [
@@ -279,22 +285,22 @@ fn html_that_is_made_of_a_text_is_held_to_what_html_is_held_to() {
     let at_line = body.lines().count() + 1;
     let image = "{% block sorry %}<img src=\"https://a.example/x.gif\">{% endblock sorry %}";
     put(dir.path(), "overdue/body.txt", format!("{body}{image}"));
-    assert_eq!(places(&check_folder(dir.path(), None)), [format!("overdue/body.txt:{at_line}:18 L08")]);
+    assert_eq!(places(&check(dir.path())), [format!("overdue/body.txt:{at_line}:18 L08")]);
 }
 
 #[test]
 fn windows_files_with_a_mark_are_the_same_set_and_odd_files_are_answered() {
     let dir = folder();
-    let plain = check_folder(dir.path(), None).into_set().unwrap();
+    let plain = check(dir.path()).into_set().unwrap();
     for (name, text) in files_of(&[]) {
         put(dir.path(), name, format!("\u{feff}{}", text.replace('\n', "\r\n")));
     }
-    assert_eq!(check_folder(dir.path(), None).into_set().unwrap().hash(), plain.hash());
+    assert_eq!(check(dir.path()).into_set().unwrap().hash(), plain.hash());
     put(dir.path(), "overdue/body.html", "x".repeat(5 << 20));
     std::fs::remove_file(dir.path().join("base.txt")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", dir.path().join("base.txt")).unwrap();
     std::os::unix::fs::symlink("/etc", dir.path().join("restocked")).unwrap();
-    let report = check_folder(dir.path(), None);
+    let report = check(dir.path());
     let told: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
@@ -314,7 +320,7 @@ fn a_loop_that_does_not_end_is_given_up_and_one_that_prints_is_cut() {
         format!("{ten}{body}{{% endfor %}}{{% endfor %}}{{{{ order.number }}}} {{{{ shop.support_email }}}}")
     };
     put(dir.path(), "restock/subject.txt", turns("text"));
-    let report = check_folder(dir.path(), None);
+    let report = check(dir.path());
     assert_eq!(places(&report), ["restock/subject.txt:1:1 E04"]);
     put(dir.path(), "restock/subject.txt", turns("{% set x = b %}"));
     let report = check_within(Duration::from_secs(4), Source::Folder(dir.path().to_owned()), None);

@@ -207,7 +207,7 @@ async fn what_was_held_back_in_it_goes_out_when_it_is_let_go_and_what_came_to_no
     for pause in shop.store().pauses(now).await.unwrap() {
         shop.store().resume(&pause.scope, now).await.unwrap();
     }
-    let batches = shop.store().held_batches().await.unwrap();
+    let batches = shop.store().held_changes().await.unwrap();
     let held: Vec<_> =
         batches.iter().map(|batch| (batch.sku.as_str(), batch.counting, batch.notices)).collect();
     assert_eq!(held, [("MANY-HERE", false, 11), ("MANY-HELD", false, 12), ("MANY-NEW", false, 12)]);

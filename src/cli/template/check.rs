@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::words::{count, list, plain};
 use super::super::{Answer, Call, Exit, output};
 use crate::domain::notice::NoticeKind;
-use crate::templates::{PATIENCE, Report, Source, check_within};
+use crate::templates::{CHECK_TIMEOUT, Report, Source, check_within};
 use crate::wiring;
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub(super) fn run(call: &Call, args: &Args) -> Answer {
             (wiring::template_source(&config), Some(wiring::shop(&config)))
         }
     };
-    let report = check_within(PATIENCE, source.clone(), shop);
+    let report = check_within(CHECK_TIMEOUT, source.clone(), shop);
     let (errors, warnings) = (report.errors().count(), report.warnings().count());
     let exit = match (errors, warnings) {
         (1.., _) => Exit::Config,

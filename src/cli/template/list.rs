@@ -19,7 +19,7 @@ pub(in crate::cli) struct Args {
 pub(super) fn run(json: bool, args: &Args) -> Answer {
     let cases = samples::cases();
     let names = |kind: NoticeKind| -> Vec<&str> {
-        let of_kind = cases.iter().filter(|case| case.sample.notice.kind == kind);
+        let of_kind = cases.iter().filter(|case| case.notice.kind == kind);
         of_kind.map(|case| case.name.as_str()).collect()
     };
     let kinds: Vec<NoticeKind> = args.kind.map_or_else(|| NoticeKind::ALL.to_vec(), |kind| vec![kind]);

@@ -18,7 +18,8 @@ use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::stated;
 use crate::mail::{Letter, compose};
-use crate::templates::{Rendered, TemplateSet, context, nearest, samples, speaks};
+use crate::templates::samples::{self, Sample};
+use crate::templates::{Rendered, TemplateSet, context, nearest, speaks};
 use crate::wiring;
 
 /// A mail, as it is asked for.
@@ -111,28 +112,20 @@ impl Which {
 
     fn sample(&self) -> anyhow::Result<Subject> {
         let cases = samples::cases();
-        let mut of_kind = cases.iter().filter(|case| case.sample.notice.kind == self.kind);
+        let mut of_kind = cases.iter().filter(|case| case.notice.kind == self.kind);
         let case = match &self.sample {
             None => of_kind.next(),
             Some(name) => of_kind.find(|case| case.name == *name),
         };
         let case = case.ok_or_else(|| {
             let name = self.sample.as_deref().unwrap_or_default();
-            let of_kind = cases.iter().filter(|case| case.sample.notice.kind == self.kind);
+            let of_kind = cases.iter().filter(|case| case.notice.kind == self.kind);
             let near = nearest(name, of_kind.map(|case| case.name.as_str())).unwrap_or_default();
             Stop::not_found(format!("there is no sample {name:?} of this kind; the nearest is {near:?}"))
         })?;
-        let sample = case.sample.clone();
-        let (now, next_news) = (self.now(sample.now), sample.next_news);
-        let policy = samples::policy();
-        Ok(Subject {
-            about: case.name.clone(),
-            order: sample.order,
-            notice: sample.notice,
-            next_news,
-            now,
-            policy,
-        })
+        let Sample { name, order, notice, next_news, now } = case.clone();
+        let (now, policy) = (self.now(now), samples::policy());
+        Ok(Subject { about: name, order, notice, next_news, now, policy })
     }
 
     async fn real(&self, call: &Call, config: &Config, number: &str) -> anyhow::Result<Subject> {

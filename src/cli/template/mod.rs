@@ -60,7 +60,7 @@ fn draft(config: &Config) -> Result<TemplateSet, TemplateError> {
     match wiring::template_source(config) {
         Source::CompiledIn => TemplateSet::compiled_in(),
         Source::Folder(dir) => TemplateSet::draft(&dir),
-        Source::Kept(files) => TemplateSet::of_checked(files),
+        Source::Kept(files) => TemplateSet::parse(files),
     }
 }
 
@@ -85,7 +85,7 @@ async fn in_use(call: &Call, config: &Config) -> anyhow::Result<(TemplateSet, St
         Err(error) => return Err(error.into()),
     };
     Ok(match kept {
-        Some(kept) => (TemplateSet::of_checked(kept.files)?, "the set in use".to_owned()),
+        Some(kept) => (TemplateSet::parse(kept.files)?, "the set in use".to_owned()),
         None => (TemplateSet::compiled_in()?, "the built-in set".to_owned()),
     })
 }

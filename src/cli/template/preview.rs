@@ -13,7 +13,7 @@ use super::mail::{Shown, Which};
 use super::{draft, page};
 use crate::config::Config;
 use crate::domain::notice::NoticeKind;
-use crate::templates::{Finding, PATIENCE, load_within};
+use crate::templates::{CHECK_TIMEOUT, Finding, load_within};
 use crate::wiring;
 
 #[derive(Debug, clap::Args)]
@@ -74,7 +74,7 @@ pub(super) async fn run(call: &Call, args: &Args) -> Answer {
 
 /// What the checker has against the files of this kind and those that all kinds share, in any language.
 fn findings(config: &Config, kind: NoticeKind) -> Vec<Finding> {
-    let report = load_within(PATIENCE, wiring::template_source(config), Some(wiring::shop(config)));
+    let report = load_within(CHECK_TIMEOUT, wiring::template_source(config), Some(wiring::shop(config)));
     let about = |finding: &Finding| {
         let mut folders = finding.file.split('/').filter_map(NoticeKind::from_word);
         folders.next().is_none_or(|other| other == kind)

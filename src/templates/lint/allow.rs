@@ -1,8 +1,9 @@
 //! `{# lint:allow CODE reason #}`: a writer takes a rule's objection on himself, in the file it is about, and says why.
 
 use super::super::files::Files;
-use super::super::names::place;
-use super::super::rules::{Code, Finding};
+use super::report::Finding;
+use super::rules::Code;
+use super::tags::spans;
 
 /// What is allowed where; and what was written that allows nothing.
 #[derive(Debug, Default)]
@@ -20,7 +21,7 @@ impl Allowed {
                 let Some(said) = comment.strip_prefix("lint:allow") else { continue };
                 match read(said) {
                     Ok(code) => found.allowed.push((file.clone(), code)),
-                    Err(why) => found.faults.push(Finding::at(Code::L00, file, place(text, at), why)),
+                    Err(why) => found.faults.push(Finding::at(Code::L00, file, text, at, why)),
                 }
             }
         }
@@ -48,8 +49,6 @@ fn read(said: &str) -> Result<Code, String> {
 
 /// The comments of a template, without their signs, and where each begins.
 fn comments(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.match_indices("{#").filter_map(|(at, _)| {
-        let inner = text[at + 2..].split_once("#}")?.0;
-        Some((at, inner.trim_matches('-').trim()))
-    })
+    let spans = spans(text).into_iter().filter(|(from, _)| text[..*from].ends_with("{#"));
+    spans.map(|(from, to)| (from - 2, text[from..to].trim_matches('-').trim()))
 }

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use shipby::clock::Clock;
 use shipby::domain::policy::Policy;
 use shipby::planner;
+use shipby::templates::TemplateSet;
 
 use super::{ORDER, Shop, bytes_of, without_ids};
 
@@ -183,7 +184,8 @@ fn init_writes_the_files_to_start_from_and_overwrites_nothing() {
         ]
     );
     assert_eq!(shop.read("new/config.toml"), std::fs::read_to_string("config.toml").unwrap());
-    shipby::templates::TemplateSet::load(&shop.path("new/templates")).unwrap();
+    let written = TemplateSet::draft(&shop.path("new/templates")).unwrap();
+    assert_eq!(written.hash(), TemplateSet::compiled_in().unwrap().hash());
     shop.write("new/config.toml", "mine");
     let refused = "shipby: new/config.toml is there already; nothing was written\n";
     assert_eq!(shop.run(&["init", "new"]), (1, String::new(), refused.into()));

@@ -7,7 +7,6 @@ use shipby::mail::{Letter, Mailbox, compose};
 
 use super::*;
 
-const LANGUAGES: [&str; 4] = ["en", "de", "es", "fr"];
 /// What each mail has, once; no other header may stand in it.
 const HEADERS: [&str; 13] = [
     "From",
@@ -258,7 +257,7 @@ fn a_mail_about_hundreds_of_lines_and_one_with_a_line_of_998_octets_keep_the_rul
     for n in 0..400 {
         let id = format!("extra-{n}");
         let title = format!("Wärmebehälter {n} 🫖");
-        huge.order.lines.push(shipby::domain::order::Line { id: id.clone(), title, ..line.clone() });
+        huge.order.lines.push(shipby::domain::order::Line { key: id.clone(), title, ..line.clone() });
         huge.notice.content.lines.push(shipby::domain::notice::StatedLine { line: id, ..stated.clone() });
     }
     assert_eq!(check(&huge, &render("de", &huge, &samples::shops()[0])), Ok(()));

@@ -1,13 +1,11 @@
 //! The html parts as mail programs take them: sound html that needs nothing from elsewhere, and, in a real browser, no
 //! line too wide and no text too faint.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::languages::rendered_in;
 use super::*;
-
-const LANGUAGES: [&str; 4] = ["en", "de", "es", "fr"];
 
 /// Every html part with its name and language.
 fn html_parts() -> impl Iterator<Item = (String, &'static str, String)> {
