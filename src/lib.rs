@@ -27,5 +27,5 @@ pub mod bell;
 pub mod clock;
 pub mod config;
 pub mod telemetry;
+pub mod text;
 pub mod unit;
-pub mod wording;

@@ -23,7 +23,7 @@ mod voice;
 
 pub use context::{MailContext, Shop, context};
 pub use current::Current;
-pub use error::{TemplateError, nearest};
+pub use error::TemplateError;
 pub use files::{COMPILED_IN, Files, MAX_FILE, has_html};
 pub use filters::escape;
 pub use language::{Direction, Language, speaks};
