@@ -26,6 +26,6 @@ pub mod wiring;
 pub mod clock;
 pub mod config;
 pub mod telemetry;
+pub mod text;
 pub mod unit;
 pub mod wakeup;
-pub mod wording;

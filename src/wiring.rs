@@ -93,7 +93,7 @@ pub fn relay(config: &Config) -> Result<Relay, WiringError> {
     let smtp = &config.smtp;
     let credentials =
         smtp.credentials()?.map(|c| Credentials::new(c.username, c.password.reveal().to_owned()));
-    let domain = config.shop.from.address.as_str().rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+    let domain = config.shop.from.address.domain();
     Ok(Relay::new(RelaySettings {
         host: smtp.host.clone(),
         port: smtp.port,

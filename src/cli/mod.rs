@@ -47,6 +47,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Config, ConfigError};
 use crate::store::{Store, StoreError};
 use crate::templates::TemplateError;
+use crate::text::plain_lines;
 use crate::wiring::WiringError;
 
 /// Keeps customers informed while they wait for backordered and preordered goods.
@@ -217,9 +218,10 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let exit = exit_of(&error);
             if call.json {
-                eprintln!("{}", serde_json::json!({ "error": format!("{error:#}"), "exit": exit as u8 }));
+                let error = plain_lines(&format!("{error:#}"));
+                eprintln!("{}", serde_json::json!({ "error": error, "exit": exit as u8 }));
             } else {
-                eprintln!("shipby: {error:#}");
+                output::message(&format!("shipby: {error:#}"));
             }
             exit.into()
         }

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use serde::Serialize;
 
 use super::Exit;
+use crate::text::plain_lines;
 
 /// An end that is nobody's fault but has a code of its own: not found, wrongly asked.
 #[derive(Debug)]
@@ -57,6 +58,11 @@ pub(super) fn confirmed(shown: &str, question: &str) -> anyhow::Result<bool> {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Says something beside the result, on stderr; whatever is quoted in it does a terminal no harm.
+pub(super) fn message(text: &str) {
+    eprintln!("{}", plain_lines(text));
 }
 
 /// Writes a result as it is.

@@ -12,7 +12,7 @@ use crate::domain::customer::EmailAddress;
 use crate::domain::notice::NoticeKind;
 use crate::domain::pause::{Pause, Scope, Setter};
 use crate::store::Store;
-use crate::wording::capital;
+use crate::text::capital;
 
 #[derive(Debug, Args)]
 pub(super) struct Pausing {

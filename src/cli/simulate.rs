@@ -70,7 +70,9 @@ pub(super) async fn run(call: &Call, args: Args) -> Answer {
     let spool = match read(&args.file)? {
         Ok(spool) => spool,
         Err(refusals) => {
-            refusals.iter().for_each(|refusal| eprintln!("{}:{refusal}", args.file.display()));
+            refusals
+                .iter()
+                .for_each(|refusal| output::message(&format!("{}:{refusal}", args.file.display())));
             bail!("nothing was simulated; mend these rows first");
         }
     };
@@ -245,7 +247,7 @@ fn to_json(outcome: &Outcome) -> serde_json::Value {
 
 fn refusals(outcome: &Outcome, file: &Path) {
     for (line, why) in &outcome.refused {
-        eprintln!("{}:{line} refused: {why}", file.display());
+        output::message(&format!("{}:{line} refused: {why}", file.display()));
     }
 }
 

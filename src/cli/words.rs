@@ -9,7 +9,8 @@ use crate::config::Config;
 use crate::domain::calendar::{Instant, day_of, instant_of, start_of};
 use crate::domain::notice::{NoticeState, Reason};
 use crate::domain::supply::iso_date;
-pub(super) use crate::wording::{count, grouped, list, plain};
+use crate::text::duration;
+pub(super) use crate::text::{count, grouped, list, plain, plain_lines};
 
 /// As of when a question is asked.
 #[derive(Debug, Clone, Copy, Args)]
@@ -53,16 +54,7 @@ impl Until {
         if let Ok(local) = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M") {
             return Ok(Self::Local(local));
         }
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let number: i32 = digits.parse().map_err(|_| wrong())?;
-        let one = match &text[digits.len()..] {
-            "m" => TimeDelta::minutes(1),
-            "h" => TimeDelta::hours(1),
-            "d" => TimeDelta::days(1),
-            "w" => TimeDelta::weeks(1),
-            _ => return Err(wrong()),
-        };
-        let span = one.checked_mul(number).ok_or_else(wrong)?;
+        let span = duration::parse(text.strip_prefix('+').unwrap_or(text)).ok_or_else(wrong)?;
         if span <= TimeDelta::zero() || span > TimeDelta::days(3660) {
             return Err(wrong());
         }
@@ -114,13 +106,6 @@ impl Local {
     pub fn today(self) -> NaiveDate {
         day_of(self.now, self.zone)
     }
-}
-
-/// `text` with its lines, but nothing else that a terminal would act on.
-pub(super) fn plain_lines(text: &str) -> String {
-    let lines = text.replace("\r\n", "\n");
-    let line = |line: &str| line.split('\t').map(plain).collect::<Vec<_>>().join("\t");
-    lines.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The first line of whatever speaks of mail; empty in live mode.
@@ -187,7 +172,7 @@ mod tests {
         let evening = Until::read("2026-12-31T18:00").unwrap().instant(local().now, local().zone);
         assert_eq!(evening.to_string(), "2026-12-31 17:00:00 UTC", "by the shop's clock");
         assert_eq!(Until::read("2026-12-31T18:00:00+01:00"), Ok(Until::At(evening)));
-        for wrong in ["", "7", "d", "-1d", "0h", "7 days", "9999999d", "2026-3-1"] {
+        for wrong in ["", "7", "d", "-1d", "0h", "7 days", "9999999d", "9999999999999999d", "2026-3-1"] {
             assert!(Until::read(wrong).is_err(), "{wrong}");
         }
     }

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Place, Problem, did_you_mean, nearest, quoted};
+use super::error::{Place, Problem, did_you_mean, quoted};
+use crate::text::nearest;
 
 /// What a key holds; decides how the text of an environment variable is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,7 +198,7 @@ impl Document {
             None => section.to_owned(),
         };
         let message = unknown_message(section, key);
-        self.problems.push(Problem { place, key: super::error::plain(&full), message });
+        self.problems.push(Problem { place, key: full, message });
     }
 }
 

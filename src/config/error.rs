@@ -1,9 +1,12 @@
 //! What is wrong with a configuration: all of it at once, each fault with its place and its mend.
 //!
-//! No message holds a secret or a line of the file: a mistyped password must not reach the log.
+//! No message holds a secret or a line of the file: a mistyped password must not reach the log. What is displayed does a
+//! terminal no harm, whatever was read.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+use crate::text::{excerpt, plain};
 
 /// Where a value was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +46,9 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.key.as_str() {
-            "" => write!(f, "{}: {}", self.place, self.message),
-            key => write!(f, "{} {key}: {}", self.place, self.message),
-        }
+        let (key, message) = (plain(&self.key), plain(&self.message));
+        let space = if key.is_empty() { "" } else { " " };
+        write!(f, "{}{space}{key}: {message}", self.place)
     }
 }
 
@@ -89,7 +91,7 @@ impl ConfigError {
     }
 }
 
-/// `text` in quotes, as it may be shown: control characters escaped, long texts cut, what stands between
+/// `text` in quotes, as it may be shown: harmless, long texts cut, what stands between
 /// `://` and `@` (a user and perhaps a password) left out.
 pub(super) fn quoted(text: &str) -> String {
     let shown = match text.split_once("://") {
@@ -99,27 +101,7 @@ pub(super) fn quoted(text: &str) -> String {
         }
         _ => text.to_owned(),
     };
-    let cut: String = shown.chars().take(60).collect();
-    let more = if cut.len() < shown.len() { "…" } else { "" };
-    format!("\"{}{more}\"", plain(&cut))
-}
-
-/// `text` on one line, whatever it holds.
-pub(super) fn plain(text: &str) -> String {
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escape).collect()
-}
-
-/// The candidate that `word` was most likely meant to be; None if none is near.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    let limit = (word.chars().count() / 3).clamp(1, 4);
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    format!("\"{}\"", excerpt(&shown, 60))
 }
 
 /// `; did you mean "x"?`, or nothing.
@@ -127,38 +109,9 @@ pub(super) fn did_you_mean(candidate: Option<&str>) -> String {
     candidate.map_or_else(String::new, |candidate| format!("; did you mean \"{candidate}\"?"))
 }
 
-/// Edits between two words: letters put in, left out, changed, or two neighbours swapped.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.chars().take(64).collect();
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_word_is_found_and_a_far_one_is_not() {
-        let words = ["concurrency", "mode", "rate", "retry"];
-        assert_eq!(nearest("concurency", words), Some("concurrency"));
-        assert_eq!(nearest("mdoe", words), Some("mode"));
-        assert_eq!(nearest("blast_limit", words), None);
-        assert_eq!(nearest("", words), None);
-    }
 
     #[test]
     fn what_is_shown_is_one_line_and_holds_no_password() {

@@ -74,7 +74,7 @@ impl Login {
 pub(super) fn check(path: &Path) -> Result<(), String> {
     match fs::metadata(path) {
         Ok(file) if file.permissions().mode() & 0o007 != 0 => {
-            let path = super::error::plain(&path.to_string_lossy());
+            let path = crate::text::plain(&path.to_string_lossy());
             Err(format!("everybody on this machine may read {path}; run: chmod 600 {path}"))
         }
         _ => Ok(()),

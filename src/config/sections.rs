@@ -19,7 +19,7 @@ use super::error::{Place, Problem, quoted};
 use super::reader::{Read, Reader};
 use super::secret::{self, Login, Password, Source};
 use super::types::{Allowed, Link, LogFormat, Mailbox, Mode, Pattern, Rate, Security, host, is_loopback};
-use super::words::{self, duration, number, one_of, show_duration, time};
+use super::words::{self, duration, number, one_of, time};
 use super::{Alerts, Bounces, Database, Delivery, LONGEST_GRACE, Log, Shop, Smtp};
 
 /// The sender that the sample file names; nobody is served by mail from it.
@@ -354,7 +354,7 @@ pub(super) fn warn(reader: &Reader, config: &super::Config) -> Vec<Problem> {
         );
     }
     if policy.status_every > 7 {
-        let span = show_duration(DAY * i32::try_from(policy.status_every).unwrap_or(i32::MAX));
+        let span = crate::text::duration::show(DAY * i32::try_from(policy.status_every).unwrap_or(i32::MAX));
         warn("schedule", "status_every", format!("{span}: customers hear nothing for more than a week"));
     }
     if !policy.business_days && !policy.holidays.is_empty() {

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::domain::customer::EmailAddress;
+use crate::text::{plain, url};
 
 use super::document::Value;
 use super::error::quoted;
@@ -37,7 +38,7 @@ impl Mode {
         match self {
             Self::Capture => Some("capture: customers get no mail".to_owned()),
             Self::Redirect(to) => {
-                Some(format!("redirect: customers get no mail, all of it goes to {}", to.as_str()))
+                Some(format!("redirect: customers get no mail, all of it goes to {}", plain(to.as_str())))
             }
             Self::Live => None,
         }
@@ -158,8 +159,8 @@ impl Pattern {
         };
         // A domain is good if an address in it is.
         let probe = EmailAddress::parse(&format!("a@{domain}"));
-        let domain = probe.ok().and_then(|a| a.as_str().split_once('@').map(|(_, domain)| domain.to_owned()));
-        domain.map(Self::Domain).ok_or_else(|| {
+        let domain = probe.map(|address| Self::Domain(address.domain().to_owned()));
+        domain.map_err(|_| {
             format!("{} is no domain that mail can be sent to; write \"@example.com\"", quoted(word))
         })
     }
@@ -177,11 +178,10 @@ impl Allowed {
 
     /// Whether mail may go to `address`. Upper and lower case are the same here.
     pub fn allows(&self, address: &EmailAddress) -> bool {
-        let domain = address.as_str().rsplit_once('@').map_or("", |(_, domain)| domain);
         self.everyone()
             || self.0.iter().any(|pattern| match pattern {
                 Pattern::Address(one) => one.as_str().to_lowercase() == address.as_str().to_lowercase(),
-                Pattern::Domain(one) => one == domain,
+                Pattern::Domain(one) => one == address.domain(),
             })
     }
 }
@@ -220,13 +220,11 @@ impl Link {
     pub(super) fn read(value: &Value) -> Read<Self> {
         let word = words::text(value)?;
         let wrong = |why: &str| Err(format!("{} {why}", quoted(word)));
-        let Some(rest) = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://")) else {
+        let Some((host, path)) = url::split(word) else {
             return wrong(
                 "is no web address; write it in full, as in \"https://shop.example.com/orders/{order}\"",
             );
         };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (host, path) = rest.split_at(end);
         let in_host = |c: char| c.is_alphanumeric() || ".-:[]".contains(c);
         if host.contains('@') {
             return wrong("holds a user or a password; everybody would read it");
@@ -248,16 +246,7 @@ impl Link {
 
     /// The page for one order; whatever is no letter, digit, `-`, `.`, `_` or `~` in its number is %-encoded.
     pub fn for_order(&self, number: &str) -> String {
-        let mut encoded = String::with_capacity(number.len());
-        for byte in number.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    encoded.push(char::from(byte))
-                }
-                other => encoded.push_str(&format!("%{other:02X}")),
-            }
-        }
-        self.0.replace("{order}", &encoded)
+        self.0.replace("{order}", &url::percent(number))
     }
 
     /// As it was written, `{order}` and all.

@@ -3,13 +3,15 @@
 //! Every refusal shows what was read and how to write what was probably meant.
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta, Weekday};
-use chrono_tz::{TZ_VARIANTS, Tz};
+use chrono_tz::Tz;
 
 use crate::domain::calendar::SendDays;
 use crate::domain::customer::EmailAddress;
+use crate::domain::supply::iso_date;
+use crate::text::{duration as spans, is_language_tag, nearest, zone as zones};
 
 use super::document::Value;
-use super::error::{did_you_mean, nearest, quoted};
+use super::error::{did_you_mean, quoted};
 use super::reader::Read;
 
 const UNITS: &str = "a number and one of ms, s, m, h, d";
@@ -69,57 +71,16 @@ pub(super) fn duration(value: &Value, least: TimeDelta, most: TimeDelta) -> Read
         return Err(format!("{number} has no unit; write a text such as \"{number}s\" ({UNITS})"));
     }
     let word = text(value)?;
-    let span = parse_duration(word).ok_or_else(|| {
-        let mend = duration_mend(word).unwrap_or_else(|| "such as \"48h\" or \"15m\"".to_owned());
+    let span = spans::parse(word).ok_or_else(|| {
+        let mend = spans::meant(word)
+            .map_or_else(|| "such as \"48h\" or \"15m\"".to_owned(), |meant| format!("\"{meant}\""));
         format!("{} is no duration; write {mend} ({UNITS})", quoted(word))
     })?;
     if span < least || span > most {
-        let (least, most) = (show_duration(least), show_duration(most));
+        let (least, most) = (spans::show(least), spans::show(most));
         return Err(format!("{} will not do; write a duration from {least} to {most}", quoted(word)));
     }
     Ok(span)
-}
-
-fn parse_duration(word: &str) -> Option<TimeDelta> {
-    let digits = word.find(|c: char| !c.is_ascii_digit())?;
-    let amount: i64 = word[..digits].parse().ok()?;
-    match &word[digits..] {
-        "ms" => TimeDelta::try_milliseconds(amount),
-        "s" => TimeDelta::try_seconds(amount),
-        "m" => TimeDelta::try_minutes(amount),
-        "h" => TimeDelta::try_hours(amount),
-        "d" => TimeDelta::try_days(amount),
-        _ => None,
-    }
-}
-
-/// `"2 days"` → `"2d"`.
-fn duration_mend(word: &str) -> Option<String> {
-    let digits: String = word.chars().take_while(char::is_ascii_digit).collect();
-    let unit = word[digits.len()..].trim().to_lowercase();
-    let short = match unit.as_str() {
-        "ms" | "millisecond" | "milliseconds" => "ms",
-        "s" | "sec" | "secs" | "second" | "seconds" => "s",
-        "m" | "min" | "mins" | "minute" | "minutes" => "m",
-        "h" | "hr" | "hrs" | "hour" | "hours" => "h",
-        "d" | "day" | "days" => "d",
-        "w" | "week" | "weeks" => {
-            return digits.parse::<u32>().ok().map(|weeks| format!("\"{}d\"", u64::from(weeks) * 7));
-        }
-        _ => return None,
-    };
-    (!digits.is_empty()).then(|| format!("\"{digits}{short}\""))
-}
-
-/// In the largest unit that fits without a rest.
-pub(super) fn show_duration(span: TimeDelta) -> String {
-    let millis = span.num_milliseconds();
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
-    match units.into_iter().find(|(unit, _)| millis % unit == 0 && millis != 0) {
-        Some((unit, name)) => format!("{}{name}", millis / unit),
-        None if millis == 0 => "0s".to_owned(),
-        None => format!("{millis}ms"),
-    }
 }
 
 /// A time of day, `"10:00"`.
@@ -215,24 +176,18 @@ pub(super) fn date(value: &Value) -> Read<NaiveDate> {
         Value::Date(date) => date.as_str(),
         other => text(other)?,
     };
-    let plain = word.len() == 10;
-    plain
-        .then(|| word.parse().ok())
-        .flatten()
+    iso_date(word)
         .ok_or_else(|| format!("{} is no day of the calendar; write it as in \"2026-12-25\"", quoted(word)))
 }
 
 /// A zone by its IANA name.
 pub(super) fn zone(value: &Value) -> Read<Tz> {
     let word = text(value)?;
-    word.parse().map_err(|_| {
-        // People write the city alone, or with blanks.
-        let name = word.replace(' ', "_");
-        let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
-        let city = |zone: &&str| zone.rsplit('/').next().is_some_and(|c| c.eq_ignore_ascii_case(&name));
-        let near = names().find(city).or_else(|| nearest(&name, names()));
-        let mend =
-            near.map_or_else(|| "; write one as in \"Europe/Berlin\"".to_owned(), |n| did_you_mean(Some(n)));
+    zones::parse(word).map_err(|meant| {
+        let mend = match meant {
+            Some(_) => did_you_mean(meant),
+            None => "; write one as in \"Europe/Berlin\"".to_owned(),
+        };
         format!("{} is no IANA time zone{mend}", quoted(word))
     })
 }
@@ -246,12 +201,7 @@ pub(super) fn address(value: &Value) -> Read<EmailAddress> {
 /// A language as in BCP 47: `en`, `de-AT`.
 pub(super) fn locale(value: &Value) -> Read<String> {
     let word = text(value)?;
-    let mut parts = word.split('-');
-    let language = parts
-        .next()
-        .is_some_and(|l| (2..=3).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_alphabetic()));
-    let rest = parts.all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()));
-    if language && rest {
+    if is_language_tag(word) {
         return Ok(word.to_owned());
     }
     Err(format!("{} is no language tag; write one as in \"en\" or \"de-AT\"", quoted(word)))

@@ -4,7 +4,7 @@ use super::Masthead;
 use crate::domain::calendar::Instant;
 use crate::domain::incident::{Incident, IncidentSubject};
 use crate::domain::pause::Scope;
-use crate::wording::{capital, plain};
+use crate::text::{capital, plain};
 
 /// Subject and text of an alert: of an incident that goes on its beginning, of one that is over both ends.
 pub fn write_alert(incident: &Incident, head: Masthead<'_>) -> (String, String) {

@@ -137,7 +137,7 @@ impl Courier {
 
     fn compose(&self, mail: &OpsMail) -> Result<Vec<u8>, ComposeError> {
         let id = self.store.ops_mail_name(&mail.id);
-        let domain = self.from.address().rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+        let domain = self.from.domain();
         let subject = match &self.mode {
             Mode::Redirect(_) => format!("[for {}] {}", self.to.address(), mail.subject),
             _ => mail.subject.clone(),

@@ -13,7 +13,7 @@ use crate::domain::pause::Setter;
 use crate::domain::risk::{DigestIssue, Finding, Stuck};
 use crate::domain::supply::Cover;
 use crate::domain::suppression::Cause;
-use crate::wording::{capital, count, grouped, plain};
+use crate::text::{capital, count, grouped, plain};
 
 /// What stands above and below.
 #[derive(Debug, Clone, Copy)]

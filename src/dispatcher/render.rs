@@ -115,7 +115,7 @@ impl MailRenderer {
             Mode::Redirect(address) => (address.as_str(), format!("[for {real}] {}", rendered.subject)),
             _ => (real, rendered.subject),
         };
-        let domain = self.from.address().rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+        let domain = self.from.domain();
         let message_id = |id: &str| format!("{id}@{domain}");
         let references: Vec<String> = ready.earlier.iter().map(|id| message_id(id)).collect();
         let bytes = compose(&Letter {

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::text::{either, excerpt, nearest};
+
 /// The longest part of a text that a refusal quotes, in characters.
 const QUOTED: usize = 40;
 
@@ -110,28 +112,14 @@ impl fmt::Display for RowError {
 
 impl std::error::Error for RowError {}
 
-/// A text as a refusal prints it: shortened, unprintable characters escaped, in quotes.
+/// A text as a refusal prints it: shortened, harmless, in quotes.
 pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", short(text))
 }
 
 /// A text shortened, with what a terminal would act upon escaped.
 pub(super) fn short(text: &str) -> String {
-    let mut out = String::new();
-    for (i, c) in text.chars().enumerate() {
-        if i == QUOTED {
-            out.push('…');
-            break;
-        }
-        if unprintable(c) { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
-}
-
-/// Characters that move the cursor or turn the writing around.
-fn unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    excerpt(text, QUOTED)
 }
 
 /// What to say of a name that is not known: the nearest one, else all of them.
@@ -140,44 +128,6 @@ pub(super) fn unknown(name: &str, known: &[&str]) -> String {
         Some(near) => format!("is not known; did you mean {near}?"),
         None => format!("is not known; write {}", either(known)),
     }
-}
-
-/// `a, b or c`.
-pub(super) fn either(words: &[&str]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [most @ .., last] => format!("{} or {last}", most.join(", ")),
-    }
-}
-
-/// The known name that is nearest to a misspelt one, if one is near enough to be meant.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Nobody misspells a name of this length; the distance is quadratic.
-    if name.len() > 64 {
-        return None;
-    }
-    let name: Vec<char> = name.to_lowercase().chars().collect();
-    let ranked = known.into_iter().map(|k| (distance(&name, k), k));
-    let (far, near) = ranked.min_by_key(|(far, _)| *far)?;
-    (far <= name.len().max(near.len()) / 3).then_some(near)
-}
-
-/// Levenshtein's: how many characters to insert, remove or replace, whatever their case.
-fn distance(a: &[char], b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (y, pair) in b.iter().zip(row.windows(2)) {
-            let replaced = pair[0] + usize::from(x != y);
-            left = replaced.min(pair[1] + 1).min(left + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(a.len())
 }
 
 #[cfg(test)]
@@ -191,11 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_name_is_offered_only_if_it_may_be_meant() {
+    fn an_unknown_name_is_answered_with_the_nearest_or_all_of_them() {
         let known = ["quantity", "kind", "promised"];
-        assert_eq!(nearest("quantaty", known), Some("quantity"));
-        assert_eq!(nearest("Promissed", known), Some("promised"));
-        assert_eq!(nearest("delivery_date", known), None);
+        assert_eq!(unknown("quantaty", &known), "is not known; did you mean quantity?");
         assert_eq!(unknown("x", &known), "is not known; write quantity, kind or promised");
     }
 }

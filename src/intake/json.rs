@@ -8,8 +8,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::date::{date, eta};
-use super::fault::{FieldError, either, quoted};
+use super::date::{day, eta};
+use super::fault::{FieldError, quoted};
 use super::fields::Fields;
 use super::value::{self, Read, id, instant, units, words};
 use crate::domain::calendar::Instant;
@@ -19,6 +19,7 @@ use crate::domain::fact::{
     ReceiptFact, RefundFact, ShipmentFact, SupplyFact,
 };
 use crate::domain::supply::SupplyState;
+use crate::text::either;
 
 /// The most lines an order may have.
 pub(super) const MOST_LINES: usize = 10_000;
@@ -133,7 +134,7 @@ fn line(value: Value, prefix: String) -> Read<LineFact> {
         quantity: f.must("quantity", units)?,
         unit_price: f.maybe_text("unit_price", id)?,
         kind: f.must("kind", |v| value::word(v, LineKind::from_word, LineKind::ALL, LineKind::as_str))?,
-        promised: f.maybe_text("promised", date)?,
+        promised: f.maybe_text("promised", day)?,
     })
 }
 

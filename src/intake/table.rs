@@ -5,7 +5,8 @@
 use serde_json::{Map, Value};
 
 use super::csv;
-use super::fault::{FieldError, RowError, either, quoted, short, unknown};
+use super::fault::{FieldError, RowError, quoted, short, unknown};
+use crate::text::either;
 
 /// What the rows of a CSV are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,18 +4,17 @@ use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, TimeDelta};
 use chrono_tz::Tz;
 use serde_json::Value;
 
-use super::fault::{FieldError, either, nearest, quoted, short};
+use super::fault::{FieldError, quoted, short};
 use crate::domain::calendar::Instant;
 use crate::domain::customer::EmailAddress;
+use crate::text::date::YEARS;
+use crate::text::{breaks, either, is_language_tag, url as web, zone};
 
 /// What a reader of one value answers; the reader of the object adds the field's path.
 pub(super) type Read<T> = Result<T, FieldError>;
 
 /// How far an `at` may be ahead of our clock: a sender's may be a little fast.
 const AHEAD: TimeDelta = TimeDelta::minutes(5);
-
-/// A year outside is a typing error, or an "unknown" such as 9999-12-31.
-pub(super) const YEARS: std::ops::RangeInclusive<i32> = 2000..=2199;
 
 /// A text: trimmed, not empty, at most `longest` characters, no control characters.
 fn text(value: Value, longest: usize) -> Read<String> {
@@ -30,7 +29,7 @@ fn text(value: Value, longest: usize) -> Read<String> {
     if trimmed.is_empty() {
         return Err(FieldError::text(&read, "is empty; it must be given"));
     }
-    if let Some(c) = trimmed.chars().find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+    if let Some(c) = trimmed.chars().find(|c| breaks(*c)) {
         return Err(FieldError::text(&read, format!("holds {}; remove it", name_of(c))));
     }
     // Bytes first: counting characters is for the few long ones.
@@ -187,14 +186,9 @@ pub(super) fn email(value: Value) -> Read<EmailAddress> {
 /// An IANA name.
 pub(super) fn timezone(value: Value) -> Read<Tz> {
     let read = id(value)?;
-    read.parse().map_err(|_| {
-        // Places only: "Etc/GMT+2" is two hours behind, and whoever writes GMT+2 means those ahead.
-        let place = |name: &&str| name.contains('/') && !name.starts_with("Etc/");
-        let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).filter(place);
-        let city = |name: &&str| name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(&read));
-        let near = names().find(city).or_else(|| nearest(&read, names()));
-        let mend = match near {
-            Some(near) => format!("is not an IANA time zone; did you mean {near}?"),
+    zone::parse(&read).map_err(|meant| {
+        let mend = match meant {
+            Some(name) => format!("is not an IANA time zone; did you mean {name}?"),
             None => "is not an IANA time zone; write it as Europe/Berlin".into(),
         };
         FieldError::text(&read, mend)
@@ -224,9 +218,7 @@ fn letters(value: Value, count: usize, mend: &str) -> Read<String> {
 pub(super) fn locale(value: Value) -> Read<String> {
     let read = id(value)?;
     let tag = read.replace('_', "-");
-    let part = |p: &str| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric());
-    let language = |p: &str| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphabetic());
-    if tag.len() > 35 || !tag.split('-').all(part) || !tag.split('-').next().is_some_and(language) {
+    if !is_language_tag(&tag) {
         return Err(FieldError::text(&read, "is not a language; write it as de or de-AT"));
     }
     Ok(tag)
@@ -235,10 +227,8 @@ pub(super) fn locale(value: Value) -> Read<String> {
 /// A link that a customer may follow: http or https, with a host.
 pub(super) fn url(value: Value) -> Read<String> {
     let read = text(value, 2000)?;
-    let scheme = |name: &str| read.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    let rest =
-        ["https://", "http://"].iter().find(|name| scheme(name)).and_then(|name| read.get(name.len()..));
-    let host = rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '['));
+    let host = web::split(&read)
+        .is_some_and(|(host, _)| host.starts_with(|c: char| c.is_alphanumeric() || c == '['));
     if host && !read.contains(|c: char| c.is_whitespace() || "\"<>".contains(c)) {
         return Ok(read);
     }

@@ -10,8 +10,9 @@ use lettre::message::Mailboxes;
 use lettre::message::header::{self, Header, HeaderName, HeaderValue, Headers};
 use thiserror::Error;
 
-use super::framing::is_invisible;
 use super::quoted::quoted_printable;
+use crate::text::is_dangerous;
+use crate::text::url::push_percent;
 
 /// Ends a line.
 const END: &str = "\r\n";
@@ -61,6 +62,11 @@ impl Mailbox {
     /// The address as it goes into the envelope and the header.
     pub fn address(&self) -> &str {
         self.address.as_ref()
+    }
+
+    /// What stands behind the `@`, in A-labels.
+    pub fn domain(&self) -> &str {
+        self.address.domain()
     }
 }
 
@@ -181,7 +187,7 @@ pub fn envelope_address(address: &str) -> Option<String> {
 
 /// The address with its domain as A-labels (RFC 5891); the local part stays as it is.
 fn to_address(address: &str) -> Option<Address> {
-    if address.chars().any(|c| c.is_control() || is_invisible(c)) {
+    if address.chars().any(is_dangerous) {
         return None;
     }
     let (local, domain) = address.trim().rsplit_once('@')?;
@@ -232,7 +238,7 @@ fn clean_line(text: &str, max: usize) -> String {
     let mut clean = String::with_capacity(text.len().min(4 * max));
     let mut kept = 0;
     for word in text.split(|c: char| c.is_whitespace() || c == '\0') {
-        let mut word = word.chars().filter(|c| !c.is_control() && !is_invisible(*c)).peekable();
+        let mut word = word.chars().filter(|c| !is_dangerous(*c)).peekable();
         if word.peek().is_some() && kept > 0 {
             clean.push(' ');
             kept += 1;
@@ -260,16 +266,7 @@ fn escape(text: &str) -> String {
         if escaped.len() > 600 {
             break;
         }
-        if c.is_ascii_alphanumeric() || "-_.~#/:+,@".contains(c) {
-            escaped.push(c);
-        } else {
-            let mut octets = [0; 4];
-            for octet in c.encode_utf8(&mut octets).bytes() {
-                escaped.push('%');
-                escaped.push(char::from(b"0123456789ABCDEF"[usize::from(octet >> 4)]));
-                escaped.push(char::from(b"0123456789ABCDEF"[usize::from(octet & 15)]));
-            }
-        }
+        push_percent(c.encode_utf8(&mut [0; 4]), "#/:+,@", &mut escaped);
     }
     escaped
 }

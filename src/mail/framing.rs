@@ -8,6 +8,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use crate::domain::reply::{Enhanced, Reply};
+use crate::text::plain;
 
 /// Octets of one line. RFC 5321 allows 512; real servers explain themselves at greater length.
 pub const MAX_LINE: usize = 8 * 1024;
@@ -166,7 +167,7 @@ impl Framer {
             if !text.is_empty() {
                 text.push(' ');
             }
-            text.push_str(&printable(words));
+            text.push_str(&plain(words));
         }
         if let Some((cut, _)) = text.char_indices().nth(MAX_TEXT) {
             text.truncate(cut);
@@ -187,27 +188,6 @@ fn read_code(line: &[u8]) -> Option<u16> {
 fn trim_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-/// Text that can go to a terminal or a log line: control and direction characters appear as `\u{..}`.
-pub(super) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || is_invisible(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
-/// Characters that turn the reading direction or break lines unseen. Joiners are none of them: emoji and
-/// several scripts need those.
-pub(super) fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-        | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
 }
 
 fn excerpt(bytes: &[u8]) -> String {

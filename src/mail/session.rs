@@ -14,11 +14,12 @@ use tokio::net::{TcpStream, lookup_host};
 
 use super::{
     failure::{Failure, WireError},
-    framing::{Frame, printable},
+    framing::Frame,
     relay::{Relay, Security, TlsTarget},
     wire::Wire,
 };
 use crate::domain::reply::Phase;
+use crate::text::plain;
 
 /// What a server said it can do, in its last EHLO reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -185,7 +186,7 @@ async fn start_tls(wire: &mut Wire, offers: &Offers, limit: Duration) -> Result<
     }
     if wire.framer.has_leftover() {
         // Somebody on the way may have put it there to have it believed inside TLS (CVE-2011-0411).
-        let shown = printable(&String::from_utf8_lossy(wire.framer.leftover()));
+        let shown = plain(&String::from_utf8_lossy(wire.framer.leftover()));
         let shown: String = shown.chars().take(80).collect();
         return Err(Failure::config(
             Phase::StartTls,

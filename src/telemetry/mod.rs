@@ -3,7 +3,6 @@
 //! Text on a terminal, JSON otherwise. Control characters are escaped, so that nothing that came from
 //! outside can forge a line or a colour.
 
-use std::fmt::Write as _;
 use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
@@ -12,6 +11,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::debug_fn;
+
+use crate::text::plain;
 
 mod supervisor;
 
@@ -68,7 +69,7 @@ where
         Shape::Json => Box::new(builder.json().flatten_event(true).with_current_span(true).finish()),
         Shape::Text { colour } => {
             let fields = debug_fn(|writer, field, value| {
-                let text = one_line(&format!("{value:?}"));
+                let text = plain(&format!("{value:?}"));
                 match field.name() {
                     "message" => write!(writer, "{text}"),
                     name => write!(writer, "{name}={text}"),
@@ -77,21 +78,6 @@ where
             Box::new(builder.with_ansi(colour).fmt_fields(fields.delimited(" ")).finish())
         }
     }
-}
-
-/// `text` with everything escaped that could end the line, colour it or turn its direction.
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        let turns = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || turns {
-            // Writing to a String cannot fail.
-            let _ = write!(line, "{}", c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    line
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
-use super::one_line;
+use crate::text::plain;
 
 /// The line to the service manager; clones speak over the same one.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +58,7 @@ impl Supervisor {
         if text.is_empty() {
             said.remove(topic);
         } else {
-            said.insert(topic, one_line(text));
+            said.insert(topic, plain(text));
         }
         let all: Vec<&str> = said.values().map(String::as_str).collect();
         self.send(Message::Status(all.join("; ")));

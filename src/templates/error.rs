@@ -2,6 +2,8 @@
 
 use tera::ErrorKind;
 
+use crate::text::closest;
+
 /// One fault of one template file. Lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column} {message}")]
@@ -75,45 +77,13 @@ fn tidy(message: &str) -> String {
 
 /// `said`, and which of `known` is nearest to `wrong`.
 pub(super) fn unknown<'a>(said: &str, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(wrong, known)
+    closest(wrong, known)
         .map_or_else(|| said.to_owned(), |near| format!("{said}; the nearest known is `{near}`"))
-}
-
-/// The word of `known` that takes the fewest edits from `wrong`.
-pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known.into_iter().min_by_key(|word| distance(wrong, word))
-}
-
-/// Levenshtein distance in characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (to, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let new = (left + 1).min(*cell + 1).min(diagonal + usize::from(from != *to));
-            diagonal = *cell;
-            *cell = new;
-            left = new;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_word_takes_the_fewest_edits() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(nearest("promisd", ["item", "promise", "place"]), Some("promise"));
-    }
 
     #[test]
     fn a_place_that_stands_in_the_text_only_is_read_from_it() {

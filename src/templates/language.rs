@@ -6,6 +6,7 @@ use chrono::{Datelike, NaiveDate};
 use serde::Deserialize;
 
 use super::error::TemplateError;
+use crate::text::is_language_tag;
 
 /// The language of the templates at the top of the folder.
 pub const ROOT: &str = "en";
@@ -178,10 +179,8 @@ impl Language {
 
 /// Whether `name` can be a language's folder: a BCP 47 tag, as `de` or `de-AT`.
 pub(super) fn is_tag(name: &str) -> bool {
-    let mut parts = name.split('-');
-    let language =
-        parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_lowercase()));
-    language && parts.all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+    let language = name.split('-').next().unwrap_or_default();
+    is_language_tag(name) && language.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 /// `tag` and what it is a kind of, the closest first: `de-AT`, `de`.

@@ -4,6 +4,8 @@
 use super::context::{Links, Shop};
 use super::language::{Direction, Language};
 use crate::domain::order::Order;
+use crate::text::url::{percent, split};
+use crate::text::{hides, is_dangerous, turns};
 
 /// The longest text that goes into a mail, in characters.
 const MAX_TEXT: usize = 1000;
@@ -21,7 +23,7 @@ pub fn clean(text: &str) -> Option<String> {
             if !out.ends_with(' ') {
                 out.push(' ');
             }
-        } else if !turns_direction(c) {
+        } else if !turns(c) && !hides(c) {
             out.push(c);
         }
     }
@@ -32,13 +34,6 @@ pub fn clean(text: &str) -> Option<String> {
 /// As [`clean`] for what must print as something.
 pub fn clean_or(text: &str, otherwise: &str) -> String {
     clean(text).unwrap_or_else(|| otherwise.to_owned())
-}
-
-/// Characters that reorder what stands around them, or hide in it (Unicode TR 9, and the deprecated tag block).
-fn turns_direction(c: char) -> bool {
-    matches!(c,
-        '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// `text` between marks that keep its direction to itself (Unicode TR 9), where it runs against `line` or might.
@@ -56,30 +51,12 @@ fn runs_left(c: char) -> bool {
 /// `url` if a browser can only take it for a web page.
 pub fn web_link(url: &str) -> Option<String> {
     let url = url.trim();
-    let begins = |with: &str| url.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
     let plain = |c: char| match c {
         '"' | '\'' | '<' | '>' | '`' | '\\' => false,
         '!'..='~' => true,
-        _ => !c.is_whitespace() && !c.is_control() && !turns_direction(c),
+        _ => !c.is_whitespace() && !is_dangerous(c) && !hides(c),
     };
-    let web = begins("https://") || begins("http://");
-    (web && url.len() <= 2000 && url.chars().all(plain)).then(|| url.to_owned())
-}
-
-/// Percent-encodes all but the unreserved characters of RFC 3986.
-pub fn percent(text: &str) -> String {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut out = String::with_capacity(2 * text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
-    out
+    (split(url).is_some() && url.len() <= 2000 && url.chars().all(plain)).then(|| url.to_owned())
 }
 
 /// The ways to look, to ask and to get out for one order; ready-made mails are in `language`.
@@ -132,10 +109,5 @@ mod tests {
         {
             assert_eq!(web_link(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn what_goes_into_a_url_is_percent_encoded() {
-        assert_eq!(percent("A/1 2&ü"), "A%2F1%202%26%C3%BC");
     }
 }

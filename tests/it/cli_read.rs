@@ -5,6 +5,7 @@ pub mod house;
 mod queue;
 mod simulate;
 mod template;
+mod terminal;
 
 use std::sync::Arc;
 

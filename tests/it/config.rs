@@ -459,6 +459,34 @@ fn files_of_other_editors_are_read_and_numbers_as_toml_writes_them() {
     assert!(twice.starts_with("config.toml:3:") && twice.contains("not TOML: duplicate key"), "{twice}");
 }
 
+#[test]
+fn an_offset_is_no_zone_and_nothing_that_is_hours_off_is_offered_for_it() {
+    for zone in
+        ["GMT+2", "GMT-5", "UTC+2", "UTC+02:00", "+02:00", "-05:00", "Etc/UTC+2", "PST", "BST", "CEST"]
+    {
+        assert_eq!(
+            refused(&format!("[shop]\ntimezone = \"{zone}\"")),
+            format!(
+                "config.toml:2:12 shop.timezone: \"{zone}\" is no IANA time zone; write one as in \"Europe/Berlin\""
+            )
+        );
+    }
+    assert!(refused("[shop]\ntimezone = \"new york\"").ends_with("; did you mean \"America/New_York\"?"));
+}
+
+#[test]
+fn what_is_quoted_cannot_turn_or_break_the_line_it_stands_on() {
+    let text = "[shop]\ntimezone = \"Euro\u{2028}pe\u{202e}\"\n\"na\u{202e}me\" = 1\n[\"\u{2066}\"]\n[smtp]\nhost = \"\u{200f}\"";
+    let expected = r#"
+config.toml:2:12 shop.timezone: "Euro\u{2028}pe\u{202e}" is no IANA time zone; write one as in "Europe/Berlin"
+config.toml:3:1 shop.na\u{202e}me: unknown key; did you mean "name"?
+config.toml:4:2 \u{2066}: unknown section
+config.toml:6:8 smtp.host: "\u{200f}" is no host's name; write it as in "mail.example.com""#;
+    assert_eq!(refused(text), expected.trim_start());
+    let twice = refused("[shop]\n\"\u{202e}\" = 1\n\"\u{202e}\" = 2");
+    assert!(twice.contains("not TOML: ") && !twice.contains('\u{202e}'), "{twice}");
+}
+
 proptest::proptest! {
     /// Whatever is typed into the sample, it is read or refused with one line per fault.
     #[test]

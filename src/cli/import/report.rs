@@ -83,9 +83,9 @@ impl Report {
         if call.json {
             self.document("refused")?;
         } else if self.facts == 0 {
-            eprintln!("Nothing was written.");
+            output::message("Nothing was written.");
         } else {
-            eprintln!("{}", self.advice());
+            output::message(&self.advice());
         }
         Ok(Exit::Failed)
     }
@@ -166,11 +166,11 @@ impl Report {
             return;
         }
         for refusal in &self.refusals {
-            eprintln!("{}:{refusal}", self.file);
+            output::message(&format!("{}:{refusal}", self.file));
         }
         let more = self.refused().saturating_sub(self.refusals.len());
         if more > 0 {
-            eprintln!("and {} more", grouped(more as u64));
+            output::message(&format!("and {} more", grouped(more as u64)));
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) fn run(call: &Call, args: &Args) -> Answer {
         return Ok(exit);
     }
     let mut text: String = findings(&report, &source).map(|line| format!("{line}\n")).collect();
-    text.push_str(&format!("{}, from {source}", summary(&report)));
+    text.push_str(&format!("{}, from {}", summary(&report), plain(&source.to_string())));
     let counts = [(errors, "error", "errors"), (warnings, "warning", "warnings")];
     let found: Vec<String> =
         counts.iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| count(n, one, many)).collect();

@@ -19,7 +19,8 @@ use crate::domain::policy::Policy;
 use crate::domain::schedule::stated;
 use crate::mail::{Letter, compose};
 use crate::templates::samples::{self, Sample};
-use crate::templates::{Rendered, TemplateSet, context, nearest, speaks};
+use crate::templates::{Rendered, TemplateSet, context, speaks};
+use crate::text::closest;
 use crate::wiring;
 
 /// A mail, as it is asked for.
@@ -120,7 +121,7 @@ impl Which {
         let case = case.ok_or_else(|| {
             let name = self.sample.as_deref().unwrap_or_default();
             let of_kind = cases.iter().filter(|case| case.notice.kind == self.kind);
-            let near = nearest(name, of_kind.map(|case| case.name.as_str())).unwrap_or_default();
+            let near = closest(name, of_kind.map(|case| case.name.as_str())).unwrap_or_default();
             Stop::not_found(format!("there is no sample {name:?} of this kind; the nearest is {near:?}"))
         })?;
         let Sample { name, order, notice, next_news, now } = case.clone();
@@ -170,7 +171,7 @@ impl Subject {
         date: Option<Instant>,
     ) -> anyhow::Result<Vec<u8>> {
         let (sender, reply_to) = wiring::addresses(config)?;
-        let domain = sender.address().rsplit_once('@').map_or("localhost", |(_, domain)| domain).to_owned();
+        let domain = sender.domain().to_owned();
         let date = date.unwrap_or(self.now);
         let name = self.order.customer.name.as_deref().filter(|_| to.is_none());
         Ok(compose(&Letter {

@@ -99,6 +99,9 @@ fn open(path: &Path) {
         .stderr(Stdio::null())
         .spawn();
     if let Err(error) = quiet {
-        eprintln!("shipby: {} does not start ({error}); open the page yourself", browser.display());
+        output::message(&format!(
+            "shipby: {} does not start ({error}); open the page yourself",
+            browser.display()
+        ));
     }
 }

@@ -1,4 +1,4 @@
-//! How numbers, lists and other people's words are shown, in commands and in the digest alike.
+//! How numbers and lists are said, in commands, in refusals and in mails to ops alike.
 
 /// `1 order`, `2 orders`.
 pub fn count(number: impl std::fmt::Display, one: &str, many: &str) -> String {
@@ -22,30 +22,31 @@ pub fn grouped(number: impl std::fmt::Display) -> String {
 
 /// `a`, `a and b`, `a, b and c`.
 pub fn list(parts: &[String]) -> String {
-    match parts {
-        [] => String::new(),
-        [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
+    joined(parts, " and ")
 }
 
-/// `text` on one line, whatever it holds: control characters and those that turn a line around are escaped.
-pub fn plain(text: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() }
-    };
-    text.chars().map(escape).collect()
-}
-
-fn turns(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-        | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
+/// `a`, `a or b`, `a, b or c`.
+pub fn either(words: &[&str]) -> String {
+    joined(words, " or ")
 }
 
 /// `text` as a sentence begins.
 pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+fn joined<S: AsRef<str>>(words: &[S], before_last: &str) -> String {
+    let mut text = String::new();
+    for (index, word) in words.iter().enumerate() {
+        text.push_str(match words.len() - index {
+            _ if index == 0 => "",
+            1 => before_last,
+            _ => ", ",
+        });
+        text.push_str(word.as_ref());
+    }
+    text
 }
 
 #[cfg(test)]
@@ -57,5 +58,9 @@ mod tests {
         assert_eq!(count(1, "order", "orders"), "1 order");
         assert_eq!(count(1_234_567, "order", "orders"), "1,234,567 orders");
         assert_eq!(list(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), "a, b and c");
+        assert_eq!(
+            (either(&[]), either(&["a"]), either(&["a", "b"])),
+            ("".into(), "a".into(), "a or b".into())
+        );
     }
 }
