@@ -9,12 +9,12 @@ use std::time::{Duration, Instant as Wall};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use shipby::catcher::Catcher;
 use shipby::clock::Clock;
 use shipby::domain::fact::Fact;
 use shipby::domain::order::apply::Notify;
 use shipby::domain::policy::Policy;
 use shipby::intake::{self, Recording, record};
-use shipby::mail::Catcher;
 use shipby::store::{Durability, Entry, Store};
 use shipby::{planner, wiring};
 use tokio_util::sync::CancellationToken;

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use shipby::catcher::{Answer, Dialogue, Script};
 use shipby::clock::Clock;
 use shipby::dispatcher::{Dispatcher, Settings, Transport};
 use shipby::domain::order::apply::Notify as Tell;
 use shipby::domain::reply::Phase;
 use shipby::intake::{self, Recording};
-use shipby::mail::{Answer, Dialogue, Script};
 use shipby::planner;
 use shipby::store::Attempt;
 use shipby::telemetry::Watchdog;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use serde_json::json;
+use shipby::catcher::{Answer, Script};
 use shipby::domain::fact::Fact;
 use shipby::domain::notice::{Notice, Reason, short_id};
 use shipby::domain::order::Status;
@@ -12,7 +13,6 @@ use shipby::domain::order::settle::Outcome;
 use shipby::domain::policy::Policy;
 use shipby::domain::reply::Phase;
 use shipby::intake::{self, Recording};
-use shipby::mail::{Answer, Script};
 use shipby::planner;
 use shipby::store::{
     Claim, Durability, Outcomes, Owner, Ready, Recorded, Settlement, Staged, Store, StoreError,

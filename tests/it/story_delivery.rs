@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use shipby::catcher::{Answer, Script};
 use shipby::domain::order::apply::Notify;
 use shipby::domain::reply::Phase;
 use shipby::intake::{self, Recording};
-use shipby::mail::{Answer, Script};
 
 use crate::support::app::{Differs, TestApp, at};
 use crate::support::facts::{line, order, order_of, shipment, supply};
