@@ -25,7 +25,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("simulation", &["clock", "dispatcher", "domain", "intake", "planner", "store"]),
 ];
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+/// All Rust files below a folder.
+pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

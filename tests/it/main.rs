@@ -1,6 +1,7 @@
 //! Black-box tests, one binary. A test's name is a sentence about behaviour.
 
 mod bounces;
+mod circles;
 mod cli_read;
 mod cli_write;
 mod compose;
