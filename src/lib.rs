@@ -23,6 +23,7 @@ pub mod daemon;
 pub mod simulation;
 pub mod wiring;
 
+pub mod catcher;
 pub mod clock;
 pub mod config;
 pub mod telemetry;

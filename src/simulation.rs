@@ -6,10 +6,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, Simulated};
 use crate::dispatcher::Dispatcher;
 use crate::domain::calendar::Instant;
-use crate::domain::fact::Fact;
-use crate::domain::order::apply::Notify;
+use crate::domain::fact::{Fact, Source};
 use crate::domain::policy::Policy;
-use crate::intake::{Recording, record};
+use crate::intake::{Options, submit};
 use crate::planner;
 use crate::store::{Agenda, HeldChange, Recorded, Store, StoreError};
 
@@ -82,8 +81,7 @@ impl Simulation {
         let now = self.hand.set(at);
         let mut moment = Moment::default();
         if !facts.is_empty() {
-            let how = Recording { at: now, source: "simulation", notify: Notify::All, dry_run: false };
-            moment.recorded = record(&self.store, facts, how).await?;
+            moment.recorded = submit(&self.store, Source::Simulation, facts, Options::at(now)).await?;
             (next.cover, next.plan) = (Some(now), Some(now));
         }
         let stop = CancellationToken::new();

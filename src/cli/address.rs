@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::order::the_order;
+use super::lookup::the_order;
 use super::single::{answer, enter, read};
 use super::{Answer, Call};
 use crate::clock::Clock;

@@ -4,10 +4,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::batches::{self, Decision};
+use super::notice_row::row;
 use super::output::{self, Stop};
 use super::table::{SAMPLES, Table};
 use super::words::{Local, count, mode_line};
-use super::{Answer, Call, Exit, filter, queue};
+use super::{Answer, Call, Exit, filter};
 use crate::clock::Clock;
 use crate::store::{Change, Chosen, Found, Store};
 
@@ -136,7 +137,7 @@ async fn described(store: &Store, chosen: &Chosen, change: Change, local: Local)
 }
 
 fn sample(found: &Found, local: Local) -> Vec<String> {
-    let mut cells = queue::row(found, local, false).to_vec();
+    let mut cells = row(found, local, false).to_vec();
     cells[0].insert_str(0, "  ");
     cells
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::forecast::{coming, silence};
-use super::order::no_order;
+use super::lookup::no_order;
 use super::output::{self, Stop};
 use super::table::Table;
 use super::timeline::{Timeline, Told, tried_row};

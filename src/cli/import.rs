@@ -16,15 +16,16 @@ use super::words::Local;
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::fact::Source;
 use crate::domain::order::apply::Notify;
-use crate::intake::{RowSpan, Sorting, Spool, SpoolError, Spooled};
-use crate::store::{Durability, Entry, Recorded, Store};
+use crate::intake::{Options, RowSpan, Sorting, Spool, SpoolError, Spooled, submit};
+use crate::store::{Durability, Recorded, Store};
 
+mod input;
 mod report;
-mod source;
 
+use input::Input;
 use report::Report;
-use source::Source;
 
 /// Facts in one transaction: enough to be fast, few enough for a daemon to get its turn in between.
 const STEP: usize = 1000;
@@ -69,18 +70,18 @@ impl From<Whom> for Notify {
 
 pub(super) async fn run(call: &Call, args: &Args) -> Answer {
     let config = call.config()?;
-    let source = Source::of(&args.what)?;
+    let input = Input::of(&args.what)?;
     let taken = args.rejects.as_deref().filter(|path| std::fs::symlink_metadata(path).is_ok());
     if let Some(path) = taken {
         return Err(Stop::usage(format!("--rejects {} is there already; name a new file", path.display())));
     }
-    let mut report = Report::new(args, &config, source.shown());
-    let spool = match source.spool(Clock::System.now(), call.json) {
+    let mut report = Report::new(args, &config, input.shown());
+    let spool = match input.spool(Clock::System.now(), call.json) {
         Err(SpoolError::Header(refusal)) => {
             report.refuse(refusal);
             return report.refused_whole(call);
         }
-        other => other.with_context(|| source.shown())?,
+        other => other.with_context(|| input.shown())?,
     };
     report.take_stock(&spool);
     if args.dry_run {
@@ -196,11 +197,9 @@ async fn record(
     report: &mut Report,
     mut reject: impl FnMut(&RowSpan) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (entries, places): (Vec<Entry>, Vec<RowSpan>) = step
-        .into_iter()
-        .map(|spooled| (Entry { fact: spooled.fact, body: spooled.body }, spooled.place))
-        .unzip();
-    let recorded = store.record(&entries, Clock::System.now(), "import", notify, dry_run).await?;
+    let places: Vec<RowSpan> = step.iter().map(|spooled| spooled.place).collect();
+    let options = Options { at: Clock::System.now(), notify, dry_run };
+    let recorded = submit(store, Source::Import, step, options).await?;
     report.count(&recorded);
     for (place, recorded) in places.iter().zip(recorded) {
         if let Recorded::Refused(refusal) = recorded {

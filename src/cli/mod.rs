@@ -15,6 +15,8 @@ mod history;
 mod impact;
 mod import;
 mod init;
+mod lookup;
+mod notice_row;
 mod order;
 mod output;
 mod pause;

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::address;
 use super::forecast::{coming, silence};
-use super::output::{self, Stop};
+use super::lookup::the_order;
+use super::output;
 use super::promise_breakdown::PromiseBreakdown;
 use super::suppress;
 use super::table::Table;
@@ -17,7 +18,7 @@ use crate::domain::order::{Line, Order, Status};
 use crate::domain::policy::Policy;
 use crate::domain::supply::Cover;
 use crate::domain::suppression::Cause;
-use crate::store::{AddressChange, Listed, Store};
+use crate::store::{AddressChange, Listed};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Orders {
@@ -66,27 +67,6 @@ pub(super) async fn run(call: &Call, orders: &Orders) -> Answer {
         Orders::List(asked) => list_orders(call, &config, asked).await,
         Orders::Address(args) => address::run(call, &config, args).await,
     }
-}
-
-/// The order of that number.
-pub(super) async fn the_order(store: &Store, number: &str) -> anyhow::Result<Order> {
-    match store.order(number).await? {
-        Some(order) => Ok(order),
-        None => Err(Stop::not_found(no_order(store, number).await?)),
-    }
-}
-
-/// Says that there is none. Shops print a # before numbers, and some systems count it in.
-pub(super) async fn no_order(store: &Store, number: &str) -> anyhow::Result<String> {
-    let other = number.strip_prefix('#').map_or_else(|| format!("#{number}"), str::to_owned);
-    let near = store.order(&other).await?;
-    let near = near.map_or_else(String::new, |near| format!("; did you mean {}?", for_a_shell(&near.number)));
-    Ok(format!("there is no order {number:?}{near}"))
-}
-
-/// As it is written on a command line, where # begins a comment.
-fn for_a_shell(number: &str) -> String {
-    if number.starts_with('#') { format!("'{number}'") } else { number.to_owned() }
 }
 
 async fn show(call: &Call, config: &Config, asked: &Show) -> Answer {

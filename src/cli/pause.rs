@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::order::the_order;
+use super::lookup::the_order;
 use super::output::{self, Stop};
 use super::words::{Local, Until, list, mode_line, plain};
 use super::{Answer, Call, Exit};

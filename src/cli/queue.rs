@@ -8,12 +8,12 @@ use serde_json::json;
 use super::batches;
 use super::change::{self, Asked};
 use super::filter;
+use super::notice_row::row;
 use super::output;
 use super::pause;
 use super::table::Table;
-use super::words::{AsOf, Local, count, mode_line, reason, state};
+use super::words::{AsOf, Local, count, mode_line};
 use super::{Answer, Call, Exit};
-use crate::domain::notice::{NoticeState, short_id};
 use crate::store::{Change, Found};
 
 #[derive(Debug, Subcommand)]
@@ -95,32 +95,6 @@ pub(super) async fn run(call: &Call, queue: &Queue) -> Answer {
     }
     output::text(&text)?;
     Ok(Exit::Done)
-}
-
-pub(super) fn row(found: &Found, local: Local, held_back: bool) -> [String; 7] {
-    let entry = &found.entry;
-    let why = entry.reason.as_deref().map(|why| reason(why, entry.by_occasion.as_deref()));
-    let words = match (entry.next_try(), &entry.reply, why) {
-        (Some(_), None, _) if held_back => pause::HELD_BACK.to_owned(),
-        (Some(_), Some(reply), _) if held_back => format!("{reply}; {}", pause::HELD_BACK),
-        (Some(next), None, _) if next <= local.now => "goes out now".to_owned(),
-        (Some(next), None, _) => format!("goes out {}", local.time(next)),
-        (Some(next), Some(reply), _) => format!("{reply}; next try {}", local.time(next)),
-        (None, Some(reply), _) => reply.clone(),
-        (None, None, Some(why)) => why,
-        (None, None, None) => {
-            NoticeState::from_word(&entry.state).map_or("", NoticeState::meaning).to_owned()
-        }
-    };
-    [
-        local.time(entry.instant()),
-        entry.order_number.clone(),
-        entry.notice.as_deref().map_or("-", short_id).to_owned(),
-        entry.kind.clone(),
-        state(&entry.state, entry.mode.as_deref()),
-        found.email.clone(),
-        words,
-    ]
 }
 
 fn as_json(found: &Found, held_back: bool) -> serde_json::Value {

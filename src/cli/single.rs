@@ -11,10 +11,10 @@ use super::words::{Local, count, grouped, mode_line};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::domain::calendar::Instant;
-use crate::domain::fact::Fact;
-use crate::domain::order::apply::{Notify, Refusal};
-use crate::intake::{self, FieldError, Recording, record};
-use crate::store::{BY_HAND, Entry, Recorded, Store};
+use crate::domain::fact::{Fact, Source};
+use crate::domain::order::apply::Refusal;
+use crate::intake::{self, FieldError, Options, submit};
+use crate::store::{Recorded, Store};
 
 /// The fields of a fact as they were typed, under the names they have in a file.
 #[derive(Debug)]
@@ -59,9 +59,8 @@ pub(super) fn id_or_new(given: Option<&str>, now: Instant) -> String {
 
 /// Records a fact now. A refused one is kept as refused, and is an error with its exit code.
 pub(super) async fn enter(store: &Store, fact: &Fact) -> anyhow::Result<Recorded> {
-    let at = Clock::System.now();
-    let how = Recording { at, source: BY_HAND, notify: Notify::All, dry_run: false };
-    let recorded = record(store, std::slice::from_ref(fact), how).await?.pop();
+    let now = Options::at(Clock::System.now());
+    let recorded = submit(store, Source::Command, [fact], now).await?.pop();
     match recorded.context("the database did not say what became of it")? {
         Recorded::Refused(refusal @ (Refusal::UnknownOrder(_) | Refusal::UnknownLine { .. })) => {
             Err(Stop::not_found(refusal.to_string()))
@@ -76,8 +75,7 @@ pub(super) async fn dry_run(call: &Call, store: Store, fact: &Fact, says: &str) 
     let config = call.config()?;
     let policy = config.policy();
     let now = Clock::System.now();
-    let entry = Entry { fact: fact.clone(), body: intake::to_json(fact).to_string() };
-    let (recorded, impact) = store.impact(&entry, now, &policy).await?;
+    let (recorded, impact) = intake::impact(&store, fact, now, &policy).await?;
     store.close().await;
     if call.json {
         let mut document =

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::batches::named;
 use super::forecast::{Next, coming, silence};
-use super::order::the_order;
+use super::lookup::the_order;
 use super::output;
 use super::pause;
 use super::promise_breakdown::PromiseBreakdown;

@@ -34,6 +34,20 @@ words! {
         Oversell = "oversell", Quality = "quality", Other = "other",
     }
 }
+words! {
+    /// Who states a fact.
+    Source { Command = "command", Import = "import", Simulation = "simulation" }
+}
+
+impl Source {
+    /// A person states it: what they say of an order's address holds against the shop's system.
+    pub const fn by_hand(self) -> bool {
+        match self {
+            Self::Command => true,
+            Self::Import | Self::Simulation => false,
+        }
+    }
+}
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]

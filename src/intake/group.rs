@@ -10,13 +10,27 @@ use super::csv::{self, State};
 use super::fault::{RowError, quoted};
 use super::json::{self, MOST_LINES};
 use super::lines::{LONGEST, Lines, Next, utf8, without_end};
-use super::read::Row;
 use super::table::{CsvKind, Record, Table};
 use crate::domain::calendar::Instant;
+use crate::domain::fact::Fact;
 
 /// The most text of one order that is held, in bytes.
 const MOST_TEXT: usize = 16 * LONGEST;
 
+/// One fact's rows: a line of JSONL, or the rows of a CSV that make one fact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The first line in the file, counted from 1.
+    pub line: u64,
+    /// The text as it stands in the file, without the last line's end. Bytes that are no UTF-8 are replaced, and of a
+    /// row longer than 1 MiB the first MiB is kept; neither can be taken before it is mended.
+    pub raw: String,
+    pub result: Result<Fact, RowError>,
+    /// Refuses an earlier row too: these turned out to be the rest of its order. It names that row's first line.
+    pub tears: Option<RowError>,
+}
+
+/// A CSV's facts, one after the other.
 pub(super) struct CsvRows<R> {
     lines: Lines<R>,
     pub(super) table: Table,

@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 use super::fault::RowError;
-use super::group::CsvRows;
+use super::group::{CsvRows, Row};
 use super::json;
 use super::lines::{Lines, Next, utf8, without_end};
 use super::strict::Strict;
@@ -56,26 +56,13 @@ pub fn format_of(path: &Path, kind: Option<CsvKind>) -> Result<Format, FormatErr
     }
 }
 
-/// One fact's rows: a line of JSONL, or the rows of a CSV that make one fact.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// The first line in the file, counted from 1.
-    pub line: u64,
-    /// The text as it stands in the file, without the last line's end. Bytes that are no UTF-8 are replaced, and of a
-    /// row longer than 1 MiB the first MiB is kept; neither can be taken before it is mended.
-    pub raw: String,
-    pub result: Result<Fact, RowError>,
-    /// Refuses an earlier row too: these turned out to be the rest of its order. It names that row's first line.
-    pub tears: Option<RowError>,
-}
-
 /// The facts of a file in its order. An `Err` means that the file could not be read on; it ends there.
 pub struct Rows<R> {
-    source: Source<R>,
+    reader: Reader<R>,
     over: bool,
 }
 
-enum Source<R> {
+enum Reader<R> {
     Jsonl { lines: Lines<R>, now: Instant },
     Csv(Box<CsvRows<R>>),
 }
@@ -86,18 +73,18 @@ impl<R: BufRead> Rows<R> {
     /// # Errors
     /// A CSV's header that cannot be taken: a column not known, given twice or missing. Nothing of the file can be read.
     pub fn new(reader: R, format: Format, now: Instant) -> Result<Self, RowError> {
-        let source = match format {
-            Format::Jsonl => Source::Jsonl { lines: Lines::new(reader), now },
-            Format::Csv(kind) => Source::Csv(Box::new(CsvRows::new(reader, kind, now)?)),
+        let reader = match format {
+            Format::Jsonl => Reader::Jsonl { lines: Lines::new(reader), now },
+            Format::Csv(kind) => Reader::Csv(Box::new(CsvRows::new(reader, kind, now)?)),
         };
-        Ok(Self { source, over: false })
+        Ok(Self { reader, over: false })
     }
 
     /// A CSV's header as it stands in the file: the first line of its rejects file.
     pub fn header(&self) -> Option<&str> {
-        match &self.source {
-            Source::Jsonl { .. } => None,
-            Source::Csv(rows) => Some(&rows.table.header),
+        match &self.reader {
+            Reader::Jsonl { .. } => None,
+            Reader::Csv(rows) => Some(&rows.table.header),
         }
     }
 }
@@ -109,9 +96,9 @@ impl<R: BufRead> Iterator for Rows<R> {
         if self.over {
             return None;
         }
-        let next = match &mut self.source {
-            Source::Jsonl { lines, now } => object(lines, *now),
-            Source::Csv(rows) => rows.next_row(),
+        let next = match &mut self.reader {
+            Reader::Jsonl { lines, now } => object(lines, *now),
+            Reader::Csv(rows) => rows.next_row(),
         };
         self.over = !matches!(next, Ok(Some(_)));
         next.transpose()

@@ -9,11 +9,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufWriter, Read, Seek, SeekFrom, Write};
 
 use super::fault::RowError;
-use super::json;
 use super::read::{Format, Rows};
+use super::strict::parse;
 use super::write::to_json;
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Fact;
+use crate::store::Entry;
 
 /// How many refusals are kept in words; the others are counted, and their rows are kept.
 const MOST_REFUSALS: usize = 20;
@@ -67,6 +68,12 @@ pub struct Spooled {
     /// Its wire form.
     pub body: String,
     pub place: RowSpan,
+}
+
+impl From<Spooled> for Entry {
+    fn from(spooled: Spooled) -> Self {
+        Self { fact: spooled.fact, body: spooled.body }
+    }
 }
 
 /// What is never torn apart by the end of a step.
@@ -209,8 +216,7 @@ impl Spool {
     fn fact(&self, place: RowSpan) -> io::Result<Spooled> {
         let body = self.text(place.offset, place.json)?;
         // Its `at` was judged when the file was read.
-        let read = serde_json::from_str(&body).map_err(io::Error::from)?;
-        let fact = json::fact(read, Instant::MAX_UTC).map_err(io::Error::other)?;
+        let fact = parse(body.as_bytes(), Instant::MAX_UTC).map_err(io::Error::other)?;
         Ok(Spooled { fact, body, place })
     }
 

@@ -1,10 +1,28 @@
-//! JSON in which nothing is said twice: of two values under one name nobody knows which was meant, and most readers take
-//! the last without a word (RFC 8259, 4).
+//! A fact from bytes, by JSON in which nothing is said twice: of two values under one name nobody knows which was meant,
+//! and most readers take the last without a word (RFC 8259, 4).
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+
+use super::fault::FieldError;
+use super::json;
+use crate::domain::calendar::Instant;
+use crate::domain::fact::Fact;
+
+/// Reads the fact that the bytes of one JSON object state: a body, a record read back. `now` as for
+/// [`fact`](super::fact()).
+///
+/// # Errors
+/// Where the bytes are no JSON, else the first field that cannot be taken.
+pub fn parse(bytes: &[u8], now: Instant) -> Result<Fact, FieldError> {
+    let Strict(value) = serde_json::from_slice(bytes).map_err(|error| {
+        let what = if error.is_data() { "" } else { "is not JSON: " };
+        FieldError::new("", format!("{what}{error}"))
+    })?;
+    json::fact(value, now)
+}
 
 /// A value whose objects have each name once.
 pub(super) struct Strict(pub(super) Value);

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::calendar::Instant;
 use crate::domain::customer::Customer;
 use crate::domain::fact::{Fact, LineFact, LineUnits, OrderFact, ShipmentFact, SupplyFact};
+use crate::store::Entry;
 
 /// The object that states this fact; what is not said is left out.
 pub fn to_json(fact: &Fact) -> Value {
@@ -24,6 +25,18 @@ pub fn to_json(fact: &Fact) -> Value {
             "fact": "refund", "at": instant(f.at), "id": f.id, "order": f.order, "amount": f.amount,
             "reference": f.reference,
         })),
+    }
+}
+
+impl From<&Fact> for Entry {
+    fn from(fact: &Fact) -> Self {
+        Self { fact: fact.clone(), body: to_json(fact).to_string() }
+    }
+}
+
+impl From<Fact> for Entry {
+    fn from(fact: Fact) -> Self {
+        Self { body: to_json(&fact).to_string(), fact }
     }
 }
 

@@ -4,9 +4,8 @@
 //! the bytes; [`relay`] says where they go; [`smtp`] takes them there, over [`session`] (opening),
 //! `commands` (what we say), `wire` (the stream, in time) and [`framing`] (replies); [`failure`] says
 //! whose fault it was; [`verp`] names a notice in its envelope sender, and [`returned`] reads what comes back, made of
-//! `parts` and `fields`; [`catcher`] is the other side, for the demo and the tests.
+//! `parts` and `fields`.
 
-pub mod catcher;
 mod commands;
 pub mod compose;
 pub mod failure;
@@ -21,7 +20,6 @@ pub mod smtp;
 pub mod verp;
 mod wire;
 
-pub use catcher::{Answer, Catcher, Caught, Dialogue, Script};
 pub use commands::Envelope;
 pub use compose::{ComposeError, Letter, Mailbox, compose, envelope_address};
 pub use failure::Failure;

@@ -28,7 +28,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, S
 
 pub use ops::ops_mails::{OpsMail, digest_id};
 pub use ops::template_sets::KeptSet;
-pub use orders::facts::{BY_HAND, Entry, Recorded};
+pub use orders::facts::{Entry, Recorded};
 pub use outbox::blast::HeldChange;
 pub use outbox::bodies::Packed;
 pub use outbox::bounces::{Applied, KeptReport};

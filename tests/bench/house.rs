@@ -9,13 +9,13 @@ use std::time::{Duration, Instant as Wall};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use shipby::catcher::Catcher;
 use shipby::clock::Clock;
-use shipby::domain::fact::Fact;
+use shipby::domain::fact::{Fact, Source};
 use shipby::domain::order::apply::Notify;
 use shipby::domain::policy::Policy;
-use shipby::intake::{self, Recording, record};
-use shipby::mail::Catcher;
-use shipby::store::{Durability, Entry, Store};
+use shipby::intake::{self, Options, submit};
+use shipby::store::{Durability, Store};
 use shipby::{planner, wiring};
 use tokio_util::sync::CancellationToken;
 
@@ -83,8 +83,7 @@ async fn one_queue(orders: usize) {
     let store = queue_of(orders, &folder.path().join("change.db"), &policy).await;
     let changed = supply("2026-03-27", now);
     let wall = Wall::now();
-    let entry = Entry { fact: changed.clone(), body: intake::to_json(&changed).to_string() };
-    let (_, impact) = store.impact(&entry, now, &policy).await.unwrap();
+    let (_, impact) = intake::impact(&store, &changed, now, &policy).await.unwrap();
     figure("one supply change, dry run", impact.count(), wall.elapsed());
     let wall = Wall::now();
     record_one(&store, changed, now).await;
@@ -111,8 +110,8 @@ async fn queue_of(orders: usize, path: &Path, policy: &Policy) -> Store {
     record_one(&store, supply("2026-03-16", now), now).await;
     for from in (0..orders).step_by(1_000) {
         let facts: Vec<Fact> = (from..orders.min(from + 1_000)).map(|number| order(number, 0, now)).collect();
-        let recording = Recording { at: now, source: "bench", notify: Notify::Future, dry_run: false };
-        record(&store, &facts, recording).await.unwrap();
+        let silently = Options { notify: Notify::Future, ..Options::at(now) };
+        submit(&store, Source::Import, &facts, silently).await.unwrap();
     }
     planner::turn(&store, policy, now).await.unwrap();
     planner::turn(&store, policy, now + TimeDelta::days(1)).await.unwrap();
@@ -125,9 +124,7 @@ fn supply(eta: &str, at: DateTime<Utc>) -> Fact {
 }
 
 async fn record_one(store: &Store, fact: Fact, at: DateTime<Utc>) {
-    record(store, &[fact], Recording { at, source: "bench", notify: Notify::All, dry_run: false })
-        .await
-        .unwrap();
+    submit(store, Source::Import, [fact], Options::at(at)).await.unwrap();
 }
 
 /// A million orders that wait and of which none is due.

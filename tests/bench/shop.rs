@@ -9,9 +9,9 @@ use serde_json::json;
 use shipby::clock::{self, Clock};
 use shipby::config::{Config, Mode};
 use shipby::dispatcher::{Dispatcher, Settings, Transport};
-use shipby::domain::fact::Fact;
+use shipby::domain::fact::{Fact, Source};
 use shipby::domain::order::apply::Notify;
-use shipby::intake::{self, Recording, record};
+use shipby::intake::{self, Options, submit};
 use shipby::mail::Relay;
 use shipby::store::Store;
 use shipby::wiring;
@@ -32,7 +32,7 @@ pub async fn fill(store: &Store, orders: usize, at: DateTime<Utc>, notify: Notif
     for from in (0..orders).step_by(1_000) {
         let facts: Vec<Fact> =
             (from..orders.min(from + 1_000)).map(|number| order(number, number % 1_000, at)).collect();
-        record(store, &facts, Recording { at, source: "bench", notify, dry_run: false }).await.unwrap();
+        submit(store, Source::Import, &facts, Options { notify, ..Options::at(at) }).await.unwrap();
     }
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use divan::{Bencher, counter::ItemsCount};
+use shipby::catcher::Catcher;
 use shipby::mail::{
-    Catcher, Connection, Envelope, Letter, Mailbox, Relay, RelaySettings, Security, Timeouts, compose,
+    Connection, Envelope, Letter, Mailbox, Relay, RelaySettings, Security, Timeouts, compose,
 };
 use tokio::runtime::Runtime;
 

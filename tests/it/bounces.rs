@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use shipby::bounces::maildir::{Maildir, Turn};
+use shipby::catcher::{Catcher, Script};
 use shipby::clock::Clock;
 use shipby::dispatcher::Transport;
 use shipby::domain::notice::short_id;
-use shipby::mail::{Catcher, MAX_RETURNED, Script};
+use shipby::mail::MAX_RETURNED;
 use shipby::store::{Claim, Durability, Owner, Store};
 use shipby::wiring;
 use tempfile::TempDir;

@@ -10,11 +10,11 @@ mod terminal;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use shipby::catcher::{Answer, Catcher, Script};
 use shipby::dispatcher::Transport;
 use shipby::domain::notice::NoticeState;
 use shipby::domain::pause::{Pause, Scope, Setter};
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Catcher, Script};
 use shipby::store::{Durability, Store, digest_id};
 use shipby::wiring;
 

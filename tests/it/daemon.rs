@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shipby::catcher::{Answer, Catcher, Script};
 use shipby::domain::notice::NoticeState;
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Catcher, Script};
 use shipby::store::{Lock, StoreError};
 use tokio::sync::Notify;
 

@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
+use shipby::catcher::{Answer, Catcher, Script};
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Catcher, Script};
 use shipby::store::{Durability, Lock, Store, StoreError};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Notify;

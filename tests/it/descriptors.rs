@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use shipby::catcher::{Answer, Catcher, Script};
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Catcher, Script};
 use shipby::store::Store;
 
 use crate::support::daemon::{Daemon, House, record, until};

@@ -2,12 +2,12 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use shipby::catcher::{Answer, Script};
 use shipby::clock::Clock;
 use shipby::digest::Courier;
 use shipby::domain::notice::NoticeState;
 use shipby::domain::order::apply::Notify;
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Script};
 use shipby::store::digest_id;
 use shipby::wiring;
 use tokio_util::sync::CancellationToken;

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use shipby::catcher::{Answer, Dialogue, Script};
 use shipby::clock::Clock;
 use shipby::dispatcher::{Dispatcher, Settings, Transport};
+use shipby::domain::fact::Source;
 use shipby::domain::order::apply::Notify as Tell;
 use shipby::domain::reply::Phase;
-use shipby::intake::{self, Recording};
-use shipby::mail::{Answer, Dialogue, Script};
+use shipby::intake::{self, Options};
 use shipby::planner;
 use shipby::store::Attempt;
 use shipby::telemetry::Watchdog;
@@ -33,8 +34,7 @@ async fn busy(orders: usize, connections: &str, script: Script) -> TestApp {
             intake::fact(order_of(&format!("{n:04}"), &format!("c{n}@example.com")), shop.now()).unwrap()
         })
         .collect();
-    let how = Recording { at: shop.now(), source: "test", notify: Tell::All, dry_run: false };
-    intake::record(shop.store(), &facts, how).await.unwrap();
+    intake::submit(shop.store(), Source::Import, &facts, Options::at(shop.now())).await.unwrap();
     shop
 }
 
@@ -244,8 +244,7 @@ async fn while_a_slow_answer_is_waited_for_others_go_and_a_sign_of_life_is_given
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let later = intake::fact(order_of("0001", "c1@example.com"), now).unwrap();
-        let how = Recording { at: now, source: "test", notify: Tell::All, dry_run: false };
-        intake::record(&store, &[later], how).await.unwrap();
+        intake::submit(&store, Source::Import, [later], Options::at(now)).await.unwrap();
         planner::turn(&store, &policy, now).await.unwrap();
         shop.catcher.wait_for(1).await;
         let first = shop.catcher.mails().remove(0).to;

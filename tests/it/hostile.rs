@@ -36,8 +36,8 @@ mod session;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
+use shipby::catcher::{Answer, Script};
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Script};
 
 use crate::support::app::{Differs, TestApp};
 use crate::support::facts::{order, supply};

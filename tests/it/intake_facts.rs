@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeZone, Utc};
 use serde_json::json;
 use shipby::domain::fact::{By, Fact};
-use shipby::intake::fact;
+use shipby::intake::{fact, parse};
 
 fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 2, 12, 0, 0).unwrap()
@@ -112,4 +112,22 @@ fn each_kind_of_fact_needs_its_id() {
         fact(json!(7), now()).unwrap_err().to_string(),
         "7 is not a fact; write one object, as in {\"fact\":\"receipt\", …}"
     );
+}
+
+#[test]
+fn a_body_is_one_json_object_in_which_nothing_is_said_twice() {
+    let refund = r#"{"fact":"refund","at":"2026-03-01T00:00:00Z","id":"R","order":"1","amount":"5"}"#;
+    assert_eq!(parse(refund.as_bytes(), now()), fact(serde_json::from_str(refund).unwrap(), now()));
+    let cases: [(&[u8], &str); 7] = [
+        (b"", "is not JSON: EOF while parsing a value at line 1 column 0"),
+        (b"{\"fact\":\n  \"refund\"", "is not JSON: EOF while parsing an object at line 2 column 10"),
+        (b"{} {}", "is not JSON: trailing characters at line 1 column 4"),
+        (b"\xff", "is not JSON: expected value at line 1 column 1"),
+        (br#"{"id":"1","id":"2"}"#, r#""id" stands in one object twice; remove one at line 1 column 19"#),
+        (b"[1]", "an array is not a fact; write one object, as in {\"fact\":\"receipt\", \u{2026}}"),
+        (b"{\"fact\":\"refund\"}", "field id: is missing; it must be given"),
+    ];
+    for (body, says) in cases {
+        assert_eq!(parse(body, now()).unwrap_err().to_string(), says);
+    }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use mail_parser::MessageParser;
 use serde_json::json;
+use shipby::catcher::{Answer, Catcher, Script};
 use shipby::clock::{Clock, Simulated};
 use shipby::config::Config;
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Catcher, Script};
 use shipby::simulation::Simulation;
 use shipby::store::Store;
 use shipby::wiring;

@@ -15,16 +15,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("templates", &["domain", "text"]),
     ("mail", &["domain", "text"]),
+    ("catcher", &["domain"]),
     ("intake", &["domain", "store", "text"]),
     ("planner", &["domain", "store"]),
     ("bounces", &["clock", "domain", "mail", "store"]),
-    ("digest", &["wakeup", "clock", "config", "domain", "mail", "store", "text"]),
+    ("digest", &["clock", "config", "domain", "mail", "store", "text", "wakeup"]),
     ("dispatcher", &["domain", "store", "templates", "mail", "clock", "config", "telemetry"]),
-    ("wiring", &["wakeup", "clock", "config", "digest", "dispatcher", "mail", "store", "templates"]),
+    ("wiring", &["clock", "config", "digest", "dispatcher", "mail", "store", "templates", "wakeup"]),
     ("simulation", &["clock", "dispatcher", "domain", "intake", "planner", "store"]),
 ];
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+/// All Rust files below a folder.
+pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod bounces;
+mod circles;
 mod cli_read;
 mod cli_write;
 mod compose;

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use shipby::mail::{Catcher, Script};
+use shipby::catcher::{Catcher, Script};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 

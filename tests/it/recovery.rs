@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use shipby::catcher::{Answer, Script};
 use shipby::domain::order::apply::Notify as Tell;
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Script};
 use shipby::planner;
 use shipby::store::{Claim, Owner, Ready};
 use tokio::sync::Notify;

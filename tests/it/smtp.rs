@@ -7,7 +7,8 @@ mod acceptance;
 mod dialogue;
 mod security;
 
-use shipby::mail::{Answer, Catcher, Connection, Envelope, Relay, Script};
+use shipby::catcher::{Answer, Catcher, Script};
+use shipby::mail::{Connection, Envelope, Relay};
 
 use crate::support::smtp::relay;
 use shipby::domain::reply::{Phase, Verdict};

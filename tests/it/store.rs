@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use shipby::domain::fact::Fact;
+use shipby::catcher::{Answer, Script};
+use shipby::domain::fact::{Fact, Source};
 use shipby::domain::notice::{Notice, Reason, short_id};
 use shipby::domain::order::Status;
 use shipby::domain::order::apply::Notify as Tell;
 use shipby::domain::order::settle::Outcome;
 use shipby::domain::policy::Policy;
 use shipby::domain::reply::Phase;
-use shipby::intake::{self, Recording};
-use shipby::mail::{Answer, Script};
+use shipby::intake::{self, Options};
 use shipby::planner;
 use shipby::store::{
     Claim, Durability, Outcomes, Owner, Ready, Recorded, Settlement, Staged, Store, StoreError, TriedNotice,
@@ -133,9 +133,9 @@ async fn an_occasion_that_was_mailed_is_never_mailed_again_and_the_order_goes_on
 #[tokio::test]
 async fn facts_are_new_changed_known_or_refused_and_a_dry_run_is_none() {
     let mut shop = TestApp::start(START).await;
-    let dry = shipby::intake::Recording { at: shop.now(), source: "test", notify: Tell::All, dry_run: true };
     let fact = shipby::intake::fact(order("1"), shop.now()).unwrap();
-    let said = shipby::intake::record(shop.store(), &[fact], dry).await.unwrap();
+    let dry = Options { dry_run: true, ..Options::at(shop.now()) };
+    let said = intake::submit(shop.store(), Source::Import, [fact], dry).await.unwrap();
     assert_eq!((said, shop.store().order("1").await.unwrap().is_none()), (vec![Recorded::New], true));
     let said =
         shop.facts([supply("2026-03-16"), order("1"), order("1"), receipt("R", 2), receipt("R", 2)]).await;
@@ -189,8 +189,7 @@ async fn the_queues_of_very_many_skus_are_all_covered_by_one_call() {
         [order, supply].map(|fact| intake::fact(fact, now).unwrap())
     };
     let facts: Vec<Fact> = (0..SKUS).flat_map(facts).collect();
-    let how = Recording { at: now, source: "test", notify: Tell::All, dry_run: false };
-    intake::record(store, &facts, how).await.unwrap();
+    intake::submit(store, Source::Import, &facts, Options::at(now)).await.unwrap();
     assert_eq!(store.cover_dirty(now, policy).await.unwrap(), SKUS);
     let covered = "select count(*) from lines where cover ->> '$.eta.to' = '2026-03-16'";
     let covered: i64 = sqlx::query_scalar(covered).fetch_one(&mut shop.raw().await).await.unwrap();
@@ -606,11 +605,10 @@ async fn an_order_that_changes_before_the_body_gets_the_new_mail_only() {
     let (store, policy, now) = (shop.store().clone(), shop.sim.policy.clone(), shop.now());
     let change = async {
         reached.notified().await;
-        let how = shipby::intake::Recording { at: now, source: "test", notify: Tell::All, dry_run: false };
         let mut new = supply("2026-04-10");
         new["at"] = json!("2026-03-02T08:00:01Z");
         let fact = shipby::intake::fact(new, now).unwrap();
-        shipby::intake::record(&store, &[fact], how).await.unwrap();
+        intake::submit(&store, Source::Import, [fact], Options::at(now)).await.unwrap();
         planner::turn(&store, &policy, now).await.unwrap();
         open.send(()).unwrap();
     };

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
+use shipby::catcher::{Answer, Script};
 use shipby::clock::Clock;
 use shipby::digest::{Courier, gather};
 use shipby::domain::pause::Scope;
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Script};
 use shipby::wiring;
 use tokio_util::sync::CancellationToken;
 

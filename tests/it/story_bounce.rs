@@ -3,11 +3,12 @@
 use chrono::TimeDelta;
 use serde_json::json;
 use shipby::bounces::{Ignored, Outcome, take};
+use shipby::catcher::{Answer, Script};
 use shipby::digest::{Asked, gather};
 use shipby::domain::bounce::Fate;
 use shipby::domain::risk::{DigestIssue, Watch};
 use shipby::domain::suppression::Cause;
-use shipby::mail::{Answer, Script, Verp};
+use shipby::mail::Verp;
 use shipby::store::{Claim, Owner};
 use shipby::wiring;
 use sqlx::Row;

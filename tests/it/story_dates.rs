@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
+use shipby::catcher::{Answer, Script};
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Script};
 
 use crate::support::app::{Differs, TestApp};
 use crate::support::facts::{line, order, receipt, shipment, supply};
@@ -93,7 +93,7 @@ async fn a_slip_says_both_dates_and_why_and_restarts_the_seven_days() {
 
 #[tokio::test]
 async fn told_changes_only_when_the_relay_has_taken_the_mail() {
-    let slow = |d: &shipby::mail::Dialogue<'_>| match (d.phase, d.attempt) {
+    let slow = |d: &shipby::catcher::Dialogue<'_>| match (d.phase, d.attempt) {
         (Phase::Rcpt, 2 | 3) => Answer::reply("451 4.3.0 come back later"),
         _ => Answer::Usual,
     };

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use shipby::catcher::{Answer, Script};
+use shipby::domain::fact::Source;
 use shipby::domain::order::apply::Notify;
 use shipby::domain::reply::Phase;
-use shipby::intake::{self, Recording};
-use shipby::mail::{Answer, Script};
+use shipby::intake::{self, Options};
 
 use crate::support::app::{Differs, TestApp, at};
 use crate::support::facts::{line, order, order_of, shipment, supply};
@@ -347,8 +348,9 @@ async fn an_address_that_changes_while_the_old_one_takes_the_mail_hears_it_too()
     moved["at"] = json!("2026-03-02T08:00:01Z");
     let change = async {
         at_the_dot.notified().await;
-        let how = Recording { at: now, source: "test", notify: Notify::All, dry_run: false };
-        intake::record(&store, &[intake::fact(moved, now).unwrap()], how).await.unwrap();
+        intake::submit(&store, Source::Import, [intake::fact(moved, now).unwrap()], Options::at(now))
+            .await
+            .unwrap();
     };
     tokio::join!(shop.settle(), change);
     shop.travel(TimeDelta::hours(1)).await;

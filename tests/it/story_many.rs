@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use serde_json::json;
+use shipby::domain::fact::Source;
 use shipby::domain::notice::NoticeKind;
 use shipby::domain::order::apply::Notify;
-use shipby::intake::{self, Recording};
+use shipby::intake::{self, Options};
 use shipby::planner;
-use shipby::store::Entry;
 
 use crate::support::app::{Differs, TestApp};
 use crate::support::facts::{line, order, supply};
@@ -35,8 +35,8 @@ async fn shop() -> TestApp {
         intake::fact(order, shop.now()).unwrap()
     });
     let facts: Vec<_> = facts.collect();
-    let how = Recording { at: shop.now(), source: "test", notify: Notify::Future, dry_run: false };
-    intake::record(shop.store(), &facts, how).await.unwrap();
+    let silently = Options { notify: Notify::Future, ..Options::at(shop.now()) };
+    intake::submit(shop.store(), Source::Import, &facts, silently).await.unwrap();
     shop.travel(TimeDelta::hours(1)).await;
     shop
 }
@@ -65,8 +65,7 @@ async fn a_slip_of_very_many_orders_is_planned_for_each_of_them_once() {
 async fn a_dry_run_of_it_counts_every_order_once_and_shows_the_oldest() {
     let shop = shop().await;
     let fact = intake::fact(supply("2026-03-27"), shop.now()).unwrap();
-    let entry = Entry { body: intake::to_json(&fact).to_string(), fact };
-    let (_, impact) = shop.store().impact(&entry, shop.now(), &shop.sim.policy).await.unwrap();
+    let (_, impact) = intake::impact(shop.store(), &fact, shop.now(), &shop.sim.policy).await.unwrap();
     assert_eq!((impact.orders, impact.unaffected), (MANY, 0));
     let slips = impact.mails[&NoticeKind::DateSlip];
     let settled = shop.now() + shop.sim.policy.debounce;

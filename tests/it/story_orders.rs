@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
+use shipby::catcher::{Answer, Script};
 use shipby::domain::order::apply::{Notify, Refusal};
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Script};
 use shipby::store::Recorded;
 
 use crate::support::app::{Differs, TestApp};

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::TimeDelta;
 use shipby::bounces::take;
+use shipby::catcher::{Answer, Script};
 use shipby::domain::order::apply::Notify;
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Script};
 use shipby::store::{Change, Chosen, Claim, NoticeFilter, Owner};
 
 use crate::support::app::{Differs, TestApp};

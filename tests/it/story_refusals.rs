@@ -1,12 +1,12 @@
 //! What refusals lead to: addresses that get no mail any more, mail that is held back, and what goes on all the same.
 
 use chrono::TimeDelta;
+use shipby::catcher::{Answer, Script};
 use shipby::domain::customer::EmailAddress;
 use shipby::domain::notice::{NoticeKind, short_id};
 use shipby::domain::pause::{Scope, Setter};
 use shipby::domain::reply::Phase;
 use shipby::domain::suppression::Cause;
-use shipby::mail::{Answer, Script};
 use shipby::store::{Claim, Owner};
 
 use crate::support::app::{Differs, TestApp};

@@ -3,9 +3,10 @@
 use std::io::Write;
 
 use chrono::TimeDelta;
+use shipby::catcher::{Answer, Script};
 use shipby::config::Config;
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Connection, Script};
+use shipby::mail::Connection;
 use shipby::wiring;
 use tempfile::NamedTempFile;
 

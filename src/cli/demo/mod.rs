@@ -12,6 +12,7 @@ use anyhow::Context;
 use chrono::{NaiveDate, TimeDelta};
 
 use super::{Answer, Exit, output};
+use crate::catcher::{Answer as Reply, Catcher, Script};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dispatcher::Transport;
@@ -21,7 +22,6 @@ use crate::domain::order::Status;
 use crate::domain::policy::Policy;
 use crate::domain::reply::Phase;
 use crate::intake;
-use crate::mail::{Answer as Reply, Catcher, Script};
 use crate::simulation::Simulation;
 use crate::store::{Durability, HistoryEntry, Store, Tried};
 use crate::wiring;

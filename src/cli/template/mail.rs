@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::super::Call;
-use super::super::order::the_order;
+use super::super::lookup::the_order;
 use super::super::output::Stop;
 use super::super::words::Until;
 use super::kind;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::domain::calendar::Instant;
-use crate::domain::fact::{Fact, LineKind, OrderFact};
+use crate::domain::fact::{Fact, LineKind, OrderFact, Source};
 use crate::domain::order::apply::{Applied, Notify, Refusal, place};
 use crate::domain::order::{EventBody, Order, OrderEvent, Status};
 use crate::store::orders::load::{parse, plain_orders};
@@ -26,9 +26,6 @@ pub struct Entry {
     pub fact: Fact,
     pub body: String,
 }
-
-/// The source of facts that a person states: what they say of an order's address holds against the shop's system.
-pub const BY_HAND: &str = "command";
 
 /// What recording a fact came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +45,7 @@ pub(in crate::store) struct FactRow<'a> {
     order_number: Option<&'a str>,
     sku: Option<&'a str>,
     at: i64,
-    source: &'a str,
+    source: Source,
     refused: Option<String>,
     body: &'a str,
 }
@@ -58,14 +55,14 @@ impl Store {
     pub async fn record(
         &self,
         entries: &[Entry],
+        source: Source,
         at: Instant,
-        source: &str,
         notify: Notify,
         dry_run: bool,
     ) -> Result<Vec<Recorded>> {
         let mut tx = self.begin("record").await?;
         let mut book = Book::open(&mut tx, entries, at, notify).await?;
-        book.by_hand = source == BY_HAND;
+        book.by_hand = source.by_hand();
         let recorded: Vec<Recorded> = entries.iter().map(|entry| book.enter(&entry.fact)).collect();
         if !dry_run {
             book.save(&mut tx, &fact_rows(entries, &recorded, source)).await?;
@@ -353,7 +350,7 @@ fn sku_of(fact: &Fact) -> Option<&str> {
 }
 
 /// What is kept of facts: all that changed something or was refused.
-fn fact_rows<'a>(entries: &'a [Entry], recorded: &[Recorded], source: &'a str) -> Vec<FactRow<'a>> {
+fn fact_rows<'a>(entries: &'a [Entry], recorded: &[Recorded], source: Source) -> Vec<FactRow<'a>> {
     // A label changes nothing and is kept all the same, once: it holds the tracking code.
     let labels = |fact: &Fact| matches!(fact, Fact::Shipment(f) if !f.handed_over);
     entries

@@ -9,9 +9,10 @@ use sqlx::{AssertSqlSafe, Sqlite};
 
 use crate::domain::calendar::Instant;
 use crate::domain::customer::Correction;
+use crate::domain::fact::Source;
 use crate::store::orders::record::to_json;
 use crate::store::read::timeline::{Attempt, ENTRY, Entry};
-use crate::store::{BY_HAND, Result, Store, instant, millis};
+use crate::store::{Result, Store, instant, millis};
 
 /// The last supplier's word on some SKUs at a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
@@ -127,7 +128,8 @@ impl Store {
         let Some((.., mut now)) = stated.next() else { return Ok(changes) };
         let mut correction = None;
         for (at, source, to) in stated {
-            let (to, corrected) = Correction::restate(correction, &now, to, source == BY_HAND);
+            let by_hand = Source::from_word(&source).is_some_and(Source::by_hand);
+            let (to, corrected) = Correction::restate(correction, &now, to, by_hand);
             correction = corrected;
             if to != now {
                 let from = std::mem::replace(&mut now, to.clone());

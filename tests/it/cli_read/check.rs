@@ -1,9 +1,9 @@
 //! `check`: what it proves, how it words it, and that it changes nothing.
 
 use serde_json::json;
+use shipby::catcher::{Answer, Catcher, Script};
 use shipby::dispatcher::Transport;
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Catcher, Script};
 
 use super::house::{CONFIG, House, story};
 

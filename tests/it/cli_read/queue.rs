@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use shipby::catcher::{Answer, Catcher, Script};
 use shipby::dispatcher::Transport;
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Catcher, Script};
 use shipby::wiring;
 
 use super::house::{House, order};

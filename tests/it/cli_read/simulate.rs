@@ -1,10 +1,10 @@
 //! `simulate`: what it says, how it ends, what it leaves, and that it is what the daemon would have done.
 
 use serde_json::{Value, json};
+use shipby::catcher::{Answer, Catcher, Script};
 use shipby::clock::Clock;
 use shipby::dispatcher::Transport;
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Catcher, Script};
 use shipby::simulation::Simulation;
 use shipby::store::{Durability, HistoryEntry, Store};
 use shipby::templates::TemplateSet;

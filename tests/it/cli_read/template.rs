@@ -1,8 +1,8 @@
 //! `template vars`, `preview`, `diff`, `send-test`: an edit is looked at before a customer sees it, and nothing is told.
 
 use mail_parser::MessageParser;
+use shipby::catcher::{Answer, Catcher, Script};
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Catcher, Script};
 use shipby::templates::{COMPILED_IN, TemplateSet};
 
 use super::house::{CONFIG, House, slip};

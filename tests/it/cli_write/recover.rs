@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use shipby::catcher::{Answer, Catcher, Script};
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Catcher, Script};
 
 use crate::support::daemon::{House, record, until};
 use crate::support::facts::{order_of, shipment};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use shipby::catcher::{Answer, Script};
 use shipby::dispatcher::{Dispatcher, Settings, Transport};
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Script};
 use shipby::{clock, planner, wiring};
 use tokio_util::sync::CancellationToken;
 

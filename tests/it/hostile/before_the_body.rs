@@ -1,8 +1,8 @@
 //! Faults before the body: known not to be sent, so never in doubt, and one copy in the end.
 
 use chrono::TimeDelta;
+use shipby::catcher::Answer;
 use shipby::domain::reply::Phase;
-use shipby::mail::Answer;
 
 use super::{Trap, WAYS, came};
 

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
+use shipby::catcher::{Answer, Script};
 use shipby::domain::reply::Phase;
-use shipby::mail::{Answer, Script};
 
 use super::{Trap, WAYS, came, shop};
 use crate::support::facts::{order, order_of};

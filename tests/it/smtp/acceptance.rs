@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use shipby::{
+    catcher::Answer,
     domain::reply::{Enhanced, Phase, Verdict},
-    mail::{Answer, Connection, Envelope},
+    mail::{Connection, Envelope},
 };
 
 use super::*;

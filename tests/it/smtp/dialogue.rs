@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shipby::{
+    catcher::{Answer, Script, Settings},
     domain::reply::{Enhanced, Phase},
-    mail::{Answer, Connection, Envelope, Failure, Script, catcher::Settings},
+    mail::{Connection, Envelope, Failure},
 };
 
 use super::*;

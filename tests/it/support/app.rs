@@ -8,12 +8,13 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use mail_parser::MessageParser;
 use serde_json::Value;
+use shipby::catcher::{Catcher, Caught, Script};
 use shipby::clock::Simulated;
 use shipby::config::Config;
+use shipby::domain::fact::Source;
 use shipby::domain::order::Order;
 use shipby::domain::order::apply::Notify;
-use shipby::intake::{self, Recording};
-use shipby::mail::{Catcher, Caught, Script};
+use shipby::intake::{self, Options};
 use shipby::simulation::Simulation;
 use shipby::store::{Durability, HistoryEntry, Kept, Recorded, Store};
 use shipby::{clock::Clock, wiring};
@@ -137,9 +138,9 @@ impl TestApp {
 
     /// The same without what follows: as if another process had recorded it.
     pub async fn only_record(&self, fact: Value, notify: Notify) -> Recorded {
-        let how = Recording { at: self.now(), source: "test", notify, dry_run: false };
         let fact = intake::fact(fact, self.now()).unwrap();
-        intake::record(self.store(), &[fact], how).await.unwrap().remove(0)
+        let options = Options { notify, ..Options::at(self.now()) };
+        intake::submit(self.store(), Source::Import, [fact], options).await.unwrap().remove(0)
     }
 
     /// All that is due now. Says how many tries were settled.

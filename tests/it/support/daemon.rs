@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use shipby::clock::Clock;
-use shipby::domain::order::apply::Notify;
-use shipby::intake::{self, Recording};
+use shipby::domain::fact::Source;
+use shipby::intake::{self, Options};
 use shipby::store::{Durability, Recorded, Store};
 use tempfile::TempDir;
 
@@ -196,8 +196,7 @@ impl Drop for Daemon {
 pub async fn record(store: &Store, facts: impl IntoIterator<Item = Value>) -> Vec<Recorded> {
     let now = Clock::System.now();
     let facts: Vec<_> = facts.into_iter().map(|fact| intake::fact(fact, now).unwrap()).collect();
-    let how = Recording { at: now, source: "test", notify: Notify::All, dry_run: false };
-    intake::record(store, &facts, how).await.unwrap()
+    intake::submit(store, Source::Import, &facts, Options::at(now)).await.unwrap()
 }
 
 /// Asks again and again until the answer is there.

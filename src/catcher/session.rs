@@ -13,7 +13,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Answer, Caught, Dialogue, Shared};
+use super::script::{Answer, Dialogue};
+use super::shared::{Caught, Shared};
 use crate::domain::reply::Phase;
 
 const CHUNK: usize = 16 * 1024;

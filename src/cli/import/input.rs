@@ -10,12 +10,12 @@ use super::super::progress::Progress;
 use crate::domain::calendar::Instant;
 use crate::intake::{CsvKind, Format, Spool, SpoolError, format_of};
 
-pub(super) struct Source {
+pub(super) struct Input {
     path: PathBuf,
     format: Format,
 }
 
-impl Source {
+impl Input {
     /// What `[KIND] FILE` means.
     pub fn of(what: &[PathBuf]) -> anyhow::Result<Self> {
         let (kind, path) = match what {
