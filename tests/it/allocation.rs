@@ -57,7 +57,9 @@ impl Known {
                 let eta = day.map(Eta::day);
                 let incoming = Incoming { supply: supply.clone(), quantity, eta, state, confirmed: true };
                 self.supplies.insert((sku, name), incoming);
-                json!({"fact": "supply", "sku": SKUS[sku], "supply": supply, "quantity": quantity,
+                // Of two of one moment the first stays.
+                let at = at("2026-03-02T08:00:00Z") + TimeDelta::seconds(i64::try_from(self.facts).unwrap());
+                json!({"fact": "supply", "at": at, "sku": SKUS[sku], "supply": supply, "quantity": quantity,
                     "eta": day.map_or("unknown".to_owned(), |day| day.to_string()), "state": "in_transit"})
             }
             Step::Receipt { sku, quantity } => {

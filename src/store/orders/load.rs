@@ -7,9 +7,9 @@ use sqlx::SqliteConnection;
 
 use crate::domain::order::Order;
 use crate::store::orders::record::{
-    ContactRow, EventRow, GoodsRow, LastCover, NOTICE_COLUMNS, OrderRow, TermsRow, WordRow, json, to_json,
+    ContactRow, EventRow, GoodsRow, LastCover, NOTICE_COLUMNS, OrderRow, SuppressionRow, TermsRow, WordRow,
+    json, to_json,
 };
-use crate::store::outbox::suppressions::SUPPRESSION_COLUMNS;
 use crate::store::sqlite::rows::one_value;
 use crate::store::{Result, Store};
 
@@ -56,8 +56,10 @@ static HANGING: LazyLock<String> = LazyLock::new(|| {
         and (kind <> 'weekly_status' or (next_try_at is null and state <> 'accepted' and state <> 'sending'))
         and next_try_at is null and state <> 'sending' and (state <> 'accepted'
             or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded'))";
-    let suppressed =
-        format!("select json_array({SUPPRESSION_COLUMNS}) from suppressions where address = orders.email");
+    let suppressed = format!(
+        "select {} from suppressions where address = orders.email",
+        one_value(SuppressionRow::COLUMNS)
+    );
     format!(", ({news}), ({under_way}), ({superseded}), ({suppressed})")
 });
 

@@ -14,7 +14,7 @@ use crate::domain::fact::{LineKind, Partial, Payment};
 use crate::domain::notice::{Content, Notice, NoticeKind, NoticeState, UnderWay};
 use crate::domain::order::{BlastHold, ContactState, Debounce, Line, Order, OrderEvent};
 use crate::domain::supply::Cover;
-use crate::store::outbox::suppressions::SuppressionRow;
+use crate::domain::suppression::{Cause, Suppression};
 use crate::store::sqlite::rows::{bit, columns};
 use crate::store::{Result, StoreError, instant, millis};
 
@@ -470,6 +470,40 @@ impl EarlierRow {
             at: instant(self.settled_at),
             email: email(self.email)?,
             lines: json("lines", &self.lines)?,
+        })
+    }
+}
+
+columns! {
+    /// An address that gets no mail.
+    #[derive(sqlx::FromRow)]
+    SuppressionRow {
+        address: String,
+        cause: String,
+        reason: String,
+        since: i64,
+        notice_id: Option<String>,
+    }
+}
+
+impl SuppressionRow {
+    pub fn of(suppression: &Suppression) -> Self {
+        Self {
+            address: suppression.address.as_str().to_owned(),
+            cause: suppression.cause.to_string(),
+            reason: suppression.reason.clone(),
+            since: millis(suppression.since),
+            notice_id: suppression.notice.clone(),
+        }
+    }
+
+    pub fn into_suppression(self) -> Result<Suppression> {
+        Ok(Suppression {
+            address: email(self.address)?,
+            cause: word("the cause of a suppression", &self.cause, Cause::from_word)?,
+            reason: self.reason,
+            since: instant(self.since),
+            notice: self.notice_id,
         })
     }
 }
