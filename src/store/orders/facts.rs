@@ -382,8 +382,8 @@ const SAVE_ORDERS: &str = "insert into orders (number, at, placed_at, recorded_a
     select value ->> 'number', value ->> 'at', value ->> 'placed_at', value ->> 'recorded_at', value ->> 'silent_before',
         value ->> 'email', value ->> 'name', value ->> 'locale', value ->> 'timezone', value ->> 'country',
         value ->> 'channel', value ->> 'payment', value ->> 'authorized_at', value ->> 'currency',
-        value ->> 'partial', value ->> 'replaced_email', value ->> 'status', $2, value ->> '$.heard.confirmed', value ->> '$.heard.status_failures',
-        value ->> '$.heard.settling_first', value ->> '$.heard.settling_last'
+        value ->> 'partial', value ->> 'replaced_email', value ->> 'status', $2, value ->> '$.contact.confirmed', value ->> '$.contact.status_failures',
+        value ->> '$.contact.settling_first', value ->> '$.contact.settling_last'
     from jsonb_each($1) where true
     on conflict (number) do update set at = excluded.at, placed_at = excluded.placed_at, email = excluded.email,
         name = excluded.name, locale = excluded.locale, timezone = excluded.timezone, country = excluded.country,
