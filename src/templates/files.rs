@@ -102,7 +102,7 @@ const fn joined<const N: usize>(parts: &[&[File]]) -> [File; N] {
 
 /// Whether mails of `kind` have an html part: all but the short plain update.
 pub fn has_html(kind: NoticeKind) -> bool {
-    kind != NoticeKind::Update48h
+    !kind.rules().is_plain
 }
 
 /// The files a kind can have.

@@ -205,7 +205,7 @@ impl<'a> Gather<'a> {
     }
 
     fn is_about(&self, kind: NoticeKind) -> bool {
-        self.notice.kind == kind || self.notice.includes.contains(&kind)
+        self.notice.is_about(kind)
     }
 
     fn moved(&self, which: impl Fn(&StatedLine, &Line) -> bool) -> Move {

@@ -111,7 +111,7 @@ impl Order {
                 if let Some(under_way) = &mut self.under_way {
                     under_way.doubtful = true;
                 }
-                if notice.kind.must_be_known() && !again {
+                if notice.kind.rules().must_be_known && !again {
                     settled.next_try = Some(at + DOUBT_WAIT);
                 } else {
                     self.give_up(notice, at, policy);
@@ -192,12 +192,8 @@ impl Order {
         }
         self.contact.debounce = None;
         let kind = hold.kind?;
-        let number = match kind {
-            NoticeKind::Restock => &mut self.contact.restocks,
-            _ => &mut self.contact.changes,
-        };
-        *number += 1;
-        let occasion = occasion(kind, Some(number));
+        let number = self.contact.count(kind);
+        let occasion = occasion(kind, number.as_ref().map(|number| number as &dyn std::fmt::Display));
         let (outcome, reason) = (NoticeState::Skipped, Reason::Dropped);
         Some(Decision { kind, occasion, outcome, reason, by: None })
     }
@@ -240,22 +236,19 @@ impl Order {
     /// What the notice was about is not news any more, whether it reached the customer or not.
     fn done_with(&mut self, notice: &Notice) {
         self.contact.written_to = Some(notice.content.email.clone());
-        let about = |kind: NoticeKind| notice.kind == kind || notice.includes.contains(&kind);
-        self.contact.confirmed |= about(NoticeKind::Confirmation);
-        self.contact.updated |= about(NoticeKind::Update48h);
+        self.contact.confirmed |= notice.is_about(NoticeKind::Confirmation);
+        self.contact.updated |= notice.is_about(NoticeKind::Update48h);
+        let says_missed = notice.kinds().any(|kind| kind.rules().says_missed);
         for stated in &notice.content.lines {
             if let Some(line) = self.lines.iter_mut().find(|line| line.id == stated.line) {
                 line.announced |= stated.in_house;
-                // These say so plainly: a slip covers the passing of a date, and so does the first mail of all.
-                let tells = [NoticeKind::Overdue, NoticeKind::DateSlip, NoticeKind::Confirmation];
-                if stated.missed && tells.into_iter().any(about) {
+                if stated.missed && says_missed {
                     line.overdue_for = stated.told;
                 }
             }
         }
         self.events.retain(|event| !notice.content.events.contains(&event.key()));
-        // Another line may come to miss the same date; another address may be there to hear what the first refused.
-        if notice.kind.may_come_again() {
+        if notice.kind.rules().may_repeat {
             self.use_up(&notice.occasion);
         }
         if self.contact.debounce.is_some_and(|debounce| debounce.last <= notice.planned_at) {

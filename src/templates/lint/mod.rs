@@ -27,7 +27,6 @@ use super::place::Place;
 use super::rules::{Code, Finding, Severity};
 use super::samples::{self, Case, Sample};
 use super::set::{TemplateSet, syntax_fault};
-use crate::domain::notice::NoticeKind;
 
 /// How long a set may take to be checked before it is refused.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -236,11 +235,11 @@ impl<'a> Check<'a> {
             found.extend(vague.map(|(byte, word)| {
                 at((byte, format!("vague word \"{word}\"; say the date, or that there is none")), Code::L05)
             }));
-            if kind == Some(NoticeKind::Update48h) {
+            if let Some(kind) = kind.filter(|kind| kind.rules().is_plain) {
                 found.extend(
                     words::selling(language, text)
                         .into_iter()
-                        .map(|(byte, word)| at((byte, selling(word)), Code::L06)),
+                        .map(|(byte, word)| at((byte, selling(word, kind.as_str())), Code::L06)),
                 );
             }
             if part.ends_with(".html") || part == "say.txt" || files::is_framed(text) {
@@ -332,8 +331,8 @@ fn is_template(file: &str) -> bool {
     Place::of(file).part != "language.toml"
 }
 
-fn selling(word: &str) -> String {
-    format!("marketing word \"{word}\" in update_48h; keep that mail short and operational")
+fn selling(word: &str, kind: &str) -> String {
+    format!("marketing word \"{word}\" in {kind}; keep that mail short and operational")
 }
 
 /// A sample's mail in a language.

@@ -117,8 +117,8 @@ pub(super) fn check(
     if let Some(html) = &html {
         found.extend(same_dates(&text, html, &stated));
     }
-    if mail.kind == NoticeKind::Update48h.as_str() {
-        found.extend(sells(set, &rendered, parts, language));
+    if NoticeKind::from_word(&mail.kind).is_some_and(|kind| kind.rules().is_plain) {
+        found.extend(sells(set, &mail.kind, &rendered, parts, language));
     }
     found
 }
@@ -205,7 +205,13 @@ fn same_dates(text: &Body<'_>, html: &Body<'_>, stated: &Stated) -> Option<Findi
 }
 
 /// Marketing words that stand in a shared part and reach this mail. What stands in no file is data.
-fn sells(set: &TemplateSet, rendered: &Rendered, parts: &Parts, language: &Language) -> Vec<Finding> {
+fn sells(
+    set: &TemplateSet,
+    kind: &str,
+    rendered: &Rendered,
+    parts: &Parts,
+    language: &Language,
+) -> Vec<Finding> {
     let reach: BTreeSet<&str> =
         words::selling(&language.tag, &rendered.text).into_iter().map(|(_, w)| w).collect();
     let mut found = Vec::new();
@@ -214,7 +220,7 @@ fn sells(set: &TemplateSet, rendered: &Rendered, parts: &Parts, language: &Langu
         let here = words::selling(Place::of(file).language, source).into_iter();
         found.extend(
             here.filter(|(_, word)| reach.contains(word))
-                .map(|(byte, word)| Finding::at(Code::L06, file, place(source, byte), selling(word))),
+                .map(|(byte, word)| Finding::at(Code::L06, file, place(source, byte), selling(word, kind))),
         );
     }
     found
