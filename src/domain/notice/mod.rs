@@ -103,6 +103,15 @@ pub struct UnderWay {
     pub notice: Notice,
 }
 
+impl UnderWay {
+    /// Delivery has come to `next`.
+    pub fn comes_to(&mut self, next: NoticeState) {
+        let legal = self.state == next || self.state.may_become(next);
+        debug_assert!(legal, "{} of {} became {next}", self.notice.occasion, self.state);
+        self.state = next;
+    }
+}
+
 /// What became of an occasion that was not mailed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {

@@ -1,4 +1,4 @@
-//! How far the delivery of a notice has come.
+//! How far the delivery of a notice has come, and which state may follow which.
 
 use crate::domain::words::words;
 
@@ -11,6 +11,29 @@ words! {
 }
 
 impl NoticeState {
+    /// Whether a notice in this state may be in `next` after it: the legal moves. What stays as it is does not move.
+    pub fn may_become(self, next: Self) -> bool {
+        use NoticeState::{
+            Accepted, Bounced, Deferred, Failed, Held, InDoubt, Queued, Sending, Skipped, Superseded,
+        };
+        match self {
+            // What waits is taken, ends without a dialogue (captured, or not to be sent), or another takes its place.
+            // Time does not resolve a doubt, and what was refused for no fault of its own waits in the queue with it.
+            Queued | Deferred => {
+                matches!(next, Sending | Accepted | Held | Skipped | Superseded | InDoubt)
+            }
+            // The same where it waits; after it was given up it may still come back.
+            InDoubt => matches!(next, Sending | Accepted | Held | Skipped | Superseded | Bounced),
+            // A try came to something, or was given back to what the notice was before.
+            Sending => matches!(next, Queued | Deferred | InDoubt | Held | Accepted | Failed),
+            // A person has it tried again, or drops it.
+            Held => matches!(next, Queued | InDoubt | Skipped),
+            Failed => matches!(next, Queued | InDoubt),
+            Accepted => next == Bounced,
+            Skipped | Superseded | Bounced => false,
+        }
+    }
+
     /// What a support person can read aloud.
     pub fn meaning(self) -> &'static str {
         match self {

@@ -59,6 +59,13 @@ pub struct Settled {
 const DOUBT_WAIT: TimeDelta = TimeDelta::minutes(15);
 
 impl Order {
+    /// The notice under way is in the hands of a connection.
+    pub fn begin_try(&mut self) {
+        if let Some(under_way) = &mut self.under_way {
+            under_way.comes_to(NoticeState::Sending);
+        }
+    }
+
     /// Settles the notice under way. `id` seeds the jitter of the next try.
     pub fn settle(
         &mut self,
@@ -69,11 +76,11 @@ impl Order {
         policy: &Policy,
     ) -> Settled {
         let settled = self.come_to(notice, id, outcome, at, policy);
-        // Only what is tried again stays under way.
-        match &mut self.under_way {
-            Some(under_way) if settled.next_try.is_some() => under_way.state = settled.state,
-            _ => self.under_way = None,
+        if let Some(under_way) = &mut self.under_way {
+            under_way.comes_to(settled.state);
         }
+        // Only what is tried again stays under way.
+        self.under_way.take_if(|_| settled.next_try.is_none());
         settled
     }
 
@@ -165,8 +172,9 @@ impl Order {
         self.blast_hold = plan.blast_hold;
         self.events.retain(|event| !plan.silent.contains(&event.key()));
         if plan.superseded.is_some()
-            && let Some(old) = self.under_way.take()
+            && let Some(mut old) = self.under_way.take()
         {
+            old.comes_to(NoticeState::Superseded);
             if old.doubtful {
                 // It may have been read.
                 self.remember_tried(&old.notice, true);
