@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::words::Local;
 use crate::domain::calendar::Instant;
 use crate::domain::forecast::forecast;
-use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notice::{Notice, NoticeKind, Topic};
 use crate::domain::order::{Order, Status};
 use crate::domain::policy::Policy;
 
@@ -39,19 +39,17 @@ pub(super) fn coming(order: &Order, local: Local, policy: &Policy, most: usize) 
 }
 
 fn unless(notice: &Notice, local: Local) -> String {
-    match notice.kind {
-        NoticeKind::WeeklyStatus | NoticeKind::Update48h => {
-            "unless shipped, cancelled or the date moves".to_owned()
-        }
-        NoticeKind::Overdue => {
+    match notice.kind.rules().topic {
+        Topic::Age | Topic::Silence => "unless shipped, cancelled or the date moves".to_owned(),
+        Topic::Missed => {
             let missed = notice.content.lines.iter().filter(|line| line.missed).filter_map(|line| line.told);
             missed.max().map_or_else(String::new, |told| {
                 format!("if {} passes without shipment and without a new date", local.day(told))
             })
         }
-        NoticeKind::DateSlip | NoticeKind::DateImproved => "unless the date moves again".to_owned(),
-        NoticeKind::Restock => "unless it ships before".to_owned(),
-        _ => String::new(),
+        Topic::Shift => "unless the date moves again".to_owned(),
+        Topic::Goods => "unless it ships before".to_owned(),
+        Topic::Event | Topic::Order => String::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::pause::HELD_BACK;
 use super::words::{self, Local};
 use crate::domain::calendar::Instant;
-use crate::domain::notice::{NoticeState, Reason, StatedLine};
+use crate::domain::notice::{NoticeKind, NoticeState, Reason, StatedLine, Topic};
 use crate::domain::order::Order;
 use crate::domain::pause::{Pause, holding};
 use crate::domain::supply::iso_date;
@@ -56,7 +56,7 @@ impl Timeline {
                 moved.iter().filter_map(|(id, _)| order.line(id)).map(|line| line.sku.as_str()).collect();
             let moved: Vec<Moved> = moved.into_iter().map(|(_, moved)| moved).collect();
             let mut source = None;
-            if !moved.is_empty() && entry.kind != "restock" {
+            if !moved.is_empty() && topic(&entry) != Some(Topic::Goods) {
                 // A date that moved without a new word of the supplier was moved by the queue.
                 let word = store.last_word(&skus, entry.instant()).await?;
                 source = word.filter(|word| heard.is_none_or(|heard| word.recorded() > heard));
@@ -145,7 +145,7 @@ impl Told {
 
     /// The news it carried where it moved a date, and [`Told::words`] where those are no news.
     pub fn news(&self, local: Local) -> String {
-        let is_change = matches!(self.entry.kind.as_str(), "date_slip" | "date_improved");
+        let is_change = topic(&self.entry) == Some(Topic::Shift);
         // Every confirmation of an order without a date at the checkout tells a first one.
         let Some(moved) = self.moved.iter().find(|moved| is_change || moved.from.is_some()) else {
             return self.words(local);
@@ -207,6 +207,10 @@ pub(super) fn tried_row(tried: &Attempt, mode: Option<&str>, local: Local) -> [S
         tried.took().map_or_else(|| "-".to_owned(), words::span),
         tried.reply.clone().unwrap_or_default(),
     ]
+}
+
+fn topic(entry: &HistoryEntry) -> Option<Topic> {
+    NoticeKind::from_word(&entry.kind).map(|kind| kind.rules().topic)
 }
 
 fn next(at: Option<Instant>, local: Local) -> String {

@@ -16,6 +16,7 @@ use super::words::{AsOf, Local, count, grouped, list, mode_line, uncovered};
 use super::{Answer, Call, Exit};
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Partial;
+use crate::domain::notice::NoticeKind;
 use crate::domain::order::{Line, Order};
 use crate::domain::pause::Pause;
 use crate::domain::policy::Policy;
@@ -49,7 +50,7 @@ struct Reasons {
 
 /// Goods that an order waits for, and the notice that follows when they are there.
 struct Goods {
-    kind: &'static str,
+    kind: NoticeKind,
     when: String,
 }
 
@@ -109,7 +110,7 @@ fn goods(order: &Order, needed: &[Needed], policy: &Policy) -> Vec<Goods> {
         .map(|(_, words)| words)
         .collect();
     let received = |words: &str| Goods {
-        kind: "restock",
+        kind: NoticeKind::Restock,
         when: format!(
             "when {words} {} been received",
             if words.starts_with("1 unit of") && !words.contains(" and ") { "has" } else { "have" }
@@ -121,7 +122,7 @@ fn goods(order: &Order, needed: &[Needed], policy: &Policy) -> Vec<Goods> {
         Partial::ShipTogether => vec![received(&list(&missing))],
     };
     if order.can_leave(policy) {
-        goods.push(Goods { kind: "shipped", when: "when it is handed to the carrier".to_owned() });
+        goods.push(Goods { kind: NoticeKind::Shipped, when: "when it is handed to the carrier".to_owned() });
     }
     goods
 }
@@ -180,7 +181,7 @@ impl Reasons {
             table.row([local.time(next.at), next.kind.to_string(), next.unless.clone()]);
         }
         for goods in &self.goods {
-            table.row(["no date yet".to_owned(), goods.kind.to_owned(), goods.when.clone()]);
+            table.row(["no date yet".to_owned(), goods.kind.to_string(), goods.when.clone()]);
         }
         text.push_str(&table.text());
         if self.next.is_empty() && self.held.is_none() {

@@ -117,7 +117,8 @@ impl Dispatcher {
         }
     }
 
-    fn message_out(&self, ready: Ready, bytes: Vec<u8>) -> OutgoingMessage {
+    fn message_out(&self, mut ready: Ready, bytes: Vec<u8>) -> OutgoingMessage {
+        ready.order.begin_try();
         let to = match &self.settings.mode {
             Mode::Redirect(address) => address.as_str(),
             _ => ready.notice.content.email.as_str(),

@@ -50,7 +50,7 @@ pub(super) fn candidates(view: &View) -> Vec<Due> {
         found.push(weekly_status(view));
         // While a date is settling, routine news would have to be corrected at once.
         if let Some(settled) = view.debounced_at().filter(|at| *at > view.now) {
-            let waits = |due: &&mut Due| due.kind.waits_for_debounce();
+            let waits = |due: &&mut Due| due.kind.rules().is_debounced;
             found.iter_mut().filter(waits).for_each(|due| due.at = due.at.max(settled));
         }
     }

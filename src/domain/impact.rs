@@ -57,7 +57,7 @@ impl Impact {
 
     /// Counts what the blast guard would hold if all of it came of one change of supply.
     pub fn guard(&mut self, policy: &Policy) {
-        let held = self.mails.iter().filter(|(kind, _)| kind.may_be_held());
+        let held = self.mails.iter().filter(|(kind, _)| kind.rules().may_be_held);
         let held = held.map(|(_, mails)| mails.count).sum();
         self.held = if held > policy.blast_limit { held } else { 0 };
     }
@@ -129,8 +129,6 @@ fn caused(
     tells: fn(NoticeKind) -> bool,
 ) -> Option<UpcomingNotice> {
     let until = now + TimeDelta::days(7);
-    let caused = |UpcomingNotice { notice, .. }: &UpcomingNotice| {
-        tells(notice.kind) || notice.includes.iter().any(|kind| tells(*kind))
-    };
+    let caused = |coming: &UpcomingNotice| coming.notice.kinds().any(tells);
     forecast(order, now, policy, until, 2).into_iter().find(caused)
 }

@@ -322,10 +322,10 @@ impl Lived {
             assert!(now.eq(told_before.iter().copied()), "told changed without a mail");
         }
         if was_held && world.order.blast_hold.is_some() {
-            let tells = |kind: &NoticeKind| kind.may_be_held();
+            let tells = |kind: NoticeKind| kind.rules().may_be_held;
             let left_before = |sent: &&Sent| Some(&sent.notice.occasion) == self.before_hold.as_ref();
             let mut since = new.iter().filter(|sent| !left_before(sent));
-            let told = since.any(|sent| tells(&sent.notice.kind) || sent.notice.includes.iter().any(tells));
+            let told = since.any(|sent| sent.notice.kinds().any(tells));
             assert!(!told, "what is held was told: {new:?}");
             let now = world.order.lines.iter().map(|line| line.told);
             assert!(
@@ -350,7 +350,7 @@ impl Lived {
             let dates = sent.notice.content.lines.iter().filter_map(|line| line.date);
             assert!(dates.into_iter().all(|date| date >= today), "a date that has passed: {sent:?}");
             let open = policy.window.is_open(sent.at, zone);
-            assert!(open || !kind.keeps_window(), "{kind} outside the window at {}", sent.at);
+            assert!(open || !kind.rules().keeps_window, "{kind} outside the window at {}", sent.at);
         }
         if let Some(under_way) = &order.under_way {
             assert!(!closed || closing.contains(&under_way.notice.kind), "{under_way:?} is stale");

@@ -179,7 +179,7 @@ impl FailedNotice {
                 None
             }
             NoticeState::Failed | NoticeState::InDoubt | NoticeState::Bounced
-                if self.kind.must_be_known() && !heard_since && now - self.at < UNHEARD_FOR =>
+                if self.kind.rules().must_be_known && !heard_since && now - self.at < UNHEARD_FOR =>
             {
                 Some(DigestIssue::Unheard)
             }

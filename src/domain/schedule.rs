@@ -9,7 +9,7 @@ use super::calendar::{Instant, day_of, plus_days, start_of};
 use super::customer::EmailAddress;
 use super::due::{Due, candidates, next_status};
 use super::notice::{
-    Content, Decision, EventKey, Notice, NoticeKind, NoticeState, Occasion, Reason, UnderWay, occasion,
+    Content, Decision, EventKey, Notice, NoticeKind, NoticeState, Occasion, Reason, Topic, UnderWay, occasion,
 };
 use super::order::{BlastHold, ContactState, Order};
 use super::order_view::{View, silent_events};
@@ -86,10 +86,10 @@ pub fn schedule(order: &Order, now: Instant, policy: &Policy) -> Schedule {
         |due: &Due| due.kind != NoticeKind::Update48h || (!plan.contact.updated && now <= due.until);
     let is_due = |due: &&Due| due.at <= now && is_of_use(due);
     let mut ready: Vec<&Due> = found.iter().filter(is_due).collect();
-    ready.sort_by_key(|due| due.kind);
+    ready.sort_by_key(|due| due.kind.rules().rank);
     // The highest that may go out now, or is under way and waits; it takes in what waits for the window as well, of
     // higher rank or lower: it states all of it.
-    let may_go = |kind: NoticeKind| view.window_open() || !kind.keeps_window();
+    let may_go = |kind: NoticeKind| view.window_open() || !kind.rules().keeps_window;
     let leads = |due: &&Due| may_go(due.kind) || under_way.is_some_and(|u| u.notice.kind == due.kind);
     let Some(best) = ready.iter().position(leads).map(|first| ready.remove(first)) else {
         plan.superseded = under_way.map(|_| view.why_gone());
@@ -157,9 +157,9 @@ pub fn stated(order: &Order, email: &EmailAddress, now: Instant, policy: &Policy
 impl View<'_> {
     /// Takes out what the blast guard holds. None: the change would make nothing due any more.
     fn hold_back(&mut self, hold: BlastHold, found: &mut Vec<Due>) -> Option<BlastHold> {
-        let held: Vec<Due> = found.extract_if(.., |due| due.kind.may_be_held()).collect();
+        let held: Vec<Due> = found.extract_if(.., |due| due.kind.rules().may_be_held).collect();
         self.shift = Shift::None;
-        let first = held.iter().min_by_key(|due| due.kind)?;
+        let first = held.iter().min_by_key(|due| due.kind.rules().rank)?;
         Some(BlastHold { kind: Some(first.kind).filter(|_| first.at <= self.now), ..hold })
     }
 
@@ -200,7 +200,7 @@ impl View<'_> {
             Reason::AddressChanged
         } else if !self.waiting {
             Reason::OrderClosed
-        } else if by < old.notice.kind {
+        } else if by.rules().rank < old.notice.kind.rules().rank {
             Reason::Merged
         } else {
             Reason::FactsChanged
@@ -210,7 +210,7 @@ impl View<'_> {
     /// Puts `best` under way; it takes in the others.
     fn plan(&self, best: &Due, others: &[&Due], content: Content, plan: &mut Schedule) {
         let mut name = self.name(best, &plan.contact);
-        count(best.kind, &mut plan.contact);
+        plan.contact.count(best.kind);
         let first = name.clone();
         for again in 2.. {
             if !self.is_taken(&name, plan) {
@@ -220,8 +220,7 @@ impl View<'_> {
         }
         let mut includes: Vec<_> =
             others.iter().map(|due| due.kind).filter(|kind| *kind != best.kind).collect();
-        let states_a_shift = self.shift != Shift::None
-            && !matches!(best.kind, NoticeKind::DateSlip | NoticeKind::DateImproved);
+        let states_a_shift = self.shift != Shift::None && best.kind.rules().topic != Topic::Shift;
         let shifted = if self.shift == Shift::Slip { NoticeKind::DateSlip } else { NoticeKind::DateImproved };
         if states_a_shift
             && self.order.contact.confirmed
@@ -282,7 +281,7 @@ impl View<'_> {
                 by: Some(by.clone()),
             });
         }
-        count(due.kind, &mut plan.contact);
+        plan.contact.count(due.kind);
         match due.kind {
             NoticeKind::Update48h => plan.contact.updated = true,
             NoticeKind::WeeklyStatus => {
@@ -294,30 +293,16 @@ impl View<'_> {
 
     /// The occasion of `due`, before any replacement.
     fn name(&self, due: &Due, contact: &ContactState) -> Occasion {
-        match due.kind {
-            NoticeKind::Confirmation | NoticeKind::Update48h => occasion(due.kind, None),
-            NoticeKind::WeeklyStatus => {
-                occasion(due.kind, Some(&day_of(self.now, self.order.zone(self.policy))))
-            }
-            NoticeKind::DateSlip | NoticeKind::DateImproved => {
-                occasion(due.kind, Some(&(contact.changes + 1)))
-            }
-            NoticeKind::Restock => occasion(due.kind, Some(&(contact.restocks + 1))),
-            NoticeKind::Overdue => {
+        match due.kind.rules().topic {
+            Topic::Order | Topic::Age => occasion(due.kind, None),
+            Topic::Silence => occasion(due.kind, Some(&day_of(self.now, self.order.zone(self.policy)))),
+            Topic::Shift => occasion(due.kind, Some(&(contact.changes + 1))),
+            Topic::Goods => occasion(due.kind, Some(&(contact.restocks + 1))),
+            Topic::Missed => {
                 let missed = self.missed().max();
                 occasion(due.kind, missed.as_ref().map(|day| day as &dyn std::fmt::Display))
             }
-            NoticeKind::Cancelled | NoticeKind::Refunded | NoticeKind::Shipped => {
-                occasion(due.kind, due.event.as_ref().map(|id| id as &dyn std::fmt::Display))
-            }
+            Topic::Event => occasion(due.kind, due.event.as_ref().map(|id| id as &dyn std::fmt::Display)),
         }
-    }
-}
-
-fn count(kind: NoticeKind, contact: &mut ContactState) {
-    match kind {
-        NoticeKind::DateSlip | NoticeKind::DateImproved => contact.changes += 1,
-        NoticeKind::Restock => contact.restocks += 1,
-        _ => {}
     }
 }

@@ -34,7 +34,7 @@ impl Cause {
     /// Whether a notice of this kind is not sent. Who complains gets no routine news any more; a date that moved, a
     /// shipment, a cancellation they must know of all the same, and may cancel.
     pub fn stops(self, kind: NoticeKind) -> bool {
-        self != Self::Complained || !kind.must_be_known()
+        self != Self::Complained || !kind.rules().must_be_known
     }
 
     /// What it comes to, as in "the address gets no mail".

@@ -295,8 +295,7 @@ impl World {
         if !self.claimable() {
             return false;
         }
-        let Some(under_way) = &mut self.order.under_way else { return false };
-        under_way.state = NoticeState::Sending;
+        let Some(under_way) = &self.order.under_way else { return false };
         let (id, notice) = (under_way.id.clone(), under_way.notice.clone());
         self.attempt += 1;
         let outcome = match self.server {
@@ -307,6 +306,10 @@ impl World {
             Server::Jams => Outcome::Held(Reason::Fault),
             Server::Breaks => Outcome::Doubtful { again: std::mem::replace(&mut self.doubted, true) },
         };
+        // What has lost its use ends while it waits.
+        if outcome != Outcome::Expired {
+            self.order.begin_try();
+        }
         let settled = self.order.settle(&notice, &id, outcome, self.now, &self.policy);
         self.next_try = settled.next_try;
         self.decided.extend(settled.decided);

@@ -221,7 +221,7 @@ impl<'a> ContextBuilder<'a> {
     }
 
     fn is_about(&self, kind: NoticeKind) -> bool {
-        self.notice.kind == kind || self.notice.includes.contains(&kind)
+        self.notice.is_about(kind)
     }
 
     fn moved(&self, which: impl Fn(&StatedLine, &Line) -> bool) -> Move {

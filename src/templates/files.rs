@@ -30,7 +30,7 @@ pub const COMPILED_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/tem
 
 /// Whether mails of `kind` have an html part: all but the short plain update.
 pub fn has_html(kind: NoticeKind) -> bool {
-    kind != NoticeKind::Update48h
+    !kind.rules().is_plain
 }
 
 /// The files a kind can have.

@@ -59,7 +59,9 @@ async fn take_ready(shop: &TestApp, ready: Vec<Ready>, bytes: &[u8]) -> Vec<Read
     };
     let owner = Owner { name: OWNER, mode: "live" };
     let taken = shop.store().claim(owner, shop.now(), claim).await.unwrap();
-    ready.into_iter().filter(|ready| taken.contains(&ready.id)).collect()
+    let mut ready: Vec<Ready> = ready.into_iter().filter(|ready| taken.contains(&ready.id)).collect();
+    ready.iter_mut().for_each(|ready| ready.order.begin_try());
+    ready
 }
 
 fn settlement(ready: &Ready, outcome: Outcome, shop: &TestApp) -> Settlement {
@@ -109,6 +111,13 @@ async fn the_database_itself_refuses_what_must_never_be() {
     // Two that are settled stand side by side.
     sqlx::query("update copy set next_try_at = null, state = 'skipped'").execute(&mut raw).await.unwrap();
     sqlx::query("insert into notices select * from copy").execute(&mut raw).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_move_of_a_notice_that_is_not_legal_fails_wherever_a_story_makes_it() {
+    let shop = planned(&["1"]).await;
+    let bounced = "update notices set state = 'bounced', next_try_at = null";
+    assert!(refused(&mut shop.raw().await, bounced).await.contains("a move that is not legal"));
 }
 
 #[tokio::test]

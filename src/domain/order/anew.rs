@@ -6,23 +6,22 @@
 
 use crate::domain::bounce::EarlierNotice;
 use crate::domain::calendar::Instant;
-use crate::domain::notice::{Notice, NoticeKind};
+use crate::domain::notice::{Notice, NoticeKind, Topic};
 
 use super::Order;
 
 impl Order {
     /// Takes back that a notice which came to nothing counted as done with. Its news are owed again by the database.
     pub fn owe(&mut self, notice: &Notice) {
-        let about = |kind: NoticeKind| notice.kind == kind || notice.includes.contains(&kind);
-        self.contact.confirmed &= !about(NoticeKind::Confirmation);
-        self.contact.updated &= !about(NoticeKind::Update48h);
+        self.contact.confirmed &= !notice.is_about(NoticeKind::Confirmation);
+        self.contact.updated &= !notice.is_about(NoticeKind::Update48h);
         if notice.kind == NoticeKind::WeeklyStatus {
             self.contact.status_tried_on = None;
         }
         for stated in &notice.content.lines {
             let Some(line) = self.lines.iter_mut().find(|line| line.key == stated.line) else { continue };
             // Of the others it is no news: whatever they state counts as tried until one of them is accepted.
-            if matches!(notice.kind, NoticeKind::DateSlip | NoticeKind::DateImproved) {
+            if notice.kind.rules().topic == Topic::Shift {
                 line.tried = None;
             }
             line.announced &= !stated.in_house;

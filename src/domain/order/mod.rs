@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::calendar::Instant;
 use crate::domain::customer::{Correction, Customer, EmailAddress};
 use crate::domain::fact::{By, ChangeReason, LineKind, LineUnits, Partial, Payment};
-use crate::domain::notice::{EventKey, NoticeKind, Occasion, UnderWay};
+use crate::domain::notice::{EventKey, NoticeKind, Occasion, Topic, UnderWay};
 use crate::domain::policy::Policy;
 use crate::domain::supply::{Cover, CoverChange};
 use crate::domain::suppression::Suppression;
@@ -143,6 +143,19 @@ pub struct ContactState {
     pub debounce: Option<Debounce>,
 }
 
+impl ContactState {
+    /// Counts one more occasion of this kind; says which it is, where they are numbered.
+    pub fn count(&mut self, kind: NoticeKind) -> Option<u32> {
+        let number = match kind.rules().topic {
+            Topic::Shift => &mut self.changes,
+            Topic::Goods => &mut self.restocks,
+            _ => return None,
+        };
+        *number += 1;
+        Some(*number)
+    }
+}
+
 /// A date that moved: first and last change that nobody was told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Debounce {
@@ -251,7 +264,7 @@ impl Order {
     /// When a notice of this kind may be tried, asked at `at`: then, or when the window opens. Asked before every
     /// try, for an outage may have carried it past the window it was planned in.
     pub fn may_go_at(&self, kind: NoticeKind, at: Instant, policy: &Policy) -> Instant {
-        if kind.keeps_window() { policy.window.next_open(at, self.zone(policy)) } else { at }
+        if kind.rules().keeps_window { policy.window.next_open(at, self.zone(policy)) } else { at }
     }
 
     /// Its own partial-shipment policy, else the shop's.

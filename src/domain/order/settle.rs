@@ -59,6 +59,13 @@ pub struct Settled {
 const DOUBT_WAIT: TimeDelta = TimeDelta::minutes(15);
 
 impl Order {
+    /// The notice under way is in the hands of a connection.
+    pub fn begin_try(&mut self) {
+        if let Some(under_way) = &mut self.under_way {
+            under_way.comes_to(NoticeState::Sending);
+        }
+    }
+
     /// Settles the notice under way. `id` seeds the jitter of the next try.
     pub fn settle(
         &mut self,
@@ -69,11 +76,11 @@ impl Order {
         policy: &Policy,
     ) -> Settled {
         let settled = self.come_to(notice, id, outcome, at, policy);
-        // Only what is tried again stays under way.
-        match &mut self.under_way {
-            Some(under_way) if settled.next_try.is_some() => under_way.state = settled.state,
-            _ => self.under_way = None,
+        if let Some(under_way) = &mut self.under_way {
+            under_way.comes_to(settled.state);
         }
+        // Only what is tried again stays under way.
+        self.under_way.take_if(|_| settled.next_try.is_none());
         settled
     }
 
@@ -111,7 +118,7 @@ impl Order {
                 if let Some(under_way) = &mut self.under_way {
                     under_way.doubtful = true;
                 }
-                if notice.kind.must_be_known() && !again {
+                if notice.kind.rules().must_be_known && !again {
                     settled.next_try = Some(at + DOUBT_WAIT);
                 } else {
                     self.give_up(notice, at, policy);
@@ -165,8 +172,9 @@ impl Order {
         self.blast_hold = plan.blast_hold;
         self.events.retain(|event| !plan.silent.contains(&event.key()));
         if plan.superseded.is_some()
-            && let Some(old) = self.under_way.take()
+            && let Some(mut old) = self.under_way.take()
         {
+            old.comes_to(NoticeState::Superseded);
             if old.doubtful {
                 // It may have been read.
                 self.remember_tried(&old.notice, true);
@@ -192,12 +200,8 @@ impl Order {
         }
         self.contact.debounce = None;
         let kind = hold.kind?;
-        let number = match kind {
-            NoticeKind::Restock => &mut self.contact.restocks,
-            _ => &mut self.contact.changes,
-        };
-        *number += 1;
-        let occasion = occasion(kind, Some(number));
+        let number = self.contact.count(kind);
+        let occasion = occasion(kind, number.as_ref().map(|number| number as &dyn std::fmt::Display));
         let (outcome, reason) = (NoticeState::Skipped, Reason::Dropped);
         Some(Decision { kind, occasion, outcome, reason, by: None })
     }
@@ -240,22 +244,19 @@ impl Order {
     /// What the notice was about is not news any more, whether it reached the customer or not.
     fn done_with(&mut self, notice: &Notice) {
         self.contact.written_to = Some(notice.content.email.clone());
-        let about = |kind: NoticeKind| notice.kind == kind || notice.includes.contains(&kind);
-        self.contact.confirmed |= about(NoticeKind::Confirmation);
-        self.contact.updated |= about(NoticeKind::Update48h);
+        self.contact.confirmed |= notice.is_about(NoticeKind::Confirmation);
+        self.contact.updated |= notice.is_about(NoticeKind::Update48h);
+        let says_missed = notice.kinds().any(|kind| kind.rules().says_missed);
         for stated in &notice.content.lines {
             if let Some(line) = self.lines.iter_mut().find(|line| line.key == stated.line) {
                 line.announced |= stated.in_house;
-                // These say so plainly: a slip covers the passing of a date, and so does the first mail of all.
-                let tells = [NoticeKind::Overdue, NoticeKind::DateSlip, NoticeKind::Confirmation];
-                if stated.missed && tells.into_iter().any(about) {
+                if stated.missed && says_missed {
                     line.overdue_for = stated.told;
                 }
             }
         }
         self.events.retain(|event| !notice.content.events.contains(&event.key()));
-        // Another line may come to miss the same date; another address may be there to hear what the first refused.
-        if notice.kind.may_come_again() {
+        if notice.kind.rules().may_repeat {
             self.use_up(&notice.occasion);
         }
         if self.contact.debounce.is_some_and(|debounce| debounce.last <= notice.planned_at) {

@@ -419,7 +419,7 @@ impl NoticeRow {
             planned_at: millis(notice.planned_at),
             useful_until: millis(notice.useful_until),
             replaces_status: text_of(notice.replaces_status),
-            urgency: if notice.kind.keeps_window() { 2 } else { 1 },
+            urgency: if notice.kind.rules().keeps_window { 2 } else { 1 },
             doubtful: false,
         }
     }

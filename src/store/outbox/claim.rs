@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 
 use crate::domain::calendar::Instant;
 use crate::domain::meaning::Meaning;
-use crate::domain::notice::{Notice, NoticeKind, Reason};
+use crate::domain::notice::{Notice, Reason};
 use crate::domain::order::Order;
 use crate::store::orders::load::whole_order;
 use crate::store::orders::record::{LastCover, OrderRow, json, stamp, to_json};
@@ -131,7 +131,7 @@ impl Store {
         let mut ready = ready.collect::<Result<Vec<Ready>>>()?;
         let mut with_place: Vec<&mut Order> = ready
             .iter_mut()
-            .filter(|ready| ready.notice.kind == NoticeKind::WeeklyStatus)
+            .filter(|ready| ready.notice.kind.rules().says_place)
             .map(|ready| &mut ready.order)
             .collect();
         self.place(&mut conn, &mut with_place).await?;

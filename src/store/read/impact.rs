@@ -9,7 +9,6 @@ use sqlx::SqliteConnection;
 
 use crate::domain::calendar::Instant;
 use crate::domain::impact::Impact;
-use crate::domain::notice::NoticeKind;
 use crate::domain::order::apply::Notify;
 use crate::domain::order::{Debounce, Order};
 use crate::domain::policy::Policy;
@@ -94,7 +93,7 @@ fn play_woken(found: &str, now: Instant, policy: &Policy) -> Result<Changes> {
     let mut changes = Changes::new();
     for mut order in parse(found)? {
         let batch = order.blast_hold.take().map(|hold| hold.batch);
-        changes.entry(batch).or_default().add(&order, now, policy, NoticeKind::is_event);
+        changes.entry(batch).or_default().add(&order, now, policy, |kind| kind.rules().is_caused);
     }
     Ok(changes)
 }
@@ -148,7 +147,7 @@ fn play(found: &str, changed: &[Served], now: Instant, policy: &Policy) -> Resul
             order.serve(line, &by.cover, reason.unwrap_or_default(), Debounce::at(now));
         }
         order.blast_hold = None;
-        impact.add(&order, now, policy, NoticeKind::may_be_held);
+        impact.add(&order, now, policy, |kind| kind.rules().may_be_held);
     }
     Ok(impact)
 }

@@ -117,7 +117,7 @@ pub(super) fn check(
     if let Some(html) = &html {
         found.extend(same_dates(&text, html, &stated));
     }
-    if mail.kind == NoticeKind::Update48h.as_str() {
+    if NoticeKind::from_word(&mail.kind).is_some_and(|kind| kind.rules().is_plain) {
         found.extend(sells(set, &rendered, files, language));
     }
     found

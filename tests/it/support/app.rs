@@ -1,7 +1,7 @@
 //! A shop on a simulated clock: a database of its own, the real planner and dispatcher, a catcher for a relay.
 //!
 //! What always holds: time moves only when a test moves it, and then stops at every instant at which something
-//! is due, in order. The shop is in Berlin and has the defaults otherwise.
+//! is due, in order; and no notice makes a move that is not legal. The shop is in Berlin and has the defaults otherwise.
 
 use std::path::Path;
 
@@ -22,6 +22,7 @@ use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 use super::front::{Door, Front, Way};
+use super::moves;
 
 /// How the shop is configured.
 pub const SHOP: &str = "[shop]\nname = \"Fine Tableware\"\nfrom = \"Fine Tableware <orders@tableware.example>\"\n\
@@ -98,6 +99,7 @@ impl TestApp {
         let env = keys.map(|(key, value)| (format!("SHIPBY__{key}"), value.to_owned()));
         let config = Config::parse(&folder.path().join("config.toml"), SHOP, env).unwrap();
         let sim = simulation(&config, Simulated::at(at(start)), 1).await;
+        moves::watch(&config.database.path).await;
         Self { catcher, front, sim, config, starts: 1, _folder: folder }
     }
 

@@ -111,7 +111,7 @@ impl Book {
         for line in stated {
             assert!(line.date.is_none_or(|date| date >= today), "{name}: {line:?} has passed");
         }
-        assert!(!kind.keeps_window() || policy.window.is_open(now, policy.zone), "{name}: at night");
+        assert!(!kind.rules().keeps_window || policy.window.is_open(now, policy.zone), "{name}: at night");
         bought.kinds.push(kind);
         if bought.closed.is_none() {
             self.too_long.remove(&(bought.too_long, mail.order_number.clone()));

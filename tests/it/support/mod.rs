@@ -8,6 +8,7 @@ pub mod disk;
 pub mod facts;
 pub mod front;
 pub mod mails;
+pub mod moves;
 pub mod postfix;
 pub mod power;
 pub mod smtp;
