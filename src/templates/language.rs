@@ -22,48 +22,15 @@ pub struct Language {
     months: [String; 12],
     /// From Monday.
     weekdays: [String; 7],
-    date: Pattern,
-    short_date: Pattern,
-    short_date_with_year: Pattern,
+    /// Text with `{weekday}`, `{day}`, `{month}` and `{year}` in it; what else stands in braces is text.
+    date: String,
+    short_date: String,
+    short_date_with_year: String,
     /// How the first of a month is written; as the others unless said.
     first_day: Option<String>,
     decimal: String,
     thousands: String,
     pub(super) words: Words,
-}
-
-/// How a date is written: text with `{weekday}`, `{day}`, `{month}` and `{year}` in it; what else stands in braces is
-/// text.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
-struct Pattern(Vec<Piece>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Weekday,
-    Day,
-    Month,
-    Year,
-}
-
-impl From<String> for Pattern {
-    fn from(pattern: String) -> Self {
-        let mut pieces = Vec::new();
-        for part in pattern.split_inclusive('}') {
-            let (text, field) = part.rfind('{').map_or((part, ""), |at| part.split_at(at));
-            let piece = match field {
-                "{weekday}" => Piece::Weekday,
-                "{day}" => Piece::Day,
-                "{month}" => Piece::Month,
-                "{year}" => Piece::Year,
-                _ => Piece::Text(field.to_owned()),
-            };
-            pieces.extend([Piece::Text(text.to_owned()), piece]);
-        }
-        pieces.retain(|piece| *piece != Piece::Text(String::new()));
-        Self(pieces)
-    }
 }
 
 /// Where a line begins.
@@ -123,20 +90,22 @@ impl Language {
         self.write(if same_year { &self.short_date } else { &self.short_date_with_year }, date)
     }
 
-    fn write(&self, pattern: &Pattern, date: NaiveDate) -> String {
+    fn write(&self, pattern: &str, date: NaiveDate) -> String {
         fn name(names: &[String], at: u32) -> &str {
             names.get(at as usize).map_or("", String::as_str)
         }
         let mut out = String::with_capacity(40);
         let (day, year) = (date.day().to_string(), date.year().to_string());
         let day = self.first_day.as_ref().filter(|_| date.day() == 1).unwrap_or(&day);
-        for piece in &pattern.0 {
-            out.push_str(match piece {
-                Piece::Text(text) => text,
-                Piece::Weekday => name(&self.weekdays, date.weekday().num_days_from_monday()),
-                Piece::Day => day,
-                Piece::Month => name(&self.months, date.month0()),
-                Piece::Year => &year,
+        for part in pattern.split_inclusive('}') {
+            let (text, field) = part.split_at(part.rfind('{').unwrap_or(part.len()));
+            out.push_str(text);
+            out.push_str(match field {
+                "{weekday}" => name(&self.weekdays, date.weekday().num_days_from_monday()),
+                "{day}" => day,
+                "{month}" => name(&self.months, date.month0()),
+                "{year}" => &year,
+                _ => field,
             });
         }
         out

@@ -29,7 +29,7 @@ impl Allowed {
     }
 
     /// Whether the finding was taken on.
-    pub fn covers(&self, finding: &Finding) -> bool {
+    pub fn allows(&self, finding: &Finding) -> bool {
         self.allowed.iter().any(|(file, code)| *file == finding.file && *code == finding.code)
     }
 }

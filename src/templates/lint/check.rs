@@ -175,7 +175,7 @@ impl Check {
         let mut allowed = Allowed::of(&self.files);
         let mut findings = self.findings;
         findings.append(&mut allowed.faults);
-        findings.retain(|finding| !allowed.covers(finding));
+        findings.retain(|finding| !allowed.allows(finding));
         let at = |f: &Finding, code| (f.file.clone(), f.line, f.column, code);
         let unknown: HashSet<_> =
             findings.iter().filter(|f| f.code == Code::L04).map(|f| at(f, Code::E03)).collect();

@@ -73,56 +73,27 @@ impl Names {
     }
 
     fn check_word(&self, tag: &[Token<'_>], at: usize) -> Result<(), String> {
-        const WORDS: &[&str] = &[
-            "if",
-            "elif",
-            "else",
-            "endif",
-            "for",
-            "endfor",
-            "in",
-            "not",
-            "and",
-            "or",
-            "is",
-            "set",
-            "set_global",
-            "endset",
-            "filter",
-            "endfilter",
-            "break",
-            "continue",
-            "true",
-            "false",
-            "True",
-            "False",
-            "none",
-            "None",
-        ];
+        const WORDS: &str = "if elif else endif for endfor in not and or is set set_global endset filter endfilter \
+            break continue true false True False none None";
         let word = tag[at].text;
         let near = |offset: isize| {
             at.checked_add_signed(offset).and_then(|at| tag.get(at)).map_or("", |token| token.text)
         };
         let before = near(-1);
-        if before == "." || before == "?." {
-            let known = self.fields.contains(word) || !is_name(word) || is_component(tag, at);
-            let said = || format!("Field `{word}` is not defined");
-            return if known {
-                Ok(())
-            } else {
-                Err(unknown(&said(), word, self.fields.iter().map(String::as_str)))
-            };
+        if !is_name(word) || is_component(tag, at) {
+            return Ok(());
         }
+        let (what, known) = match before {
+            "." | "?." => ("Field", &self.fields),
+            _ => ("Variable", &self.top),
+        };
         let filter_or_test = before == "|" || before == "is" || (before == "not" && near(-2) == "is");
         let argument = near(1) == "=" || near(1) == "(" || before == "filter";
-        if !is_name(word) || WORDS.contains(&word) || filter_or_test || argument || is_component(tag, at) {
+        let passed_over = filter_or_test || argument || WORDS.split(' ').any(|known| known == word);
+        if known.contains(word) || (what == "Variable" && passed_over) {
             return Ok(());
         }
-        if self.top.contains(word) {
-            return Ok(());
-        }
-        let said = format!("Variable `{word}` is not defined");
-        Err(unknown(&said, word, self.top.iter().map(String::as_str)))
+        Err(unknown(&format!("{what} `{word}` is not defined"), word, known.iter().map(String::as_str)))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Orders to try a set of templates on: every kind, and what bites (no date, many lines, odd names, parts, misses).
 //!
-//! `load` renders them all, `check` and the tests too. They are made of the domain's own types and use no clock.
+//! The checker renders them all, and the tests too. They are made of the domain's own types and use no clock.
 
-mod builder;
+mod line;
 mod stories;
+mod story;
 mod variations;
 
-use builder::Story;
-pub use builder::{Sample, policy};
+use story::Story;
+pub use story::{Sample, policy};
 
 use super::context::Shop;
 use crate::domain::notice::NoticeKind;

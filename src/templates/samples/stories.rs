@@ -1,6 +1,7 @@
 //! The stories that samples are made of: every kind, and what bites (no date, many lines, odd names, parts, misses).
 
-use super::builder::{Story, line, story};
+use super::line::line;
+use super::story::{Story, story};
 use crate::domain::notice::NoticeKind;
 
 /// The stories that every mail is looked at with, each kind at least once.

@@ -1,7 +1,8 @@
 //! What an order may be besides its story: variations that are laid over the stories, so that every kind meets every one
 //! of them.
 
-use super::builder::{SampleLine, Story, line};
+use super::line::{SampleLine, line};
+use super::story::Story;
 use crate::domain::fact::Payment;
 use crate::domain::notice::NoticeKind;
 use crate::domain::supply::SupplyState;
