@@ -1,6 +1,6 @@
-//! The daemon: one owner per database, one loop per duty, woken by bells and by the monotonic clock.
+//! The daemon: one owner per database, one loop per duty, each woken when there is work and by the monotonic clock.
 //!
-//! A bell is only haste: what must happen is in the database first. Each loop also wakes every second, for
+//! Being woken is only haste: what must happen is in the database first. Each loop also wakes every second, for
 //! cron stands still when the wall clock jumps back.
 
 mod database_faults;
@@ -39,7 +39,7 @@ const STALLED: Duration = Duration::from_secs(120);
 pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<()> {
     let supervisor = Supervisor::from_env();
     let mut signals = StopSignals::listen()?;
-    // ContactState from the first moment too: unheard it would end us.
+    // Heard from the first moment too: unheard it would end us.
     let hangup = signal(SignalKind::hangup())?;
     let path = &config.database.path;
     let lock = Lock::take(path)?;
@@ -142,7 +142,7 @@ async fn enter_mode(store: &Store, config: &Config, clock: &Clock) -> anyhow::Re
     Ok(())
 }
 
-/// SIGTERM and SIGINT. ContactState from the first moment, so that being stopped while starting is no crash.
+/// SIGTERM and SIGINT. Heard from the first moment, so that being stopped while starting is no crash.
 struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
@@ -176,7 +176,7 @@ struct Duty {
 }
 
 impl Duty {
-    /// Waits for the bell or a second; false once it is over. Over a damaged database there is nothing but the end.
+    /// Waits to be woken or for a second; false once it is over. Over a damaged database there is nothing but the end.
     async fn next(&self) -> bool {
         loop {
             self.heartbeat.heartbeat();
@@ -196,7 +196,7 @@ impl Duty {
             let now = self.clock.now();
             let planned = planner::turn(&self.store, &self.policy, now).await;
             if self.faults.take("planning failed", planned).is_some_and(|counts| counts.queued > 0) {
-                self.other.ring();
+                self.other.call();
             }
             if waking {
                 // Behind what is due: a changed policy must not keep anybody waiting.
@@ -226,7 +226,7 @@ impl Duty {
             if let Some(report) = self.faults.take("nothing is sent whose outcome cannot be stored", drained)
             {
                 if report.settled > 0 || report.relay_down.is_some() {
-                    self.other.ring();
+                    self.other.call();
                 }
                 status_line.take(report);
             }
@@ -261,7 +261,7 @@ impl Duty {
         loop {
             let turn = self.faults.take("mail that came back waits", maildir.turn().await);
             if turn.as_ref().is_some_and(|turn| turn.applied > 0) {
-                self.other.ring();
+                self.other.call();
             }
             if turn.is_some_and(|turn| turn.more) && !self.stop.is_cancelled() {
                 self.heartbeat.heartbeat();

@@ -1,8 +1,8 @@
-//! Bells: what wakes the loops that do the work. A bell is only haste.
+//! What wakes the loops that do the work. Being woken is only haste.
 //!
-//! What must happen is in the database before any bell is rung, and every loop also wakes by itself on
+//! What must happen is in the database before anybody is woken, and every loop also wakes by itself on
 //! the monotonic clock: cron stands still when the wall clock jumps back. tokio-cron-scheduler decides
-//! nothing and does no work here; it rings.
+//! nothing and does no work here; it wakes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,28 +15,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::calendar::{Instant, day_of, instant_of};
 
-/// One loop's bell: clones ring the same one, and one loop waits at it.
+/// Wakes one loop: all clones wake the same one.
 #[derive(Debug, Clone, Default)]
 pub struct Wakeup(Arc<Notify>);
 
 /// What ended a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Woken {
-    Rung,
-    /// Nobody rang for as long as was to be waited.
+    Called,
+    /// Nobody called for as long as was to be waited.
     Alone,
 }
 
 impl Wakeup {
-    /// Wakes the loop, now or as soon as it waits. Rings nobody has heard yet count once.
-    pub fn ring(&self) {
+    /// Wakes the loop, now or as soon as it waits. Calls that are not heard yet count once.
+    pub fn call(&self) {
         self.0.notify_one();
     }
 
-    /// Waits for a ring, but no longer than `limit`. A ring is not lost when this future is dropped.
+    /// Waits for a call, but no longer than `limit`. A call is not lost when this future is dropped.
     pub async fn wait_or(&self, limit: Duration) -> Woken {
         match tokio::time::timeout(limit, self.0.notified()).await {
-            Ok(()) => Woken::Rung,
+            Ok(()) => Woken::Called,
             Err(_) => Woken::Alone,
         }
     }
@@ -47,14 +47,14 @@ pub const EVERY_SECOND: &str = "* * * * * *";
 /// At each full minute. Daily duties take this and ask [`Daily`]: cron knows no zones that can be trusted.
 pub const EVERY_MINUTE: &str = "0 * * * * *";
 
-/// The cron that rings bells.
+/// The cron that wakes loops.
 pub struct Cron {
     scheduler: JobScheduler,
     stopped: CancellationToken,
 }
 
 impl Cron {
-    /// Rings each bell by its cron line (six fields, UTC) until stopped.
+    /// Wakes each by its cron line (six fields, UTC) until stopped.
     pub async fn start(lines: Vec<(&'static str, Wakeup)>) -> Result<Self, JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
         let stopped = CancellationToken::new();
@@ -63,7 +63,7 @@ impl Cron {
             let job = Job::new(line, move |_, _| {
                 // A tick can still come after `shutdown`.
                 if !stopped.is_cancelled() {
-                    wakeup.ring();
+                    wakeup.call();
                 }
             })?;
             scheduler.add(job).await?;
@@ -72,7 +72,7 @@ impl Cron {
         Ok(Self { scheduler, stopped })
     }
 
-    /// No bell rings after this. There is no work to wait for.
+    /// Nobody is woken after this. There is no work to wait for.
     pub async fn stop(mut self) {
         self.stopped.cancel();
         if let Err(error) = self.scheduler.shutdown().await {
@@ -103,21 +103,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_ring_before_the_wait_is_heard_and_two_count_once() {
+    async fn a_call_before_the_wait_is_heard_and_two_count_once() {
         let wakeup = Wakeup::default();
-        wakeup.ring();
-        wakeup.clone().ring();
-        assert_eq!(wakeup.wait_or(Duration::from_secs(10)).await, Woken::Rung);
+        wakeup.call();
+        wakeup.clone().call();
+        assert_eq!(wakeup.wait_or(Duration::from_secs(10)).await, Woken::Called);
         assert_eq!(wakeup.wait_or(Duration::from_millis(5)).await, Woken::Alone);
     }
 
     #[tokio::test]
-    async fn cron_rings_until_it_is_stopped() {
+    async fn cron_calls_until_it_is_stopped() {
         let wakeup = Wakeup::default();
         let cron = Cron::start(vec![(EVERY_SECOND, wakeup.clone())]).await.unwrap();
-        assert_eq!(wakeup.wait_or(Duration::from_secs(20)).await, Woken::Rung);
+        assert_eq!(wakeup.wait_or(Duration::from_secs(20)).await, Woken::Called);
         cron.stop().await;
-        while wakeup.wait_or(Duration::from_millis(1)).await == Woken::Rung {}
+        while wakeup.wait_or(Duration::from_millis(1)).await == Woken::Called {}
         assert_eq!(wakeup.wait_or(Duration::from_millis(1500)).await, Woken::Alone);
     }
 

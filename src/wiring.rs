@@ -1,4 +1,4 @@
-//! What the configuration asks for, made: the writing desk, the relay, the dispatcher.
+//! What the configuration asks for, made: what renders, the relay, the dispatcher.
 
 use std::sync::Arc;
 

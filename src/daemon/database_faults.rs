@@ -1,4 +1,4 @@
-//! DatabaseFaults with the database, said once when it begins and once when it is over. Damage ends the work for good: nothing
+//! Faults of the database, said once when it begins and once when it is over. Damage ends the work for good: nothing
 //! that is read from a damaged file may be mailed, and nothing mends it but a backup.
 
 use std::collections::BTreeMap;

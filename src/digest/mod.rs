@@ -45,7 +45,7 @@ pub struct Digest {
     pub pauses: Vec<Pause>,
     /// How many findings there are of each concern; what there is none of is left out.
     pub counts: BTreeMap<DigestIssue, usize>,
-    /// DigestIssue by concern, the worst first.
+    /// By issue, the worst first.
     pub findings: Vec<Finding>,
 }
 

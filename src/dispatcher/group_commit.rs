@@ -43,7 +43,7 @@ struct Books {
     latest: Instant,
 }
 
-/// The way into the ledger, one for each connection.
+/// The way into the group commit, one for each connection.
 #[derive(Clone)]
 pub(super) struct GroupCommit(mpsc::UnboundedSender<Entry>);
 
@@ -61,7 +61,7 @@ impl GroupCommit {
     /// Hands in an outcome; the receiver resolves once it is durable, and fails if it never will be.
     pub fn settle(&self, settlement: Settlement) -> oneshot::Receiver<()> {
         let (done, durable) = oneshot::channel();
-        // A ledger that has ended drops `done`, which is the answer.
+        // A group commit that has ended drops `done`, which is the answer.
         let _ = self.0.send(Entry::Settle(Box::new(settlement), done));
         durable
     }

@@ -1,4 +1,4 @@
-//! The dispatcher: outbox, mail, history. Reads what is due, renders it, takes it with its bytes, sends, settles.
+//! The dispatcher: outbox, mail, history. Reads what is due, renders it, claims it with its bytes, sends, settles.
 //!
 //! What always holds: bytes and attempt are durable before the first octet leaves; a connection takes its next
 //! body only when the outcome of its last message is durable; a try that came to nothing clear is in doubt.
@@ -249,13 +249,13 @@ impl Dispatcher {
             let Some((outgoing, mut claim)) = self.prepare(now).await? else { break };
             let all = claim.notices.len() < most;
             let to_write: Vec<Ready> = match self.beside {
-                Some(_) => outgoing.iter().map(|message_out| message_out.ready.clone()).collect(),
+                Some(_) => outgoing.iter().map(|message| message.ready.clone()).collect(),
                 None => Vec::new(),
             };
             let words = "kept; nothing left this machine (delivery.mode is capture)";
-            claim.settled.extend(outgoing.into_iter().map(|message_out| {
+            claim.settled.extend(outgoing.into_iter().map(|message| {
                 let words = Some(words.to_owned());
-                settlement(message_out.ready, Outcome::Accepted, now, None, words, &self.settings.policy)
+                settlement(message.ready, Outcome::Accepted, now, None, words, &self.settings.policy)
             }));
             let taken = self.take(now, claim).await?;
             report.settled += taken.len();
@@ -318,7 +318,7 @@ impl Dispatcher {
         let waiting = Arc::new(Mutex::new(waiting));
         let halt = stop.child_token();
         let mut workers = self.lines_at_work(&relay, &ledger, &halt, &waiting).await;
-        // The lines have them now: with the last line the channel closes, and the ledger ends.
+        // The workers have them now: with the last of them the channel closes, and the group commit ends.
         drop((ledger, waiting));
         let (mut report, mut down) = (Report::default(), None);
         let fed = self.feed(&outgoing, &halt, &mut report).await;
@@ -417,8 +417,8 @@ impl Dispatcher {
             }
             report.settled += over.iter().filter(|id| taken.contains(*id)).count();
             let mut untried = Vec::new();
-            for message_out in ready.into_iter().filter(|message_out| taken.contains(&message_out.ready.id)) {
-                if let Err(unsent) = outgoing.send(message_out).await {
+            for message in ready.into_iter().filter(|message| taken.contains(&message.ready.id)) {
+                if let Err(unsent) = outgoing.send(message).await {
                     untried.push(unsent.0.ready.id);
                 }
             }

@@ -75,7 +75,7 @@ impl Dispatcher {
             let parts: Vec<_> = parts
                 .map(|part| scope.spawn(move || part.iter_mut().map(draft).collect::<Vec<_>>()))
                 .collect();
-            // The desk lets no panic through.
+            // Rendering lets no panic through.
             let done = |part: std::thread::ScopedJoinHandle<'_, Vec<Draft>>| {
                 part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
@@ -83,7 +83,7 @@ impl Dispatcher {
         })
     }
 
-    /// Makes a parcel of a notice, or settles it at once where it cannot or may not be mailed.
+    /// Makes a message of a notice, or settles it at once where it cannot or may not be mailed.
     fn wrap(
         &self,
         ready: Ready,
@@ -102,12 +102,12 @@ impl Dispatcher {
                 let words = ready.order.suppressed.as_ref().map(Suppression::words);
                 claim.settled.push(settlement(ready, Outcome::Suppressed, now, None, words, policy));
             }
-            Draft::Kept(bytes) => outgoing.push(self.message_out(ready, bytes)),
+            Draft::Kept(bytes) => outgoing.push(self.outgoing_message(ready, bytes)),
             Draft::New(Ok(Written { bytes, staged })) => {
                 claim.staged.push(staged);
-                outgoing.push(self.message_out(ready, bytes));
+                outgoing.push(self.outgoing_message(ready, bytes));
             }
-            Draft::Later => outgoing.push(self.message_out(ready, Vec::new())),
+            Draft::Later => outgoing.push(self.outgoing_message(ready, Vec::new())),
             Draft::New(Err(error)) => {
                 tracing::error!(order = ready.order.number, notice = ready.id, kind = %ready.notice.kind, %error,
                     "this notice cannot be written and is held");
@@ -117,7 +117,7 @@ impl Dispatcher {
         }
     }
 
-    fn message_out(&self, mut ready: Ready, bytes: Vec<u8>) -> OutgoingMessage {
+    fn outgoing_message(&self, mut ready: Ready, bytes: Vec<u8>) -> OutgoingMessage {
         ready.order.begin_try();
         let to = match &self.settings.mode {
             Mode::Redirect(address) => address.as_str(),

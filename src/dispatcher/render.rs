@@ -1,4 +1,4 @@
-//! The writing desk: a notice becomes the bytes of a mail. One that cannot be written fails alone.
+//! Rendering: a notice becomes the bytes of a mail. One that cannot be written fails alone.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,7 +61,7 @@ impl MailRenderer {
         envelope_address(address).unwrap_or_else(|| address.to_owned())
     }
 
-    /// What this desk's mails have in common: one of every kind, to nobody.
+    /// What the mails have in common: one of every kind, to nobody.
     pub(super) fn example(&self) -> Vec<u8> {
         let compose = |mail: Rendered| {
             let letter = Letter {

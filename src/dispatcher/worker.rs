@@ -1,4 +1,4 @@
-//! One connection at work: takes parcels, sends them step by step, settles each before the next body. The envelope of the
+//! One connection at work: takes messages, sends them step by step, settles each before the next body. The envelope of the
 //! next one goes out with the end of a body, where one waits already.
 
 use std::pin::pin;
@@ -66,9 +66,9 @@ enum Offered {
     Unwelcome(Failure),
 }
 
-/// What a line has in hand.
+/// What a worker has in hand.
 struct WorkerState {
-    /// What the parcels wait in, for all lines.
+    /// What the messages wait in, for all workers.
     waiting: Arc<Mutex<mpsc::Receiver<OutgoingMessage>>>,
     connection: OwnedMutexGuard<Option<Connection>>,
     /// The outcome of the message before, which is not durable yet.
@@ -86,11 +86,11 @@ impl ConnectionWorker {
         waiting: Arc<Mutex<mpsc::Receiver<OutgoingMessage>>>,
     ) -> WorkerReport {
         let connection = self.connection.clone().lock_owned().await;
-        let mut hand =
+        let mut state =
             WorkerState { waiting, connection, last: None, next: None, run: WorkerReport::default() };
         loop {
-            if hand.next.is_none() && place.as_mut().is_none_or(Permit::is_one_too_many) {
-                if let Some(connection) = hand.connection.take() {
+            if state.next.is_none() && place.as_mut().is_none_or(Permit::is_one_too_many) {
+                if let Some(connection) = state.connection.take() {
                     connection.quit().await;
                 }
                 place = self.concurrency.enter(&self.over).await;
@@ -98,10 +98,10 @@ impl ConnectionWorker {
                     break;
                 }
             }
-            let message_out = match hand.next.take() {
-                Some(message_out) => message_out,
+            let message = match state.next.take() {
+                Some(message) => message,
                 None => {
-                    let Some(message_out) = hand.waiting.lock().await.recv().await else {
+                    let Some(message) = state.waiting.lock().await.recv().await else {
                         self.over.cancel();
                         break;
                     };
@@ -109,26 +109,26 @@ impl ConnectionWorker {
                         () = self.throttle.pass(self.concurrency.share()) => {}
                         () = self.halt.cancelled() => {}
                     }
-                    message_out
+                    message
                 }
             };
             if self.halt.is_cancelled() {
-                hand.run.untried.push(message_out.ready.id);
+                state.run.untried.push(message.ready.id);
                 // After a 354 there is no other way out.
-                hand.connection.take_if(|connection| connection.is_ahead());
-            } else if !self.send(message_out, &mut hand).await {
+                state.connection.take_if(|connection| connection.is_ahead());
+            } else if !self.send(message, &mut state).await {
                 break;
             }
         }
-        hand.durable().await;
-        hand.run
+        state.durable().await;
+        state.run
     }
 
-    /// Offers a parcel and takes in what it came to. False if this line has no connection, while others have.
-    async fn send(&self, message_out: OutgoingMessage, hand: &mut WorkerState) -> bool {
+    /// Offers a message and takes in what it came to. False if this worker has no connection, while others have.
+    async fn send(&self, message: OutgoingMessage, state: &mut WorkerState) -> bool {
         let moment = self.concurrency.moment();
         let offered = {
-            let mut offering = pin!(self.offer(&message_out, hand));
+            let mut offering = pin!(self.offer(&message, state));
             tokio::select! {
                 offered = &mut offering => offered,
                 () = tokio::time::sleep(LATE) => {
@@ -139,28 +139,28 @@ impl ConnectionWorker {
         };
         match offered {
             Offered::Tried(verdict) => {
-                self.widen_or_narrow(&message_out.ready, &verdict, moment);
-                let (durable, down) = self.settle(message_out, verdict);
-                hand.last = Some(durable);
-                hand.run.settled += 1;
+                self.widen_or_narrow(&message.ready, &verdict, moment);
+                let (durable, down) = self.settle(message, verdict);
+                state.last = Some(durable);
+                state.run.settled += 1;
                 if let Some(down) = down {
-                    self.relay_is_down(&mut hand.run, down);
+                    self.relay_is_down(&mut state.run, down);
                 }
             }
-            Offered::Outdated => hand.run.untried.push(message_out.ready.id),
+            Offered::Outdated => state.run.untried.push(message.ready.id),
             Offered::Unreachable(failure) => {
-                hand.run.untried.push(message_out.ready.id);
+                state.run.untried.push(message.ready.id);
                 if self.reaching.fetch_sub(1, Ordering::SeqCst) > 1 {
                     let why = failure.without_customers();
                     tracing::info!(relay = %self.relay, why, "one connection less");
                     self.concurrency.is_full();
                     return false;
                 }
-                self.relay_is_down(&mut hand.run, Down::by(&failure));
+                self.relay_is_down(&mut state.run, Down::by(&failure));
             }
             Offered::Unwelcome(failure) => {
-                hand.run.untried.push(message_out.ready.id);
-                self.relay_is_down(&mut hand.run, Down::by(&failure));
+                state.run.untried.push(message.ready.id);
+                self.relay_is_down(&mut state.run, Down::by(&failure));
             }
         }
         true
@@ -189,16 +189,16 @@ impl ConnectionWorker {
         run.down.get_or_insert(down);
     }
 
-    /// Offers a parcel, or hears what became of its envelope that went ahead.
-    async fn offer(&self, message_out: &OutgoingMessage, hand: &mut WorkerState) -> Offered {
-        if let Some(connection) = hand.connection.as_mut()
+    /// Offers a message, or hears what became of its envelope that went ahead.
+    async fn offer(&self, message: &OutgoingMessage, state: &mut WorkerState) -> Offered {
+        if let Some(connection) = state.connection.as_mut()
             && !connection.is_ahead()
             && !connection.still_open().await
         {
-            *hand.connection = None;
+            *state.connection = None;
         }
         loop {
-            let kept = hand.connection.take();
+            let kept = state.connection.take();
             let was_kept = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,
@@ -210,15 +210,15 @@ impl ConnectionWorker {
             let offered = if connection.is_ahead() {
                 connection.envelope_ahead().await
             } else {
-                connection.envelope(message_out.envelope()).await
+                connection.envelope(message.envelope()).await
             };
-            let Err(failure) = offered else { return self.body(connection, message_out, hand).await };
-            *hand.connection = Some(connection).filter(Connection::usable);
+            let Err(failure) = offered else { return self.body(connection, message, state).await };
+            *state.connection = Some(connection).filter(Connection::usable);
             // Servers end a connection after some mails or some time: nobody's failure, with a new one it goes well.
             // Nor is what is no answer to the envelope.
             let unclear = failure.reply().is_none_or(|reply| reply.code == 421 || reply.code < 400);
             match failure {
-                Failure::Temporary { .. } if was_kept && unclear && hand.connection.is_none() => {}
+                Failure::Temporary { .. } if was_kept && unclear && state.connection.is_none() => {}
                 Failure::Config { .. } => return Offered::Unwelcome(failure),
                 // The server leaves before it has heard to whom: it is about the connection.
                 Failure::Temporary { phase: Phase::Mail, reply: Some(_), .. } if unclear => {
@@ -233,20 +233,20 @@ impl ConnectionWorker {
     async fn body(
         &self,
         mut connection: Connection,
-        message_out: &OutgoingMessage,
-        hand: &mut WorkerState,
+        message: &OutgoingMessage,
+        state: &mut WorkerState,
     ) -> Offered {
-        let ready = &message_out.ready;
-        let (may_leave, ()) = tokio::join!(self.ledger.begin(&ready.id, ready.revision), hand.durable());
+        let ready = &message.ready;
+        let (may_leave, ()) = tokio::join!(self.ledger.begin(&ready.id, ready.revision), state.durable());
         if !may_leave {
             // The only way out after a 354 without a body is to hang up.
             return Offered::Outdated;
         }
-        hand.next = self.next(&hand.waiting);
-        let verdict = connection
-            .body_before(&message_out.bytes, hand.next.as_ref().map(OutgoingMessage::envelope))
-            .await;
-        *hand.connection = Some(connection).filter(|connection| connection.usable() || connection.is_ahead());
+        state.next = self.next(&state.waiting);
+        let verdict =
+            connection.body_before(&message.bytes, state.next.as_ref().map(OutgoingMessage::envelope)).await;
+        *state.connection =
+            Some(connection).filter(|connection| connection.usable() || connection.is_ahead());
         match verdict {
             // A clear no, and about us: the mail goes back as if it had not been offered.
             Verdict::Temporary { phase, reply: Some(reply), .. }
@@ -258,7 +258,7 @@ impl ConnectionWorker {
         }
     }
 
-    /// A parcel whose envelope may go ahead: one that waits already, where nothing asks us to be slower or to stop.
+    /// A message whose envelope may go ahead: one that waits already, where nothing asks us to be slower or to stop.
     fn next(&self, waiting: &Mutex<mpsc::Receiver<OutgoingMessage>>) -> Option<OutgoingMessage> {
         if self.throttle.limits() || self.concurrency.is_surpassed() || self.halt.is_cancelled() {
             return None;
@@ -267,12 +267,8 @@ impl ConnectionWorker {
     }
 
     /// Hands in what a try came to; says whether it shows that the relay cannot be used.
-    fn settle(
-        &self,
-        message_out: OutgoingMessage,
-        verdict: Verdict,
-    ) -> (oneshot::Receiver<()>, Option<Down>) {
-        let ready = message_out.ready;
+    fn settle(&self, message: OutgoingMessage, verdict: Verdict) -> (oneshot::Receiver<()>, Option<Down>) {
+        let ready = message.ready;
         let (mut refusal, mut down) = (None, None);
         let (outcome, phase, words) = match verdict {
             Verdict::Accepted(reply) => {
@@ -328,7 +324,7 @@ impl ConnectionWorker {
 }
 
 impl WorkerState {
-    /// Waits until the last outcome is durable. If it never will be, the ledger has ended, and no body may begin either.
+    /// Waits until the last outcome is durable. If it never will be, the group commit has ended, and no body may begin either.
     async fn durable(&mut self) {
         if let Some(last) = self.last.take() {
             let _ = last.await;

@@ -48,7 +48,7 @@ pub(super) fn candidates(view: &View) -> Vec<Due> {
         found.extend(restock);
         found.extend(update_48h(view));
         found.push(weekly_status(view));
-        // While a date is settling, routine news would have to be corrected at once.
+        // While a date may still move, routine news would have to be corrected at once.
         if let Some(settled) = view.debounced_at().filter(|at| *at > view.now) {
             let waits = |due: &&mut Due| due.kind.rules().is_debounced;
             found.iter_mut().filter(waits).for_each(|due| due.at = due.at.max(settled));

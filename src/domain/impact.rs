@@ -120,7 +120,7 @@ pub fn news_of(order: &Order, at: Instant, policy: &Policy) -> (Option<NaiveDate
     line.map(|line| (line.told, promises.date(line))).unwrap_or_default()
 }
 
-/// The notice that would tell of a change made now. A change settles for an hour at most, and good news waits for the
+/// The notice that would tell of a change made now. A change is debounced for an hour at most, and good news waits for the
 /// send window, which is closed for a few days at most.
 fn caused(
     order: &Order,

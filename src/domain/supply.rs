@@ -110,7 +110,7 @@ impl Cover {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoverChange {
     pub cover: Cover,
-    /// The date it leads to is another, and may move again: it settles before it is told.
+    /// The date it leads to is another, and may move again: it is debounced before it is told.
     pub moved: bool,
     /// Its order is to be looked at.
     pub wakes: bool,

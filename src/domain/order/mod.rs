@@ -116,7 +116,7 @@ pub struct Tried {
 pub struct BlastHold {
     /// All that one change would have caused.
     pub batch: i64,
-    /// The notice that is held back; None while the change is still settling.
+    /// The notice that is held back; None while the change is still debounced.
     pub kind: Option<NoticeKind>,
 }
 
@@ -281,8 +281,8 @@ impl Order {
         }
     }
 
-    /// A line is served otherwise than before. Where its date moved, the reason ops gave is kept and the date settles:
-    /// it changed at `changed.first` first and at `changed.last` last.
+    /// A line is served otherwise than before. Where its date moved, the reason ops gave is kept and the change is debounced:
+    /// it came at `changed.first` first and at `changed.last` last.
     pub fn serve(&mut self, line: &str, by: &CoverChange, reason: ChangeReason, changed: Debounce) {
         let Some(line) = self.lines.iter_mut().find(|known| known.key == line) else { return };
         line.ever_covered |= by.cover != Cover::Nothing;

@@ -26,7 +26,7 @@ pub struct HeldChange {
     pub expected_before: Option<String>,
     pub expected_after: Option<String>,
     at: i64,
-    /// Some of its orders are still settling.
+    /// A date of some of its orders may still move.
     pub counting: bool,
     /// Notices held back now.
     pub notices: i64,

@@ -1,5 +1,5 @@
 //! The dispatcher's side: what is ready, take it with its bytes, give back. What becomes of what was taken is in
-//! `ledger`, what ends otherwise in `aftermath`.
+//! `journal`, what ends otherwise in `recovery`.
 //!
 //! What always holds: a notice is taken, its bytes and its attempt are stored in one commit, before the first octet
 //! leaves; whoever takes or settles names itself.
