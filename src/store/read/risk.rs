@@ -83,22 +83,16 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Durability;
-    use sqlx::{AssertSqlSafe, Row};
+    use crate::store::sqlite::explain::steps;
 
     #[tokio::test]
     async fn what_ops_must_know_is_found_without_walking_all_orders_and_lines() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("shipby.db"), Durability::None).await.unwrap();
         for (sql, index) in [
             (CONCERNING, "lines_told orders_unreachable orders_email notices_troubled"),
             (AUTHORIZED, "orders_authorized"),
             (AUTHORIZED_FIRST, "orders_authorized"),
         ] {
-            let plan = sqlx::query(AssertSqlSafe(format!("explain query plan {sql}")));
-            let plan =
-                plan.bind("1").bind(1).fetch_all(&mut *store.readers.acquire().await.unwrap()).await.unwrap();
-            let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            let steps = steps(sql).await;
             let walks = |step: &&String| step.starts_with("SCAN") && !step.contains("INDEX");
             assert_eq!(steps.iter().find(walks), None, "{steps:#?}");
             for name in index.split(' ') {
