@@ -8,7 +8,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("config", &["domain"]),
-    ("bell", &["domain"]),
+    ("wakeup", &["domain"]),
     ("telemetry", &["config"]),
     ("unit", &["config"]),
     ("wording", &[]),
@@ -18,9 +18,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("intake", &["domain", "store"]),
     ("planner", &["domain", "store"]),
     ("bounces", &["clock", "domain", "mail", "store"]),
-    ("digest", &["bell", "clock", "config", "domain", "mail", "store", "wording"]),
+    ("digest", &["wakeup", "clock", "config", "domain", "mail", "store", "wording"]),
     ("dispatcher", &["domain", "store", "templates", "mail", "clock", "config", "telemetry"]),
-    ("parts", &["bell", "clock", "config", "digest", "dispatcher", "mail", "store", "templates"]),
+    ("wiring", &["wakeup", "clock", "config", "digest", "dispatcher", "mail", "store", "templates"]),
     ("simulation", &["clock", "dispatcher", "domain", "intake", "planner", "store"]),
 ];
 
