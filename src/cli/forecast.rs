@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::words::Local;
 use crate::domain::calendar::Instant;
-use crate::domain::forecast::forecast;
+use crate::domain::forecast::{HORIZON, forecast};
 use crate::domain::notice::{Notice, NoticeKind, Topic};
 use crate::domain::order::{Order, Status};
 use crate::domain::policy::Policy;
@@ -22,7 +22,7 @@ pub(super) struct Next {
 
 /// The next notices of an order, `most` at most; none is one that is under way already.
 pub(super) fn coming(order: &Order, local: Local, policy: &Policy, most: usize) -> Vec<Next> {
-    let until = local.now + chrono::TimeDelta::days(400);
+    let until = local.now + HORIZON;
     let under_way = order.under_way.as_ref().map(|under_way| &under_way.notice.occasion);
     forecast(order, local.now, policy, until, most + 1)
         .into_iter()

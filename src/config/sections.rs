@@ -10,7 +10,7 @@ use crate::domain::bounce::TOKEN;
 use crate::domain::calendar::SendWindow;
 use crate::domain::customer::EmailAddress;
 use crate::domain::fact::Partial;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{LONGEST_DEBOUNCE, Policy};
 use crate::domain::reply::Retry;
 use crate::domain::risk::Watch;
 
@@ -233,7 +233,7 @@ pub(super) fn policy(reader: &mut Reader) -> Policy {
     let default = Policy::default();
     let zone = reader.value("shop", "timezone", default.zone, words::zone);
     let days = |value: &Value| number(value, 0, 365);
-    let settle = |value: &Value| duration(value, TimeDelta::zero(), TimeDelta::hours(1));
+    let settle = |value: &Value| duration(value, TimeDelta::zero(), LONGEST_DEBOUNCE);
     let age = |value: &Value| duration(value, TimeDelta::minutes(1), DAY * 30);
     let partials: Vec<(&str, Partial)> = Partial::ALL.iter().map(|p| (p.as_str(), *p)).collect();
     Policy {

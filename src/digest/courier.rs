@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::{Asked, Masthead, gather, write, write_alert};
@@ -13,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Mode;
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::notice::NoticeState;
-use crate::domain::reply::{Retry, Verdict};
+use crate::domain::reply::{PATIENCE, Retry, Verdict};
 use crate::mail::{
     ComposeError, Connection, Envelope, Failure, Letter, Mailbox, Relay, compose, envelope_address,
 };
@@ -27,9 +26,6 @@ pub enum Carrier {
     Capture,
     Smtp(Arc<Relay>),
 }
-
-/// How long an alert is offered to a mail server that refuses it for good.
-const PATIENCE: TimeDelta = TimeDelta::days(5);
 
 /// Writes and sends the mails to ops. One per database, for it alone has them in hand.
 pub struct Courier {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::config::Mode;
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::fact::Partial;
-use crate::domain::forecast::forecast;
+use crate::domain::forecast::{HORIZON, forecast};
 use crate::domain::notice::Notice;
 use crate::domain::order::Order;
 use crate::domain::order::settle::Outcome;
@@ -150,6 +150,6 @@ pub fn next_news(order: &Order, notice: &Notice, policy: &Policy, now: Instant) 
         let sooner = order.lines.iter_mut().filter(|line| line.waits() && line.told < last);
         sooner.for_each(|line| line.overdue_for = line.told);
     }
-    let coming = forecast(&order, now, policy, now + chrono::TimeDelta::days(400), 1);
+    let coming = forecast(&order, now, policy, now + HORIZON, 1);
     coming.first().map(|coming| day_of(coming.at, order.zone(policy)))
 }

@@ -8,7 +8,7 @@ use super::calendar::{Instant, day_of, plus_days, start_of};
 use super::notice::{NoticeKind, useful_until};
 use super::order::{Order, OrderEvent};
 use super::order_view::View;
-use super::policy::Policy;
+use super::policy::{Policy, STATUS_FAILURES};
 use super::promise::Shift;
 
 /// A notice that is due at `at`, or will be.
@@ -127,7 +127,7 @@ fn update_48h(view: &View) -> Option<Due> {
         return None;
     }
     let at = view.policy.window.next_open(aged, order.zone(view.policy));
-    let until = (aged + TimeDelta::hours(24)).max(at + TimeDelta::hours(24));
+    let until = at.max(aged) + TimeDelta::hours(24);
     Some(Due { until, ..Due::new(NoticeKind::Update48h, at, view) })
 }
 
@@ -150,7 +150,7 @@ pub(super) struct NextStatus {
 }
 
 /// `status_every` civil days after the last accepted notice, else after the intake; the day before where that day
-/// is closed. One that came to nothing is due anew the next day; after three, a person is asked and it waits as long again.
+/// is closed. One that came to nothing is due anew the next day; after [`STATUS_FAILURES`], a person is asked and it waits as long again.
 pub(super) fn next_status(order: &Order, policy: &Policy) -> NextStatus {
     let (contact, window, zone) = (&order.contact, &policy.window, order.zone(policy));
     let last = day_of(order.silent_since(), zone);
@@ -159,7 +159,7 @@ pub(super) fn next_status(order: &Order, policy: &Policy) -> NextStatus {
     let open = Some(window.day_at_or_before(regular)).filter(|day| *day > last);
     let mut day = open.unwrap_or_else(|| window.day_at_or_after(regular));
     if let Some(tried) = contact.status_tried_on {
-        let wait = if contact.status_failures < 3 { 1 } else { policy.status_every };
+        let wait = if contact.status_failures < STATUS_FAILURES { 1 } else { policy.status_every };
         day = day.max(window.day_at_or_after(plus_days(tried, wait)));
     }
     NextStatus { day, at: window.clamp(day, policy.status_at, zone) }

@@ -1,11 +1,16 @@
 //! What will go out if nothing changes: the schedule played forward, each notice taken as accepted when due.
 
+use chrono::TimeDelta;
+
 use super::calendar::Instant;
 use super::notice::{Notice, NoticeState};
 use super::order::Order;
 use super::policy::Policy;
 use super::schedule::schedule;
 use crate::domain::order::settle::Outcome;
+
+/// Nobody is asked to wait so long that nothing comes before.
+pub const HORIZON: TimeDelta = TimeDelta::days(400);
 
 /// A notice to come.
 #[derive(Debug, Clone, PartialEq)]

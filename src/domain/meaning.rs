@@ -161,7 +161,8 @@ pub enum Consequence {
 const PROOF: u32 = 3;
 /// The span in which recipients of a domain are counted.
 pub const WITHIN: TimeDelta = TimeDelta::hours(1);
-/// Who was refused so long ago in words that may mean anything, and is refused again, is refused for good.
+/// What was refused so long ago in words that may mean anything, or because its domain is dead, and is refused again, is
+/// refused for good. Sooner it may be the same trouble.
 pub(super) const APART: TimeDelta = TimeDelta::hours(24);
 /// Servers that ask unknown senders to come back let them in by now; one that still does not means more.
 const PATIENCE: u32 = 3;

@@ -2,13 +2,13 @@
 //!
 //! It says what is true, never what is to be done about it: that is [`super::due`]'s and [`super::schedule`]'s.
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::NaiveDate;
 
 use super::calendar::{Instant, day_of};
 use super::customer::EmailAddress;
 use super::notice::{Content, EventKey, StatedLine};
 use super::order::{Line, Order, OrderEvent, Status};
-use super::policy::Policy;
+use super::policy::{LONGEST_DEBOUNCE, Policy};
 use super::promise::{Promises, Shift, shift};
 
 /// An order at a moment.
@@ -76,7 +76,7 @@ impl<'a> View<'a> {
     /// When a date that moved has stood long enough; None when none moved.
     pub fn debounced_at(&self) -> Option<Instant> {
         let debounce = self.order.contact.debounce?;
-        Some((debounce.last + self.policy.debounce).min(debounce.first + TimeDelta::hours(1)))
+        Some((debounce.last + self.policy.debounce).min(debounce.first + LONGEST_DEBOUNCE))
     }
 
     /// Whether an earlier date was known when the order was imported: the weekly status will say it.

@@ -9,6 +9,12 @@ use super::calendar::{SendDays, SendWindow, plus_days};
 use super::fact::Partial;
 use super::reply::Retry;
 
+/// A date that goes on moving is told after so long at the latest.
+pub const LONGEST_DEBOUNCE: TimeDelta = TimeDelta::hours(1);
+
+/// After so many weekly statuses in a row that came to nothing a person is asked, and the next waits as long as ever.
+pub const STATUS_FAILURES: u32 = 3;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// The shop's zone: promises, ETAs and told are dates in it.

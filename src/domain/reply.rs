@@ -116,6 +116,9 @@ pub enum Verdict {
     Doubtful { detail: String },
 }
 
+/// How long a mail is offered to a mail server (RFC 5321, 4.5.4.1).
+pub const PATIENCE: TimeDelta = TimeDelta::days(5);
+
 /// Waits between tries (RFC 5321, 4.5.4.1 gives the frame); the last one repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {

@@ -11,6 +11,7 @@ use super::calendar::{Instant, day_of, plus_days, start_of};
 use super::fact::Partial;
 use super::notice::{NoticeKind, NoticeState};
 use super::order::{Line, Order, Status};
+use super::policy::STATUS_FAILURES;
 use super::promise::Rest;
 use super::supply::Cover;
 use super::suppression::Cause;
@@ -154,7 +155,7 @@ pub fn findings(
             let cause = Some(suppressed.cause);
             let day = day_of(suppressed.since, zone);
             found.push(Finding { cause, ..Finding::new(DigestIssue::Suppressed, order, day) });
-        } else if order.contact.status_failures >= 3 {
+        } else if order.contact.status_failures >= STATUS_FAILURES {
             found.push(Finding::new(DigestIssue::Silent, order, day_of(order.silent_since(), zone)));
         }
     }

@@ -4,11 +4,11 @@
 //! touches more than one row is one statement over `json_each` (`jsonb_each` where the elements are objects: their text
 //! would be written out and read again for every column). Instants are milliseconds, dates ISO texts.
 
-/// Notices that can lose their use, in SQL. What must be known and was never tried, or was refused for what is not its
-/// fault, does not: a fault of ours is no reason to be silent.
+/// Notices that can lose their use, in SQL: the conditions of an index, word for word. What must be known and was never
+/// tried, or was refused for what is not its fault, does not: a fault of ours is no reason to be silent.
 macro_rules! may_expire {
     () => {
-        "next_try_at is not null and (state <> 'queued' or kind in ('update_48h', 'weekly_status'))"
+        "next_try_at is not null and (state <> 'queued' or loses_use = 1)"
     };
 }
 

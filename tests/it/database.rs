@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shipby::catcher::{Answer, Catcher, Script};
+use shipby::domain::notice::{KindRules, NoticeKind, Topic};
 use shipby::domain::reply::Phase;
 use shipby::store::{Durability, Lock, Store, StoreError};
 use sqlx::{Connection, SqliteConnection};
@@ -215,6 +216,59 @@ async fn an_older_schema_is_brought_up_to_date_over_a_copy_of_the_database_as_it
     std::fs::remove_file(&copy).unwrap();
     Store::open(&path, Durability::Full).await.unwrap().close().await;
     assert!(!copy.exists());
+}
+
+/// What statements ask of a notice: that it must be known, tells an event, is the first word, may repeat, loses its use
+/// and is renewable.
+type Asked = (bool, bool, bool, bool, bool, bool);
+
+#[tokio::test]
+async fn notices_of_an_older_schema_have_the_rules_of_their_kinds_once_it_is_up_to_date() {
+    use NoticeKind::{
+        Cancelled, Confirmation, DateImproved, DateSlip, Overdue, Refunded, Restock, Shipped, Update48h,
+        WeeklyStatus,
+    };
+    const NOTICE: &str =
+        "insert into notices (id, order_number, kind, occasion, state, email, includes, lines, news,
+        planned_at, useful_until, urgency, settled_at)
+        values ($1, '1', $1, $1, 'accepted', 'a@b.example', '[]', '[]', '[]', 1, 1, 1, 1)";
+    const ASKED: &str = "select must_be_known, tells_event, is_first, may_repeat, loses_use, is_renewable
+        from notices where kind = $1";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shipby.db");
+    let mut conn = raw(&path).await;
+    sqlx::migrate!().run_to(16, &mut conn).await.unwrap();
+    let order =
+        "insert into orders (number, at, placed_at, recorded_at, status) values ('1', 0, 0, 0, 'waiting')";
+    sqlx::query(order).execute(&mut conn).await.unwrap();
+    let then = [
+        Cancelled,
+        Refunded,
+        Shipped,
+        Confirmation,
+        Restock,
+        DateSlip,
+        Overdue,
+        DateImproved,
+        Update48h,
+        WeeklyStatus,
+    ];
+    for kind in then {
+        sqlx::query(NOTICE).bind(kind.as_str()).execute(&mut conn).await.unwrap();
+    }
+    conn.close().await.unwrap();
+    Store::open(&path, Durability::Full).await.unwrap().close().await;
+    for kind in then {
+        let asked: Asked =
+            sqlx::query_as(ASKED).bind(kind.as_str()).fetch_one(&mut raw(&path).await).await.unwrap();
+        let KindRules { topic, must_be_known, may_repeat, loses_use, is_renewable, .. } = kind.rules();
+        let (tells_event, is_first) = (topic == Topic::Event, topic == Topic::Order);
+        assert_eq!(
+            asked,
+            (must_be_known, tells_event, is_first, may_repeat, loses_use, is_renewable),
+            "{kind}"
+        );
+    }
 }
 
 #[tokio::test]

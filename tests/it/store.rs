@@ -127,7 +127,8 @@ async fn an_occasion_that_was_mailed_is_never_mailed_again_and_the_order_goes_on
     // As if the rules had forgotten that this one went out.
     sqlx::raw_sql(
         "create temp table copy as select * from notices;
-        update copy set id = 'copy', kind = 'update_48h', occasion = 'update_48h';
+        update copy set id = 'copy', kind = 'update_48h', occasion = 'update_48h',
+            may_repeat = 0;
         insert into notices select * from copy",
     )
     .execute(&mut shop.raw().await)
@@ -213,8 +214,8 @@ async fn an_occasion_that_is_used_up_is_not_planned_and_the_others_are() {
         shop.only_record(order(number), Tell::All).await;
     }
     let used = "create temp table copy as select * from notices;
-        update copy set id = 'other', order_number = '2', kind = 'weekly_status', state = 'accepted',
-            next_try_at = null, settled_at = planned_at;
+        update copy set id = 'other', order_number = '2', kind = 'weekly_status', may_repeat = 0,
+            state = 'accepted', next_try_at = null, settled_at = planned_at;
         insert into notices select * from copy";
     sqlx::raw_sql(used).execute(&mut shop.raw().await).await.unwrap();
     shop.store().cover_dirty(shop.now(), &shop.sim.policy).await.unwrap();

@@ -7,11 +7,12 @@ mod kind;
 mod reason;
 mod state;
 
-use chrono::{DateTime, Days, NaiveDate};
+use chrono::{DateTime, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::calendar::Instant;
 use crate::domain::customer::EmailAddress;
+use crate::domain::reply::PATIENCE;
 
 pub use kind::{KindRules, NoticeKind, Topic};
 pub use reason::Reason;
@@ -124,7 +125,7 @@ pub struct Decision {
     pub by: Option<Occasion>,
 }
 
-/// Until when a notice is of use that is planned at `at`: five days on, within which a mail server may still take a notice (RFC 5321, 4.5.4.1).
+/// Until when a notice is of use that is planned at `at`: as long as it is offered to a mail server.
 pub fn useful_until(at: Instant) -> Instant {
-    at.checked_add_days(Days::new(5)).unwrap_or(DateTime::<chrono::Utc>::MAX_UTC)
+    at.checked_add_signed(PATIENCE).unwrap_or(DateTime::<chrono::Utc>::MAX_UTC)
 }

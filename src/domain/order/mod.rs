@@ -133,7 +133,7 @@ pub struct ContactState {
     pub updated: bool,
     /// The civil day of the last weekly status that came to nothing.
     pub status_tried_on: Option<NaiveDate>,
-    /// How many of them in a row; after three a person is asked.
+    /// How many of them in a row; after [`STATUS_FAILURES`](crate::domain::policy::STATUS_FAILURES) a person is asked.
     pub status_failures: u32,
     /// Date changes counted so far: the number in `date_slip/3`.
     pub changes: u32,

@@ -7,10 +7,11 @@ use chrono::{NaiveDate, TimeDelta};
 use super::{Order, Tried};
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::due::next_status;
+use crate::domain::meaning::APART;
 use crate::domain::notice::{
     Decision, Notice, NoticeKind, NoticeState, Occasion, Reason, UnderWay, occasion,
 };
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, STATUS_FAILURES};
 use crate::domain::schedule::Schedule;
 use crate::domain::suppression::Cause;
 
@@ -106,7 +107,7 @@ impl Order {
             }
             Outcome::TomorrowAgain => {
                 settled.state = NoticeState::Deferred;
-                settled.next_try = Some(self.may_go_at(notice.kind, at + TimeDelta::hours(24), policy));
+                settled.next_try = Some(self.may_go_at(notice.kind, at + APART, policy));
             }
             Outcome::Unharmed { attempt } => {
                 settled.state = NoticeState::Queued;
@@ -159,7 +160,7 @@ impl Order {
                 self.give_up(notice, at, policy);
                 if suppressed && notice.kind == NoticeKind::WeeklyStatus {
                     // A person is asked already: another try tomorrow would tell nobody anything.
-                    self.contact.status_failures = self.contact.status_failures.max(3);
+                    self.contact.status_failures = self.contact.status_failures.max(STATUS_FAILURES);
                 }
             }
         }

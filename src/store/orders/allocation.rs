@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::fact::ChangeReason;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{LONGEST_DEBOUNCE, Policy};
 use crate::domain::supply::{Arrival, Cover, CoverChange, Serving};
 use crate::store::orders::record::{json, some_json, to_json};
 use crate::store::orders::supply::{SupplyRow, supplies_where};
@@ -181,7 +181,9 @@ impl Dirty {
         }
         let guarded = count > policy.blast_limit;
         let batch = if guarded { Some(blast::open(conn, &walk.sku, &walk.cause, now).await?) } else { None };
-        let moment = [Some(millis(first)), Some(millis(last)), batch, Some(millis(last + policy.debounce))];
+        let longest = Some(LONGEST_DEBOUNCE.num_milliseconds());
+        let moment =
+            [Some(millis(first)), Some(millis(last)), batch, Some(millis(last + policy.debounce)), longest];
         for orders in woken {
             saving.add_with(WAKE, orders, &moment);
             std::mem::take(&mut saving).run(conn, now).await?;
@@ -353,13 +355,13 @@ const SAVE_COVERS: &str = "update lines set cover = new.cover, ever_covered = ev
         value ->> 4 as reason, value ->> 5 as moved from jsonb_each($1)) as new
     where lines.order_number = new.number and lines.key = new.line";
 
-/// The queue changed at $3 first, at $4 last, which has settled at $6; what the blast guard holds is in the batch $5. A
-/// date that moved is looked at when it has settled (`View::settled_at`), and at once only where more changed than dates,
-/// or something is under way that may state another.
+/// The queue changed at $3 first, at $4 last, which has settled at $6, or $7 after the first change that nobody was told
+/// of; what the blast guard holds is in the batch $5. A date that moved is looked at when it has settled
+/// (`View::debounced_at`), and at once only where more changed than dates, or something is under way that may state another.
 const WAKE: &str = "update orders set revision = revision + 1,
         plan_at = case when new.at_once or exists (select 1 from notices where order_number = orders.number
                 and (next_try_at is not null or state = 'sending')) then min(coalesce(plan_at, $2), $2)
-            else min(coalesce(plan_at, $6), max($2, min($6, coalesce(settling_first, $3) + 3600000))) end,
+            else min(coalesce(plan_at, $6), max($2, min($6, coalesce(settling_first, $3) + $7))) end,
         settling_first = case when new.moved then min(coalesce(settling_first, $3), $3) else settling_first end,
         settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end,
         hold_batch = case when $5 is not null and confirmed then $5 else hold_batch end,

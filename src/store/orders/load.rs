@@ -51,11 +51,9 @@ static HANGING: LazyLock<String> = LazyLock::new(|| {
         "select json_array({NOTICE_COLUMNS}) from notices
         where order_number = orders.number and (next_try_at is not null or state = 'sending')"
     );
-    // The first condition is that of an index, word for word.
+    // The conditions are those of an index, word for word.
     let superseded = "select json_group_array(occasion) from notices where order_number = orders.number
-        and (kind <> 'weekly_status' or (next_try_at is null and state <> 'accepted' and state <> 'sending'))
-        and next_try_at is null and state <> 'sending' and (state <> 'accepted'
-            or kind in ('overdue', 'confirmation', 'shipped', 'cancelled', 'refunded'))";
+        and next_try_at is null and state <> 'sending' and (may_repeat = 1 or state <> 'accepted')";
     let suppressed = format!(
         "select {} from suppressions where address = orders.email",
         one_value(SuppressionRow::COLUMNS)
@@ -123,4 +121,25 @@ pub(in crate::store) fn aside<T: Send + 'static>(
 ) -> impl Future<Output = Result<T>> {
     let running = tokio::task::spawn_blocking(work);
     async { running.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::explain::steps;
+
+    #[tokio::test]
+    async fn all_that_hangs_on_an_order_is_found_by_an_index() {
+        let steps = steps(&WHOLE).await;
+        for step in
+            ["notices USING INDEX notices_under_way", "notices USING INDEX notices_used", "news USING "]
+        {
+            assert!(
+                steps.iter().any(|taken| taken.starts_with("SEARCH") && taken.contains(step)),
+                "{steps:#?}"
+            );
+        }
+        let walks = |step: &&String| step.starts_with("SCAN") && !step.contains("json_each");
+        assert_eq!(steps.iter().find(walks), None, "{steps:#?}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::domain::bounce::EarlierNotice;
 use crate::domain::calendar::date_of;
 use crate::domain::customer::{Correction, Customer, EmailAddress};
 use crate::domain::fact::{LineKind, Partial, Payment};
-use crate::domain::notice::{Content, Notice, NoticeKind, NoticeState, UnderWay};
+use crate::domain::notice::{Content, KindRules, Notice, NoticeKind, NoticeState, Topic, UnderWay};
 use crate::domain::order::{BlastHold, ContactState, Debounce, Line, Order, OrderEvent};
 use crate::domain::supply::Cover;
 use crate::domain::suppression::{Cause, Suppression};
@@ -398,6 +398,33 @@ pub(in crate::store) struct NoticeRow {
     pub urgency: i64,
     #[serde(deserialize_with = "bit")]
     pub doubtful: bool,
+    #[serde(skip)]
+    #[sqlx(skip)]
+    pub rules: RuleColumns,
+}
+
+/// What statements must know about the kind of a notice: written when it is inserted, and asked by statements alone.
+#[derive(Debug, Default, Serialize)]
+pub(in crate::store) struct RuleColumns {
+    pub must_be_known: bool,
+    pub tells_event: bool,
+    pub is_first: bool,
+    pub may_repeat: bool,
+    pub loses_use: bool,
+    pub is_renewable: bool,
+}
+
+impl From<KindRules> for RuleColumns {
+    fn from(rules: KindRules) -> Self {
+        Self {
+            must_be_known: rules.must_be_known,
+            tells_event: rules.topic == Topic::Event,
+            is_first: rules.topic == Topic::Order,
+            may_repeat: rules.may_repeat,
+            loses_use: rules.loses_use,
+            is_renewable: rules.is_renewable,
+        }
+    }
 }
 
 pub(in crate::store) const NOTICE_COLUMNS: &str =
@@ -421,6 +448,7 @@ impl NoticeRow {
             replaces_status: text_of(notice.replaces_status),
             urgency: if notice.kind.rules().keeps_window { 2 } else { 1 },
             doubtful: false,
+            rules: notice.kind.rules().into(),
         }
     }
 

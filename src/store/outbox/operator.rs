@@ -73,7 +73,7 @@ const LEFT_ALONE: &str = "case
         and (u.next_try_at is not null or u.state = 'sending')) then 'another mail of the order is under way'
     when exists (select 1 from suppressions s where s.address = o.email and s.cause <> 'complained')
         then 'the address gets no mail; ask for another'
-    when n.kind in ('shipped', 'cancelled', 'refunded') then case
+    when n.tells_event = 1 then case
         when exists (select 1 from notices told, json_each(told.news) theirs, json_each(n.news) ours
             where told.order_number = n.order_number and told.state = 'accepted'
                 and theirs.value ->> 'kind' = ours.value ->> 'kind' and theirs.value ->> 'id' = ours.value ->> 'id')
@@ -81,13 +81,13 @@ const LEFT_ALONE: &str = "case
     when o.status <> 'waiting' then 'nothing of the order waits any more'
     when exists (select 1 from notices later where later.order_number = n.order_number
         and later.state = 'accepted' and later.settled_at > n.settled_at) then 'the customer has heard from us since'
-    when n.kind = 'update_48h' and n.useful_until <= $1 then 'its time has passed'
+    when n.is_renewable = 0 and n.useful_until <= $1 then 'its time has passed'
     end";
 
 #[derive(sqlx::FromRow)]
 struct Candidate {
     id: String,
-    is_event: bool,
+    tells_event: bool,
     left: Option<String>,
     /// Another one of the same order comes first.
     older: bool,
@@ -98,12 +98,12 @@ impl Store {
     pub async fn choose(&self, change: Change, filter: &NoticeFilter, now: Instant) -> Result<Chosen> {
         let left = if change.revives() { LEFT_ALONE } else { "null" };
         let sql = format!(
-            "with found as (select n.id, n.order_number, n.settled_at, n.occasion, n.next_try_at, n.kind,
-                    n.kind in ('shipped', 'cancelled', 'refunded') as is_event, {left} as left
+            "with found as (select n.id, n.order_number, n.settled_at, n.occasion, n.next_try_at, n.is_first,
+                    n.tells_event, {left} as left
                 from notices n join orders o on o.number = n.order_number
                 where {} and {MATCHES})
-            select id, is_event, left, next_try_at is null and $10 and row_number() over (partition by order_number
-                order by left is not null, not is_event, kind <> 'confirmation', settled_at desc, occasion) > 1 as older
+            select id, tells_event, left, next_try_at is null and $10 and row_number() over (partition by order_number
+                order by left is not null, not tells_event, not is_first, settled_at desc, occasion) > 1 as older
             from found order by settled_at, id",
             change.is_about()
         );
@@ -113,14 +113,14 @@ impl Store {
             .fetch_all(&mut *self.readers.acquire().await?)
             .await?;
         let mut chosen = Chosen::default();
-        for Candidate { id, is_event, left, older } in found {
+        for Candidate { id, tells_event, left, older } in found {
             let left = left.or(older.then(|| "another one of the same order comes first".to_owned()));
             if let Some(why) = left {
                 *chosen.left.entry(why).or_default() += 1;
                 continue;
             }
             chosen.ids.push(id);
-            chosen.events += usize::from(is_event);
+            chosen.events += usize::from(tells_event);
         }
         Ok(chosen)
     }
@@ -244,7 +244,7 @@ const REVIVE: &str = "
 
     update notices set state = case when doubtful then 'in_doubt' else 'queued' end, next_try_at = $2,
         settled_at = null, reason = null,
-        useful_until = case when kind = 'update_48h' then useful_until else max(useful_until, $3) end
+        useful_until = case when is_renewable = 1 then max(useful_until, $3) else useful_until end
     where id in (select value from json_each($1)) and state <> 'bounced'";
 
 /// What waits for its time is tried now.

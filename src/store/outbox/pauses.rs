@@ -241,6 +241,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::notice::NoticeKind;
     use crate::store::Durability;
 
     fn at(text: &str) -> Instant {
@@ -253,9 +254,10 @@ mod tests {
             "insert into orders (number, at, placed_at, recorded_at, status) values ($1, 0, 0, 0, 'waiting')";
         let line = "insert into lines (order_number, key, id, position, sku, placed_at, title, quantity, open_units, kind)
             values ($1, '1', '1', 0, $2, 0, 'Thing', 1, 1, 'backorder')";
-        let notice = "insert into notices (id, order_number, kind, occasion, state, email, includes, lines, news,
+        let notice =
+            "insert into notices (id, order_number, kind, occasion, state, email, includes, lines, news,
             planned_at, useful_until, urgency, next_try_at)
-            values ($1, $1, 'confirmation', 'confirmation', 'queued', 'a@b.example', '[]', '[]', '[]', $2, $2, 1, $2)";
+            values ($1, $1, $3, $3, 'queued', 'a@b.example', '[]', '[]', '[]', $2, $2, 1, $2)";
         sqlx::query(order).bind(number).execute(&mut *store.writer.acquire().await.unwrap()).await.unwrap();
         sqlx::query(line)
             .bind(number)
@@ -266,6 +268,7 @@ mod tests {
         sqlx::query(notice)
             .bind(number)
             .bind(millis(since))
+            .bind(NoticeKind::Confirmation.as_str())
             .execute(&mut *store.writer.acquire().await.unwrap())
             .await
             .unwrap();

@@ -130,6 +130,7 @@ fn values(row: &NoticeRow) -> impl Serialize + '_ {
         row.useful_until,
         &row.replaces_status,
         row.urgency,
+        &row.rules,
     )
 }
 
@@ -163,7 +164,10 @@ const SUPERSEDE: &str = "update notices set state = 'superseded', next_try_at = 
 
 /// The next try is when it was planned.
 const INSERT_NOTICES: &str = "insert into notices (id, order_number, kind, occasion, state, email, includes, lines,
-        news, planned_at, useful_until, replaces_status, urgency, next_try_at)
+        news, planned_at, useful_until, replaces_status, urgency, next_try_at, must_be_known, tells_event, is_first,
+        may_repeat, loses_use, is_renewable)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 9
+        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 9,
+        value ->> '$[13].must_be_known', value ->> '$[13].tells_event', value ->> '$[13].is_first',
+        value ->> '$[13].may_repeat', value ->> '$[13].loses_use', value ->> '$[13].is_renewable'
     from jsonb_each($1) where true on conflict do nothing";

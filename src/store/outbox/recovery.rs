@@ -22,8 +22,6 @@ use crate::store::{Result, Store, instant, millis};
 impl Store {
     /// Settles what has lost its use while it waited. Says how many.
     pub async fn expire(&self, now: Instant, policy: &Policy) -> Result<usize> {
-        const EXPIRED: &str =
-            concat!("select id from notices where ", may_expire!(), " and useful_until <= $1 limit 1000");
         let may_be: Option<String> = sqlx::query_scalar(EXPIRED)
             .bind(millis(now))
             .fetch_optional(&mut *self.readers.acquire().await?)
@@ -165,6 +163,9 @@ impl Store {
     }
 }
 
+const EXPIRED: &str =
+    concat!("select id from notices where ", may_expire!(), " and useful_until <= $1 limit 1000");
+
 /// What notices come to outside of a dialogue.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) struct Ending<'a> {
@@ -204,4 +205,15 @@ struct TriedRow {
     attempts: u32,
     owner: Option<String>,
     revision: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::explain::steps;
+
+    #[tokio::test]
+    async fn what_may_expire_is_found_by_its_index() {
+        assert_eq!(steps(EXPIRED).await, ["SEARCH notices USING INDEX notices_expiring (useful_until<?)"]);
+    }
 }

@@ -1,24 +1,32 @@
 //! Which orders ops may have to know of: found by index, judged by `domain::risk`.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use chrono::NaiveDate;
 
 use crate::domain::calendar::Instant;
 use crate::domain::notice::{NoticeKind, NoticeState};
+use crate::domain::policy::STATUS_FAILURES;
 use crate::domain::risk::FailedNotice;
 use crate::store::orders::record::{to_json, word};
 use crate::store::{Result, Store, instant, millis};
 
-const CONCERNING: &str = "select order_number from lines
-        where told <= $1 and open_units > 0 and kind <> 'in_stock'
-    union all select number from orders
-        where status = 'waiting' and (email is null or status_failures >= 3)
-    union all select number from orders
-        where status = 'waiting' and email in (select address from suppressions)
-    union all select order_number from notices
-        where next_try_at is null and (state = 'held' or state = 'failed' or state = 'in_doubt' or state = 'bounced')
-        and (state = 'held' or settled_at > $2)";
+/// Who cannot be reached is found by an index, whose condition stands here word for word.
+static CONCERNING: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "select order_number from lines
+            where told <= $1 and open_units > 0 and kind <> 'in_stock'
+        union all select number from orders
+            where status = 'waiting' and (email is null or status_failures >= {STATUS_FAILURES})
+        union all select number from orders
+            where status = 'waiting' and email in (select address from suppressions)
+        union all select order_number from notices
+            where next_try_at is null
+            and (state = 'held' or state = 'failed' or state = 'in_doubt' or state = 'bounced')
+            and (state = 'held' or settled_at > $2)"
+    )
+});
 
 const AUTHORIZED: &str = "select count(*) from orders
     where authorized_at is not null and status in ('waiting', 'open') and authorized_at < $1";
@@ -33,7 +41,7 @@ impl Store {
     /// nothing since `since`, or the customer cannot be reached. In the order of their numbers.
     pub async fn concerning(&self, told: NaiveDate, since: Instant) -> Result<Vec<String>> {
         // Sorted here: asked to, SQLite would walk all lines in their order.
-        let found = sqlx::query_scalar(CONCERNING).bind(told.to_string()).bind(millis(since));
+        let found = sqlx::query_scalar(CONCERNING.as_str()).bind(told.to_string()).bind(millis(since));
         let mut found: Vec<String> = found.fetch_all(&mut *self.readers.acquire().await?).await?;
         found.sort_unstable();
         found.dedup();
@@ -83,22 +91,16 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Durability;
-    use sqlx::{AssertSqlSafe, Row};
+    use crate::store::sqlite::explain::steps;
 
     #[tokio::test]
     async fn what_ops_must_know_is_found_without_walking_all_orders_and_lines() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("shipby.db"), Durability::None).await.unwrap();
         for (sql, index) in [
-            (CONCERNING, "lines_told orders_unreachable orders_email notices_troubled"),
+            (CONCERNING.as_str(), "lines_told orders_unreachable orders_email notices_troubled"),
             (AUTHORIZED, "orders_authorized"),
             (AUTHORIZED_FIRST, "orders_authorized"),
         ] {
-            let plan = sqlx::query(AssertSqlSafe(format!("explain query plan {sql}")));
-            let plan =
-                plan.bind("1").bind(1).fetch_all(&mut *store.readers.acquire().await.unwrap()).await.unwrap();
-            let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            let steps = steps(sql).await;
             let walks = |step: &&String| step.starts_with("SCAN") && !step.contains("INDEX");
             assert_eq!(steps.iter().find(walks), None, "{steps:#?}");
             for name in index.split(' ') {

@@ -170,7 +170,7 @@ impl Store {
         let sql = format!(
             "select {ENTRY}, email, count(*) over () as total from notices n
             where ($2 is not null or next_try_at is not null or state in ('sending', 'held') or (state = 'in_doubt'
-                    and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock')))
+                    and must_be_known = 1))
                 and {MATCHES}
             order by coalesce(next_try_at, planned_at), order_number, occasion limit $1"
         );

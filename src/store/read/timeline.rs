@@ -280,7 +280,7 @@ impl Store {
     pub async fn queue(&self, most: u32) -> Result<Vec<Entry>> {
         let sql = format!(
             "select {ENTRY} from notices where next_try_at is not null or state in ('sending', 'held')
-                or (state = 'in_doubt' and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock'))
+                or (state = 'in_doubt' and must_be_known = 1)
             order by coalesce(next_try_at, planned_at), order_number limit $1"
         );
         Ok(sqlx::query_as(AssertSqlSafe(sql))

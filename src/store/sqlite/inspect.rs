@@ -7,7 +7,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::domain::calendar::Instant;
+use crate::domain::notice::NoticeKind;
 use crate::domain::pause::Pause;
+use crate::store::orders::record::to_json;
 use crate::store::outbox::pauses::all_pauses;
 use crate::store::sqlite::schema;
 use crate::store::{Result, StoreError, instant, plain};
@@ -61,8 +63,9 @@ async fn look(conn: &mut SqliteConnection, path: &Path) -> Result<Inspection> {
     // An older house has no such table.
     const KEEPS_SETS: &str = "select count(*) from sqlite_master where name = 'template_sets'";
     const OPEN: &str = "select count(*) from orders where status in ('waiting', 'open')";
+    // An older house has not written down what must be known.
     const PERSON: &str = "select count(*) from notices where state = 'held' or (state = 'in_doubt'
-        and next_try_at is null and kind not in ('update_48h', 'weekly_status', 'date_improved', 'restock'))";
+        and next_try_at is null and kind in (select value from json_each($1)))";
     let known = schema::known();
     let schema = schema::found(conn).await?.unwrap_or(0);
     if schema > known {
@@ -76,7 +79,9 @@ async fn look(conn: &mut SqliteConnection, path: &Path) -> Result<Inspection> {
     }
     if schema > 0 {
         open_orders = sqlx::query_scalar(OPEN).fetch_one(&mut *conn).await?;
-        for_a_person = sqlx::query_scalar(PERSON).fetch_one(&mut *conn).await?;
+        let kinds = NoticeKind::ALL.iter().filter(|kind| kind.rules().must_be_known);
+        let kinds = to_json(&kinds.collect::<Vec<_>>());
+        for_a_person = sqlx::query_scalar(PERSON).bind(kinds).fetch_one(&mut *conn).await?;
     }
     if schema >= WITH_PAUSES {
         pauses = all_pauses(&mut *conn).await?;
