@@ -13,6 +13,7 @@ use crate::domain::supply::{Arrival, Cover, CoverChange, Serving};
 use crate::store::orders::record::{json, some_json, to_json};
 use crate::store::orders::supply::{SupplyRow, supplies_where};
 use crate::store::outbox::blast;
+use crate::store::sqlite::dialect::{all_of, one_value, sql, tuples};
 use crate::store::sqlite::statements::Statements;
 use crate::store::{Result, Store, instant, millis};
 
@@ -20,10 +21,11 @@ use crate::store::{Result, Store, instant, millis};
 /// that crosses over from SQLite costs time.
 fn lines_of_queue(sku: &str) -> String {
     format!(
-        "select json_group_array(json_array(order_number, key, cover, placed_at, open_units)) from
+        "select {} from
             (select order_number, key, cover, placed_at, open_units from lines
             where sku = {sku} and open_units > 0 and kind <> 'in_stock' and (placed_at, order_number) > ($1, $2)
-            order by placed_at, order_number, position limit $3)"
+            order by placed_at, order_number, position limit $3)",
+        all_of(&one_value(&["order_number", "key", "cover", "placed_at", "open_units"]))
     )
 }
 
@@ -31,8 +33,9 @@ fn lines_of_queue(sku: &str) -> String {
 fn queue(sku: &str) -> String {
     format!(
         "({}), coalesce((select shipped from queues where sku = {sku}), 0),
-        (select json_group_array(json_array(at, quantity, supply)) from receipts where sku = {sku}), ({})",
+        (select {} from receipts where sku = {sku}), ({})",
         lines_of_queue(sku),
+        all_of(&one_value(&["at", "quantity", "supply"])),
         supplies_where(&format!("sku = {sku}"))
     )
 }
@@ -158,7 +161,7 @@ impl Dirty {
         let mut saving = Statements::default();
         let mut next = walk.next(conn).await?;
         while let Some(changed) = next {
-            saving.add(SAVE_COVERS, cover_rows(&changed));
+            saving.add(&SAVE_COVERS, cover_rows(&changed));
             let orders: Vec<Woken> =
                 changed.chunk_by(|a, b| a.order == b.order).filter_map(Woken::by).collect();
             count += orders.len();
@@ -185,7 +188,7 @@ impl Dirty {
         let moment =
             [Some(millis(first)), Some(millis(last)), batch, Some(millis(last + policy.debounce)), longest];
         for orders in woken {
-            saving.add_with(WAKE, orders, &moment);
+            saving.add_with(&WAKE, orders, &moment);
             std::mem::take(&mut saving).run(conn, now).await?;
         }
         saving.run(conn, now).await?;
@@ -349,16 +352,19 @@ fn cover_rows(changed: &[Served]) -> Option<String> {
     some_json(&rows)
 }
 
-const SAVE_COVERS: &str = "update lines set cover = new.cover, ever_covered = ever_covered or new.covered,
-        reason = case when new.moved then coalesce(new.reason, '{}') else lines.reason end
-    from (select value ->> 0 as number, value ->> 1 as line, value ->> 2 as cover, value ->> 3 as covered,
-        value ->> 4 as reason, value ->> 5 as moved from jsonb_each($1)) as new
-    where lines.order_number = new.number and lines.key = new.line";
+sql!(
+    SAVE_COVERS = "update lines set cover = new.cover, ever_covered = ever_covered or new.covered,
+        reason = case when new.moved then coalesce(new.reason, '{{}}') else lines.reason end
+    from {} as new
+    where lines.order_number = new.number and lines.key = new.line",
+    tuples("$1", &["number", "line", "cover", "covered", "reason", "moved"])
+);
 
-/// The queue changed at $3 first, at $4 last, which has settled at $6, or $7 after the first change that nobody was told
-/// of; what the blast guard holds is in the batch $5. A date that moved is looked at when it has settled
-/// (`View::debounced_at`), and at once only where more changed than dates, or something is under way that may state another.
-const WAKE: &str = "update orders set revision = revision + 1,
+sql!(
+    /// The queue changed at $3 first, at $4 last, which has settled at $6, or $7 after the first change that nobody was told
+    /// of; what the blast guard holds is in the batch $5. A date that moved is looked at when it has settled
+    /// (`View::debounced_at`), and at once only where more changed than dates, or something is under way that may state another.
+    WAKE = "update orders set revision = revision + 1,
         plan_at = case when new.at_once or exists (select 1 from notices where order_number = orders.number
                 and (next_try_at is not null or state = 'sending')) then min(coalesce(plan_at, $2), $2)
             else min(coalesce(plan_at, $6), max($2, min($6, coalesce(settling_first, $3) + $7))) end,
@@ -366,5 +372,5 @@ const WAKE: &str = "update orders set revision = revision + 1,
         settling_last = case when new.moved then max(coalesce(settling_last, $4), $4) else settling_last end,
         hold_batch = case when $5 is not null and confirmed then $5 else hold_batch end,
         hold_kind = case when $5 is not null and confirmed then null else hold_kind end
-    from (select value ->> 0 as number, value ->> 1 as moved, value ->> 2 as at_once from jsonb_each($1)) as new
-    where orders.number = new.number";
+    from {} as new
+    where orders.number = new.number", tuples("$1", &["number", "moved", "at_once"]));

@@ -16,7 +16,9 @@ use crate::store::orders::load::{parse, plain_orders};
 use crate::store::orders::record::{json, some_json, to_json};
 use crate::store::orders::save::{Changed, Changes};
 use crate::store::orders::supply::{ReceiptRow, SupplyRow, supplies_where};
-use crate::store::sqlite::rows::{insert_new, upsert};
+use crate::store::sqlite::dialect::{
+    EACH, LISTED, LISTED_3, all_of, elements, given, insert_new, one_value, sql, tuples, upsert,
+};
 use crate::store::sqlite::statements::Statements;
 use crate::store::{Result, Store, millis};
 
@@ -151,11 +153,13 @@ impl Book {
         // One statement: the way to SQLite's thread and back costs more than most of what it finds.
         static FOUND: LazyLock<String> = LazyLock::new(|| {
             format!(
-                "select ({}), (select json_group_array(json_array(f.kind, f.id)) from jsonb_each($2) asked
-                    join facts f on f.kind = asked.value ->> 0 and f.id = asked.value ->> 1
+                "select ({}), (select {} from {} asked
+                    join facts f on f.kind = asked.kind and f.id = asked.id
                     and f.id is not null and f.refused is null), ({})",
-                plain_orders("select value from json_each($1)"),
-                supplies_where("sku in (select value from json_each($3))")
+                plain_orders(LISTED),
+                all_of(&one_value(&["f.kind", "f.id"])),
+                tuples("$2", &["kind", "id"]),
+                supplies_where(&format!("sku in {LISTED_3}"))
             )
         });
         let facts = || entries.iter().map(|entry| &entry.fact);
@@ -295,14 +299,14 @@ impl Book {
         let readdressed: Vec<&String> = self.touched.readdressed.iter().collect();
         let mut all = Statements::default();
         Changes::of(&orders).written().add_to(&mut all);
-        all.add(SAVE_WAITS, some_json(&self.touched.waits));
-        all.add(UNTELL, some_json(&readdressed));
+        all.add(&SAVE_WAITS, some_json(&self.touched.waits));
+        all.add(&UNTELL, some_json(&readdressed));
         all.add(&SAVE_SUPPLIES, some_json(&supplies));
         all.add(&SAVE_RECEIPTS, some_json(&self.receipts));
-        all.add(MARK_DIRTY, some_json(&skus));
-        all.add(COUNT_CHANGES, some_json(&skus));
-        all.add(COUNT_SHIPPED, some_json(&shipped));
-        all.add(SAVE_FACTS, some_json(facts));
+        all.add(&MARK_DIRTY, some_json(&skus));
+        all.add(&COUNT_CHANGES, some_json(&skus));
+        all.add(&COUNT_SHIPPED, some_json(&shipped));
+        all.add(&SAVE_FACTS, some_json(facts));
         all.run(conn, self.at).await?;
         Ok(())
     }
@@ -370,19 +374,24 @@ fn fact_rows<'a>(entries: &'a [Entry], recorded: &[Recorded], source: Source) ->
         .collect()
 }
 
-const SAVE_WAITS: &str = "insert into waits (order_number, at, begins)
-    select value ->> 0, $2, value ->> 1 from jsonb_each($1)";
+sql!(
+    SAVE_WAITS = "insert into waits (order_number, at, begins)
+    select order_number, $2, begins from {}",
+    tuples("$1", &["order_number", "begins"])
+);
 
-/// What happened, was refused for good by another address or came back from it, and was accepted at none, is still to be
-/// told.
-pub(in crate::store) const UNTELL: &str = "update news set told = false
-    where told and order_number in (select value from json_each($1))
-        and exists (select 1 from notices n join orders o on o.number = n.order_number, json_each(n.news) as tells
+sql!(
+    /// What happened, was refused for good by another address or came back from it, and was accepted at none, is still to be
+    /// told.
+    pub(in crate::store) UNTELL = "update news set told = false
+    where told and order_number in {LISTED}
+        and exists (select 1 from notices n join orders o on o.number = n.order_number, {tells} as tells
             where n.order_number = news.order_number and n.state in ('failed', 'bounced') and n.email <> o.email
                 and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)
-        and not exists (select 1 from notices n, json_each(n.news) as tells
+        and not exists (select 1 from notices n, {tells} as tells
             where n.order_number = news.order_number and n.state = 'accepted'
-                and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)";
+                and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)",
+    tells = elements("n.news"));
 
 static SAVE_SUPPLIES: LazyLock<String> = LazyLock::new(|| {
     let (keys, columns) = SupplyRow::COLUMNS.split_at(2);
@@ -391,23 +400,31 @@ static SAVE_SUPPLIES: LazyLock<String> = LazyLock::new(|| {
 
 static SAVE_RECEIPTS: LazyLock<String> = LazyLock::new(|| insert_new("receipts", ReceiptRow::COLUMNS));
 
-/// Nothing of these SKUs is planned or taken before their queues are walked again.
-const MARK_DIRTY: &str = "insert into dirty_skus (sku, first_at, last_at)
-    select value, $2, $2 from json_each($1) where true
-    on conflict (sku) do update set last_at = excluded.last_at";
+sql!(
+    /// Nothing of these SKUs is planned or taken before their queues are walked again.
+    MARK_DIRTY = "insert into dirty_skus (sku, first_at, last_at)
+    select value, $2, $2 from {EACH} where true
+    on conflict (sku) do update set last_at = excluded.last_at"
+);
 
-/// Places in them are to be worked out again.
-const COUNT_CHANGES: &str = "insert into queues (sku, revision) select value, 1 from json_each($1) where true
-    on conflict (sku) do update set revision = revision + 1";
+sql!(
+    /// Places in them are to be worked out again.
+    COUNT_CHANGES = "insert into queues (sku, revision) select value, 1 from {EACH} where true
+    on conflict (sku) do update set revision = revision + 1"
+);
 
-const COUNT_SHIPPED: &str = "insert into queues (sku, revision, shipped)
-    select value ->> 0, 1, value ->> 1 from jsonb_each($1) where true
-    on conflict (sku) do update set shipped = shipped + excluded.shipped";
+sql!(
+    COUNT_SHIPPED = "insert into queues (sku, revision, shipped) select sku, 1, units from {} where true
+    on conflict (sku) do update set shipped = shipped + excluded.shipped",
+    tuples("$1", &["sku", "units"])
+);
 
-const SAVE_FACTS: &str = "insert into facts (kind, id, order_number, sku, at, recorded_at, source, refused, body)
-    select value ->> 'kind', value ->> 'id', value ->> 'order_number', value ->> 'sku', value ->> 'at', $2, value ->> 'source',
-        value ->> 'refused', value ->> 'body' from jsonb_each($1) where true
-    on conflict (kind, id) where id is not null and refused is null do nothing";
+sql!(
+    SAVE_FACTS = "insert into facts (kind, id, order_number, sku, at, source, refused, body, recorded_at)
+    select new.*, $2 from {} as new where true
+    on conflict (kind, id) where id is not null and refused is null do nothing",
+    given(&["kind", "id", "order_number", "sku", "at", "source", "refused", "body"])
+);
 
 /// Counts of a batch, for people.
 impl Recorded {

@@ -7,10 +7,10 @@ use sqlx::SqliteConnection;
 
 use crate::domain::order::Order;
 use crate::store::orders::record::{
-    ContactRow, EventRow, GoodsRow, LastCover, NOTICE_COLUMNS, OrderRow, SuppressionRow, TermsRow, WordRow,
-    json, to_json,
+    ContactRow, EventRow, GoodsRow, LastCover, NoticeRow, OrderRow, SuppressionRow, TermsRow, WordRow, json,
+    to_json,
 };
-use crate::store::sqlite::rows::one_value;
+use crate::store::sqlite::dialect::{LISTED, all_of, one_value};
 use crate::store::{Result, Store};
 
 impl Store {
@@ -44,16 +44,20 @@ impl Store {
 /// address gets mail.
 static HANGING: LazyLock<String> = LazyLock::new(|| {
     let news = format!(
-        "select json_group_array({}) from news where order_number = orders.number and not told",
-        one_value(EventRow::COLUMNS)
+        "select {} from news where order_number = orders.number and not told",
+        all_of(&one_value(EventRow::COLUMNS))
     );
     let under_way = format!(
-        "select json_array({NOTICE_COLUMNS}) from notices
-        where order_number = orders.number and (next_try_at is not null or state = 'sending')"
+        "select {} from notices
+        where order_number = orders.number and (next_try_at is not null or state = 'sending')",
+        one_value(NoticeRow::COLUMNS)
     );
     // The conditions are those of an index, word for word.
-    let superseded = "select json_group_array(occasion) from notices where order_number = orders.number
-        and next_try_at is null and state <> 'sending' and (may_repeat = 1 or state <> 'accepted')";
+    let superseded = format!(
+        "select {} from notices where order_number = orders.number
+        and next_try_at is null and state <> 'sending' and (may_repeat = 1 or state <> 'accepted')",
+        all_of("occasion")
+    );
     let suppressed = format!(
         "select {} from suppressions where address = orders.email",
         one_value(SuppressionRow::COLUMNS)
@@ -65,16 +69,15 @@ static HANGING: LazyLock<String> = LazyLock::new(|| {
 /// SQLite costs time.
 fn order(hanging: &str) -> String {
     let lines = format!(
-        "select json_group_array(json_array(key, {}, {})) from lines where order_number = orders.number",
-        one_value(GoodsRow::COLUMNS),
-        one_value(WordRow::COLUMNS)
+        "select {} from lines where order_number = orders.number",
+        all_of(&one_value(&["key", &one_value(GoodsRow::COLUMNS), &one_value(WordRow::COLUMNS)]))
     );
     let (terms, contact) = (one_value(TermsRow::COLUMNS), one_value(ContactRow::COLUMNS));
-    format!("json_array(number, revision, {terms}, {contact}, ({lines}){hanging})")
+    one_value(&["number", "revision", &terms, &contact, &format!("({lines}){hanging}")])
 }
 
 fn orders(order: &str, numbers: &str) -> String {
-    format!("select json_group_array({order}) from orders where number in ({numbers})")
+    format!("select {} from orders where number in {numbers}", all_of(order))
 }
 
 /// The orders whose numbers `numbers` selects, whole, as one value: a part of other statements.
@@ -93,7 +96,7 @@ pub(in crate::store) fn whole_order(number: &str) -> String {
 }
 
 /// The orders of a list.
-static WHOLE: LazyLock<String> = LazyLock::new(|| whole_orders("select value from json_each($1)"));
+static WHOLE: LazyLock<String> = LazyLock::new(|| whole_orders(LISTED));
 
 /// Loads orders with all that the rules may know.
 pub(in crate::store) async fn load(conn: &mut SqliteConnection, numbers: &[String]) -> Result<Vec<Order>> {

@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 
 use crate::domain::order::{Order, QueuePosition};
 use crate::store::orders::record::{json, to_json};
+use crate::store::sqlite::dialect::{all_of, one_value, sql, tuples};
 use crate::store::{Result, Store, millis};
 
 /// Orders of all queues that are remembered, about 50 octets each; beyond that they are forgotten.
@@ -54,13 +55,17 @@ impl Store {
 
     /// The queues of these SKUs; those are read whose revision is not the one they are known at.
     async fn queues(&self, conn: &mut SqliteConnection, skus: &[&str]) -> Result<HashMap<String, Queue>> {
-        const QUEUES: &str = "select asked.sku, coalesce(queues.revision, 0), case
+        sql!(
+            QUEUES = "select asked.sku, coalesce(queues.revision, 0), case
                 when asked.known is null or asked.known <> coalesce(queues.revision, 0) then
-                    (select json_group_array(json_array(placed_at, order_number)) from
+                    (select {} from
                         (select distinct placed_at, order_number from lines
                             where lines.sku = asked.sku and open_units > 0 and kind <> 'in_stock')) end
-            from (select value ->> 0 as sku, value ->> 1 as known from json_each($1)) as asked
-            left join queues on queues.sku = asked.sku";
+            from {} as asked
+            left join queues on queues.sku = asked.sku",
+            all_of(&one_value(&["placed_at", "order_number"])),
+            tuples("$1", &["sku", "known"])
+        );
         let mut found: HashMap<String, Queue> = HashMap::new();
         let mut asked = Vec::with_capacity(skus.len());
         {
@@ -72,7 +77,7 @@ impl Store {
             }
         }
         let rows: Vec<(String, i64, Option<String>)> =
-            sqlx::query_as(QUEUES).bind(to_json(&asked)).fetch_all(conn).await?;
+            sqlx::query_as(QUEUES.as_str()).bind(to_json(&asked)).fetch_all(conn).await?;
         let mut known = self.known_queues.lock().unwrap_or_else(PoisonError::into_inner);
         let remembered = || known.0.values().map(|(_, queue)| queue.len()).sum::<usize>();
         if rows.iter().any(|(.., read)| read.is_some()) && remembered() > REMEMBERED {

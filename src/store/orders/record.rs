@@ -15,7 +15,7 @@ use crate::domain::notice::{Content, KindRules, Notice, NoticeKind, NoticeState,
 use crate::domain::order::{BlastHold, ContactState, Debounce, Line, Order, OrderEvent};
 use crate::domain::supply::Cover;
 use crate::domain::suppression::{Cause, Suppression};
-use crate::store::sqlite::rows::{bit, columns};
+use crate::store::sqlite::dialect::{bit, columns};
 use crate::store::{Result, StoreError, instant, millis};
 
 /// An order with all that hangs on it, as [`load`](super::load) reads it.
@@ -380,43 +380,45 @@ impl EventRow {
     }
 }
 
-/// The columns of `notices` that make a [`Notice`].
-#[derive(Debug, sqlx::FromRow, Deserialize)]
-pub(in crate::store) struct NoticeRow {
-    pub id: String,
-    pub order_number: String,
-    pub kind: String,
-    pub occasion: String,
-    pub state: String,
-    pub email: String,
-    pub includes: String,
-    pub lines: String,
-    pub news: String,
-    pub planned_at: i64,
-    pub useful_until: i64,
-    pub replaces_status: Option<String>,
-    pub urgency: i64,
-    #[serde(deserialize_with = "bit")]
-    pub doubtful: bool,
-    #[serde(skip)]
-    #[sqlx(skip)]
-    pub rules: RuleColumns,
+columns! {
+    /// A notice, as far as the domain knows of it.
+    #[derive(sqlx::FromRow)]
+    NoticeRow {
+        id: String,
+        order_number: String,
+        kind: String,
+        occasion: String,
+        state: String,
+        email: String,
+        includes: String,
+        lines: String,
+        news: String,
+        planned_at: i64,
+        useful_until: i64,
+        replaces_status: Option<String>,
+        #[serde(deserialize_with = "bit")]
+        doubtful: bool,
+    }
 }
 
-/// What statements must know about the kind of a notice: written when it is inserted, and asked by statements alone.
-#[derive(Debug, Default, Serialize)]
-pub(in crate::store) struct RuleColumns {
-    pub must_be_known: bool,
-    pub tells_event: bool,
-    pub is_first: bool,
-    pub may_repeat: bool,
-    pub loses_use: bool,
-    pub is_renewable: bool,
+columns! {
+    /// What statements must know about the kind of a notice: written when it is inserted, and asked by statements alone.
+    KindRow {
+        /// What goes at once is claimed before what keeps to the send window.
+        urgency: i64,
+        must_be_known: bool,
+        tells_event: bool,
+        is_first: bool,
+        may_repeat: bool,
+        loses_use: bool,
+        is_renewable: bool,
+    }
 }
 
-impl From<KindRules> for RuleColumns {
+impl From<KindRules> for KindRow {
     fn from(rules: KindRules) -> Self {
         Self {
+            urgency: if rules.keeps_window { 2 } else { 1 },
             must_be_known: rules.must_be_known,
             tells_event: rules.topic == Topic::Event,
             is_first: rules.topic == Topic::Order,
@@ -427,11 +429,12 @@ impl From<KindRules> for RuleColumns {
     }
 }
 
-pub(in crate::store) const NOTICE_COLUMNS: &str =
-    "id, order_number, kind, occasion, state, email, includes, lines, news,
-    planned_at, useful_until, replaces_status, urgency, doubtful";
-
 impl NoticeRow {
+    /// Its columns, to be read with others.
+    pub fn columns() -> String {
+        Self::COLUMNS.join(", ")
+    }
+
     pub fn from_notice(id: String, order: &str, notice: &Notice) -> Self {
         Self {
             id,
@@ -446,9 +449,7 @@ impl NoticeRow {
             planned_at: millis(notice.planned_at),
             useful_until: millis(notice.useful_until),
             replaces_status: text_of(notice.replaces_status),
-            urgency: if notice.kind.rules().keeps_window { 2 } else { 1 },
             doubtful: false,
-            rules: notice.kind.rules().into(),
         }
     }
 
@@ -479,15 +480,17 @@ pub(in crate::store) fn stamp(at: Option<DateTime<Utc>>) -> Option<i64> {
     at.map(millis)
 }
 
-/// A notice that was settled, as far as later ones must know of it.
-#[derive(sqlx::FromRow)]
-pub(in crate::store) struct EarlierRow {
-    pub order_number: String,
-    kind: String,
-    state: String,
-    settled_at: i64,
-    email: String,
-    lines: String,
+columns! {
+    /// A notice that was settled, as far as later ones must know of it.
+    #[derive(sqlx::FromRow)]
+    EarlierRow {
+        order_number: String,
+        kind: String,
+        state: String,
+        settled_at: i64,
+        email: String,
+        lines: String,
+    }
 }
 
 impl EarlierRow {

@@ -12,7 +12,7 @@ use super::record::{ContactRow, EventRow, GoodsRow, TermsRow, WordRow, some_json
 use crate::domain::calendar::Instant;
 use crate::domain::order::{Order, OrderEvent};
 use crate::store::Result;
-use crate::store::sqlite::rows::{insert_new, update, upsert};
+use crate::store::sqlite::dialect::{insert_new, update, upsert};
 use crate::store::sqlite::statements::Statements;
 
 /// An order that was changed.

@@ -8,12 +8,12 @@ use crate::domain::calendar::Instant;
 use crate::domain::fact::{ChangeReason, ReceiptFact, SupplyFact};
 use crate::domain::supply::{Eta, Incoming, SupplyState};
 use crate::store::orders::record::{date, json, to_json, word};
-use crate::store::sqlite::rows::{bit, columns, one_value};
+use crate::store::sqlite::dialect::{all_of, bit, columns, one_value};
 use crate::store::{Result, Store, instant, millis};
 
 /// The supplies for which `which` holds, as one value that makes [`SupplyRow`]s: a part of other statements.
 pub(in crate::store) fn supplies_where(which: &str) -> String {
-    format!("select json_group_array({}) from supplies where {which}", one_value(SupplyRow::COLUMNS))
+    format!("select {} from supplies where {which}", all_of(&one_value(SupplyRow::COLUMNS)))
 }
 
 columns! {

@@ -115,7 +115,7 @@ impl Store {
             };
             plan_anew(&mut tx, orders, drop, now).await?;
             let mut all = Statements::default();
-            all.add(SAVE_DECISIONS, decision_rows(&decided));
+            all.add(&SAVE_DECISIONS, decision_rows(&decided));
             all.run(&mut tx, now).await?;
         }
         let count = i64::try_from(dropped).unwrap_or(i64::MAX);

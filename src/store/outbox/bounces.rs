@@ -15,10 +15,11 @@ use crate::domain::policy::Policy;
 use crate::domain::suppression::Suppression;
 use crate::store::orders::facts::UNTELL;
 use crate::store::orders::load::load;
-use crate::store::orders::record::{EarlierRow, NOTICE_COLUMNS, NoticeRow, email, to_json};
+use crate::store::orders::record::{EarlierRow, NoticeRow, email, to_json};
 use crate::store::orders::save::plan_anew;
 use crate::store::outbox::suppressions::suppress;
 use crate::store::read::timeline::as_instant;
+use crate::store::sqlite::dialect::sql;
 use crate::store::{Result, Store, instant, millis};
 
 /// What became of a report.
@@ -111,10 +112,11 @@ pub(in crate::store) async fn reports(
 /// The notice, if a mail of it left for a customer.
 async fn mailed(conn: &mut SqliteConnection, id: &str) -> Result<Option<Mailed>> {
     let sql = format!(
-        "select {NOTICE_COLUMNS}, attempts, settled_at, exists (select 1 from notices other
+        "select {}, attempts, settled_at, exists (select 1 from notices other
             where other.order_number = n.order_number
                 and (other.state = 'sending' or other.id = n.id and other.next_try_at is not null)) as busy
-        from notices n where id = $1 and mode = 'live' and attempts > 0"
+        from notices n where id = $1 and mode = 'live' and attempts > 0",
+        NoticeRow::columns()
     );
     Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(conn).await?)
 }
@@ -158,17 +160,20 @@ async fn bounce(
         plan_anew(conn, orders, bounce, now).await?;
     }
     if bounced {
-        sqlx::query(UNTELL).bind(to_json(&[number])).execute(conn).await?;
+        sqlx::query(UNTELL.as_str()).bind(to_json(&[number])).execute(conn).await?;
     }
     Ok(bounced)
 }
 
 /// The other notices of the order that were settled by a try. What was captured or redirected told nobody anything.
 async fn others(conn: &mut SqliteConnection, notice: &NoticeRow) -> Result<Vec<EarlierNotice>> {
-    const OTHERS: &str = "select order_number, kind, state, settled_at, email, lines from notices
+    sql!(
+        OTHERS = "select {} from notices
         where order_number = $1 and id <> $2 and settled_at is not null and mode = 'live'
-            and state in ('accepted', 'failed', 'in_doubt', 'bounced')";
-    let others = sqlx::query_as(OTHERS).bind(&notice.order_number).bind(&notice.id);
+            and state in ('accepted', 'failed', 'in_doubt', 'bounced')",
+        EarlierRow::COLUMNS.join(", ")
+    );
+    let others = sqlx::query_as(OTHERS.as_str()).bind(&notice.order_number).bind(&notice.id);
     let others: Vec<EarlierRow> = others.fetch_all(conn).await?;
     others.into_iter().map(EarlierRow::into_earlier).collect()
 }

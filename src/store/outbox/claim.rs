@@ -20,7 +20,7 @@ use crate::store::outbox::bodies::{Packed, unpack};
 use crate::store::outbox::outcome::Settlement;
 use crate::store::outbox::pauses::PAUSED;
 use crate::store::outbox::settlement::remember;
-use crate::store::sqlite::rows::bit;
+use crate::store::sqlite::dialect::{LISTED, all_of, bit, one_value, several, sql, tuples, unindexed};
 use crate::store::{Result, Store, millis};
 
 /// A notice whose time has come, with all that rendering it needs.
@@ -78,9 +78,10 @@ pub struct Staged {
 const PLAN_IS_CURRENT: &str = "(o.plan_at is null or o.plan_at > $1) and not exists
             (select 1 from dirty_skus d join lines l on l.sku = d.sku where l.order_number = o.number)";
 
-/// The orders of these notices are planned before anything of them is taken.
-pub(in crate::store) const WAKE_ORDERS: &str = "update orders set plan_at = $2 where number in
-    (select order_number from notices where id in (select value from json_each($1)))";
+sql!(
+    /// The orders of these notices are planned before anything of them is taken.
+    pub(in crate::store) WAKE_ORDERS = "update orders set plan_at = $2 where number in
+    (select order_number from notices where id in {LISTED})");
 
 /// What a notice was before it was taken, in SQL: a doubt stays one until the server's clear word, and only what its last
 /// try put off is put off.
@@ -101,17 +102,22 @@ impl Store {
                 where n.next_try_at between $3 and $1 and {PLAN_IS_CURRENT} and not {PAUSED}
                 order by n.urgency, n.next_try_at, n.planned_at, n.order_number limit $2"
             );
-            format!(
-                "select json_group_array(json_array(n.id, n.doubtful, n.attempts + 1,
-                    case when n.attempts > 0 then (select count(*) from attempts a
-                        where a.notice_id = n.id and a.outcome = 'interrupted') else 0 end,
-                    (select meaning from attempts a where a.notice_id = n.id and a.outcome <> 'interrupted'
-                        order by number desc limit 1),
-                    (select json_group_array(id) from (select id from notices e where e.order_number = n.order_number
-                        and e.state = 'accepted' order by settled_at)),
-                    ({}))) from ({ready}) as n",
-                whole_order("n.order_number")
-            )
+            let row = one_value(&[
+                "n.id",
+                "n.doubtful",
+                "n.attempts + 1",
+                "case when n.attempts > 0 then (select count(*) from attempts a
+                    where a.notice_id = n.id and a.outcome = 'interrupted') else 0 end",
+                "(select meaning from attempts a where a.notice_id = n.id and a.outcome <> 'interrupted'
+                    order by number desc limit 1)",
+                &format!(
+                    "(select {} from (select id from notices e where e.order_number = n.order_number
+                        and e.state = 'accepted' order by settled_at))",
+                    all_of("id")
+                ),
+                &format!("({})", whole_order("n.order_number")),
+            ]);
+            format!("select {} from ({ready}) as n", all_of(&row))
         });
         let from = self.worth_looking_from(now).await?;
         // No transaction: whatever changes between these reads is found when they are taken.
@@ -143,26 +149,32 @@ impl Store {
     pub async fn claim(&self, owner: Owner<'_>, now: Instant, mut claim: Claim) -> Result<HashSet<String>> {
         // What was taken and has no attempt yet was taken just now.
         static TAKE: LazyLock<String> = LazyLock::new(|| {
-            format!(
-            "update notices as n set state = coalesce(new.state, 'sending'),
-                owner = case when new.state is null then $2 end, next_try_at = new.next_try,
-                attempts = attempts + 1, mode = $3, subject = coalesce(new.subject, n.subject),
-                template_hash = coalesce(new.template_hash, n.template_hash),
-                reply = case when new.state is null then n.reply else new.reply end,
-                reason = case when new.state is null then n.reason else new.reason end,
-                settled_at = case when new.state is not null and new.next_try is null then $1 end
-            from (select value ->> 0 as id, value ->> 1 as revision, value ->> 2 as subject,
-                value ->> 3 as template_hash, value ->> 4 as state, value ->> 5 as next_try, value ->> 6 as reply,
-                value ->> 7 as reason from jsonb_each($4)) as new, orders o
-            where n.id = new.id and +n.next_try_at <= $1 and o.number = n.order_number
-                and o.revision = new.revision and {PLAN_IS_CURRENT} and not {PAUSED}
-            returning id;
-            insert into attempts (notice_id, number, started_at, ended_at, outcome, reply)
+            let names =
+                ["id", "revision", "subject", "template_hash", "state", "next_try", "reply", "reason"];
+            let update = format!(
+                "update notices as n set state = coalesce(new.state, 'sending'),
+                    owner = case when new.state is null then $2 end, next_try_at = new.next_try,
+                    attempts = attempts + 1, mode = $3, subject = coalesce(new.subject, n.subject),
+                    template_hash = coalesce(new.template_hash, n.template_hash),
+                    reply = case when new.state is null then n.reply else new.reply end,
+                    reason = case when new.state is null then n.reason else new.reason end,
+                    settled_at = case when new.state is not null and new.next_try is null then $1 end
+                from {} as new, orders o
+                where n.id = new.id and {} <= $1 and o.number = n.order_number
+                    and o.revision = new.revision and {PLAN_IS_CURRENT} and not {PAUSED}
+                returning id",
+                tuples("$4", &names),
+                unindexed("n.next_try_at")
+            );
+            let begin = format!(
+                "insert into attempts (notice_id, number, started_at, ended_at, outcome, reply)
                 select n.id, n.attempts, $1, case when n.state <> 'sending' then $1 end,
                     case when n.state <> 'sending' then n.state end, case when n.state <> 'sending' then n.reply end
-                from (select value ->> 0 as id from jsonb_each($4)) as new join notices n on n.id = new.id
-                where n.attempts > 0 on conflict do nothing"
-        )
+                from {} as new join notices n on n.id = new.id
+                where n.attempts > 0 on conflict do nothing",
+                tuples("$4", &["id"])
+            );
+            several(&[&update, &begin])
         });
         if claim.notices.is_empty() {
             return Ok(HashSet::new());
@@ -198,12 +210,15 @@ impl Store {
     /// Keeps mails that were written after their notices were taken: of a rehearsal only, where nothing is sent and
     /// nothing outlives it.
     pub async fn keep_written(&self, mails: &[Staged]) -> Result<()> {
-        const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = new.hash
-            from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from jsonb_each($1)) as new
-            where notices.id = new.id";
+        sql!(
+            SUBJECTS = "update notices set subject = new.subject, template_hash = new.hash
+            from {} as new
+            where notices.id = new.id",
+            tuples("$1", &["id", "subject", "hash"])
+        );
         let rows: Vec<_> = mails.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
         let mut tx = self.begin("keep_written").await?;
-        sqlx::query(SUBJECTS).bind(to_json(&rows)).execute(&mut *tx).await?;
+        sqlx::query(SUBJECTS.as_str()).bind(to_json(&rows)).execute(&mut *tx).await?;
         keep(&mut tx, mails).await?;
         tx.commit().await?;
         Ok(())
@@ -211,11 +226,14 @@ impl Store {
 
     /// Puts off notices in nobody's hands, each to its time.
     pub async fn put_off(&self, until: &[(String, Instant)]) -> Result<()> {
-        const PUT_OFF: &str = "update notices set next_try_at = new.at
-            from (select value ->> 0 as id, value ->> 1 as at from jsonb_each($1)) as new
-            where notices.id = new.id and notices.next_try_at is not null";
+        sql!(
+            PUT_OFF = "update notices set next_try_at = new.at
+            from {} as new
+            where notices.id = new.id and notices.next_try_at is not null",
+            tuples("$1", &["id", "at"])
+        );
         if !until.is_empty() {
-            sqlx::query(PUT_OFF)
+            sqlx::query(PUT_OFF.as_str())
                 .bind(to_json(&times(until)))
                 .execute(&mut *self.writer.acquire().await?)
                 .await?;
@@ -237,15 +255,20 @@ impl Store {
             format!(
             "update notices set state = {STATE_BEFORE}, owner = null, attempts = attempts - 1, next_try_at = back.at,
                 reply = coalesce($3, reply)
-            from (select value ->> 0 as id, value ->> 1 as at from jsonb_each($1)) as back
-            where notices.id = back.id and notices.state = 'sending' and notices.owner = $2 returning notices.id"
+            from {} as back
+            where notices.id = back.id and notices.state = 'sending' and notices.owner = $2 returning notices.id",
+                tuples("$1", &["id", "at"])
         )
         });
-        const UNTRY: &str = "delete from attempts where ended_at is null and notice_id in
-            (select value from json_each($1))";
-        const UNWRITE: &str = "delete from messages where notice_id in (select value from json_each($1))
-            and not exists (select 1 from attempts where attempts.notice_id = messages.notice_id)";
-        const STRIKE_OUT: &str = "delete from ledger where notice_id in (select value from json_each($1))";
+        sql!(
+            UNTRY = "delete from attempts where ended_at is null and notice_id in
+            {LISTED}"
+        );
+        sql!(
+            UNWRITE = "delete from messages where notice_id in {LISTED}
+            and not exists (select 1 from attempts where attempts.notice_id = messages.notice_id)"
+        );
+        sql!(STRIKE_OUT = "delete from ledger where notice_id in {LISTED}");
         if back.is_empty() {
             return Ok(());
         }
@@ -257,10 +280,10 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         let released = to_json(&released);
-        sqlx::query(UNTRY).bind(&released).execute(&mut *tx).await?;
-        sqlx::query(UNWRITE).bind(&released).execute(&mut *tx).await?;
-        sqlx::query(STRIKE_OUT).bind(&released).execute(&mut *tx).await?;
-        sqlx::query(WAKE_ORDERS).bind(&released).bind(millis(now)).execute(&mut *tx).await?;
+        sqlx::query(UNTRY.as_str()).bind(&released).execute(&mut *tx).await?;
+        sqlx::query(UNWRITE.as_str()).bind(&released).execute(&mut *tx).await?;
+        sqlx::query(STRIKE_OUT.as_str()).bind(&released).execute(&mut *tx).await?;
+        sqlx::query(WAKE_ORDERS.as_str()).bind(&released).bind(millis(now)).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -330,8 +353,10 @@ fn times(of: &[(String, Instant)]) -> Vec<(&str, i64)> {
 }
 
 async fn messages(conn: &mut SqliteConnection, ids: &str) -> Result<HashMap<String, Vec<u8>>> {
-    const KEPT: &str = "select notice_id, bytes, pattern from messages where notice_id in
-        (select value from json_each($1))";
-    let kept = sqlx::query_as(KEPT).bind(ids).fetch_all(&mut *conn).await?;
+    sql!(
+        KEPT = "select notice_id, bytes, pattern from messages where notice_id in
+        {LISTED}"
+    );
+    let kept = sqlx::query_as(KEPT.as_str()).bind(ids).fetch_all(&mut *conn).await?;
     Ok(unpack(conn, kept).await?.into_iter().collect())
 }

@@ -4,15 +4,16 @@ use serde::Serialize;
 
 use crate::domain::notice::{Decision, NoticeKind, NoticeState};
 use crate::store::orders::record::some_json;
+use crate::store::sqlite::dialect::{given, sql};
 
 #[derive(Serialize)]
 struct DecisionRow<'a> {
-    order: &'a str,
+    order_number: &'a str,
     occasion: &'a str,
     kind: NoticeKind,
     outcome: NoticeState,
     reason: &'static str,
-    by: Option<&'a str>,
+    by_occasion: Option<&'a str>,
 }
 
 /// Decisions about orders, as [`SAVE_DECISIONS`] reads them; None: there are none.
@@ -20,20 +21,20 @@ pub(in crate::store) fn decision_rows(decided: &[(String, Decision)]) -> Option<
     let rows: Vec<DecisionRow> = decided
         .iter()
         .map(|(order, decision)| DecisionRow {
-            order,
+            order_number: order,
             occasion: &decision.occasion,
             kind: decision.kind,
             outcome: decision.outcome,
             reason: decision.reason.as_str(),
-            by: decision.by.as_deref(),
+            by_occasion: decision.by.as_deref(),
         })
         .collect();
     some_json(&rows)
 }
 
-/// The first decision about an occasion stands.
-pub(in crate::store) const SAVE_DECISIONS: &str =
+sql!(
+    /// The first decision about an occasion stands.
+    pub(in crate::store) SAVE_DECISIONS =
     "insert into decisions (order_number, occasion, kind, outcome, reason, by_occasion, at)
-    select value ->> 'order', value ->> 'occasion', value ->> 'kind', value ->> 'outcome', value ->> 'reason',
-        value ->> 'by', $2
-    from jsonb_each($1) where true on conflict do nothing";
+    select new.*, $2 from {} as new where true on conflict do nothing",
+    given(&["order_number", "occasion", "kind", "outcome", "reason", "by_occasion"]));

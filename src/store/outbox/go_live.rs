@@ -8,6 +8,7 @@ use crate::domain::order::Order;
 use crate::store::orders::load::load;
 use crate::store::orders::record::{EarlierRow, to_json};
 use crate::store::orders::save::plan_anew;
+use crate::store::sqlite::dialect::{LISTED, sql};
 use crate::store::{Result, Store, millis};
 
 impl Store {
@@ -20,8 +21,11 @@ impl Store {
         const NEWS: &str = "update news set told = true where not told";
         const OPEN: &str = "select number from orders where status in ('waiting', 'open') and number > $1
             order by number limit 1000";
-        const TOLD: &str = "select order_number, kind, state, settled_at, email, lines from notices
-            where state = 'accepted' and mode = 'live' and order_number in (select value from json_each($1))";
+        sql!(
+            TOLD = "select {} from notices
+            where state = 'accepted' and mode = 'live' and order_number in {LISTED}",
+            EarlierRow::COLUMNS.join(", ")
+        );
         let mut tx = self.begin("go_live").await?;
         sqlx::query(DROP).bind(millis(now)).execute(&mut *tx).await?;
         sqlx::query(NEWS).execute(&mut *tx).await?;
@@ -33,7 +37,7 @@ impl Store {
             after.clone_from(last);
             orders += numbers.len();
             let rows: Vec<EarlierRow> =
-                sqlx::query_as(TOLD).bind(to_json(&numbers)).fetch_all(&mut *tx).await?;
+                sqlx::query_as(TOLD.as_str()).bind(to_json(&numbers)).fetch_all(&mut *tx).await?;
             let mut told: HashMap<String, Vec<EarlierNotice>> = HashMap::new();
             for row in rows {
                 told.entry(row.order_number.clone()).or_default().push(row.into_earlier()?);

@@ -14,6 +14,7 @@ use crate::domain::policy::Policy;
 use crate::store::orders::record::to_json;
 use crate::store::outbox::outcome::Settlement;
 use crate::store::outbox::settlement::settle;
+use crate::store::sqlite::dialect::{sql, tuples, unindexed};
 use crate::store::{Result, Store, millis};
 
 /// What is to be made durable in one commit.
@@ -70,16 +71,19 @@ impl Store {
 /// Says which bodies may leave.
 async fn write_down(conn: &mut SqliteConnection, owner: &str, rows: &[Row<'_>]) -> Result<Vec<String>> {
     // The plus keeps SQLite from walking all that the owner has in hand.
-    const WRITE_DOWN: &str = "insert into ledger (notice_id, what, at, reply)
+    sql!(
+        WRITE_DOWN = "insert into ledger (notice_id, what, at, reply)
         select new.id, case when new.revision is null then 'accepted' else 'begun' end, new.at, new.reply
-        from (select value ->> 0 as id, value ->> 1 as revision, value ->> 2 as at, value ->> 3 as reply
-            from jsonb_each($1)) as new
+        from {} as new
         where exists (select 1 from notices n join orders o on o.number = n.order_number
-            where n.id = new.id and n.state = 'sending' and +n.owner = $2
+            where n.id = new.id and n.state = 'sending' and {} = $2
                 and o.revision = coalesce(new.revision, o.revision))
-        returning notice_id, what = 'begun'";
+        returning notice_id, what = 'begun'",
+        tuples("$1", &["id", "revision", "at", "reply"]),
+        unindexed("n.owner")
+    );
     let written: Vec<(String, bool)> =
-        sqlx::query_as(WRITE_DOWN).bind(to_json(rows)).bind(owner).fetch_all(conn).await?;
+        sqlx::query_as(WRITE_DOWN.as_str()).bind(to_json(rows)).bind(owner).fetch_all(conn).await?;
     Ok(written.into_iter().filter_map(|(id, begun)| begun.then_some(id)).collect())
 }
 

@@ -14,11 +14,12 @@ use crate::domain::order::Order;
 use crate::domain::order::settle::Outcome;
 use crate::domain::policy::Policy;
 use crate::store::orders::load::load;
-use crate::store::orders::record::{NOTICE_COLUMNS, NoticeRow, to_json};
+use crate::store::orders::record::{NoticeRow, to_json};
 use crate::store::orders::save::plan_anew;
 use crate::store::outbox::recovery::Ending;
 use crate::store::read::search::{Found, MATCHES, NoticeFilter, bind_filter};
 use crate::store::read::timeline::ENTRY;
+use crate::store::sqlite::dialect::{LISTED, LISTED_2, elements, sql};
 use crate::store::{Result, Store, millis};
 
 /// What a person wants done.
@@ -64,17 +65,18 @@ pub struct Chosen {
     pub left: BTreeMap<String, usize>,
 }
 
-/// Why what came to nothing is not owed again, in SQL; null: it is. What happened is told once, however much was heard
-/// since; of anything else only what the customer has not heard from us after. Of an order what happened comes first, else
-/// the confirmation, else the newest.
-const LEFT_ALONE: &str = "case
+sql!(
+    /// Why what came to nothing is not owed again, in SQL; null: it is. What happened is told once, however much was heard
+    /// since; of anything else only what the customer has not heard from us after. Of an order what happened comes first, else
+    /// the confirmation, else the newest.
+    LEFT_ALONE = "case
     when n.next_try_at is not null then null
     when exists (select 1 from notices u where u.order_number = n.order_number
         and (u.next_try_at is not null or u.state = 'sending')) then 'another mail of the order is under way'
     when exists (select 1 from suppressions s where s.address = o.email and s.cause <> 'complained')
         then 'the address gets no mail; ask for another'
     when n.tells_event = 1 then case
-        when exists (select 1 from notices told, json_each(told.news) theirs, json_each(n.news) ours
+        when exists (select 1 from notices told, {theirs} theirs, {ours} ours
             where told.order_number = n.order_number and told.state = 'accepted'
                 and theirs.value ->> 'kind' = ours.value ->> 'kind' and theirs.value ->> 'id' = ours.value ->> 'id')
         then 'the customer has heard from us since' end
@@ -82,7 +84,8 @@ const LEFT_ALONE: &str = "case
     when exists (select 1 from notices later where later.order_number = n.order_number
         and later.state = 'accepted' and later.settled_at > n.settled_at) then 'the customer has heard from us since'
     when n.is_renewable = 0 and n.useful_until <= $1 then 'its time has passed'
-    end";
+    end",
+    theirs = elements("told.news"), ours = elements("n.news"));
 
 #[derive(sqlx::FromRow)]
 struct Candidate {
@@ -96,7 +99,7 @@ struct Candidate {
 impl Store {
     /// The notices of a filter that a change is about.
     pub async fn choose(&self, change: Change, filter: &NoticeFilter, now: Instant) -> Result<Chosen> {
-        let left = if change.revives() { LEFT_ALONE } else { "null" };
+        let left = if change.revives() { LEFT_ALONE.as_str() } else { "null" };
         let sql = format!(
             "with found as (select n.id, n.order_number, n.settled_at, n.occasion, n.next_try_at, n.is_first,
                     n.tells_event, {left} as left
@@ -129,7 +132,7 @@ impl Store {
     pub async fn found(&self, ids: &[String]) -> Result<Vec<Found>> {
         let sql = format!(
             "select {ENTRY}, email, count(*) over () as total from notices
-            where id in (select value from json_each($1)) order by settled_at, id"
+            where id in {LISTED} order by settled_at, id"
         );
         Ok(sqlx::query_as(AssertSqlSafe(sql))
             .bind(to_json(ids))
@@ -174,10 +177,12 @@ impl Store {
         now: Instant,
         policy: &Policy,
     ) -> Result<usize> {
-        const WAITING: &str = "select id from notices where next_try_at is not null
-            and id in (select value from json_each($1))";
+        sql!(
+            WAITING = "select id from notices where next_try_at is not null
+            and id in {LISTED}"
+        );
         let waiting: Vec<String> =
-            sqlx::query_scalar(WAITING).bind(to_json(ids)).fetch_all(&mut *conn).await?;
+            sqlx::query_scalar(WAITING.as_str()).bind(to_json(ids)).fetch_all(&mut *conn).await?;
         self.settle_all(conn, &waiting, Ending::of(outcome, now), policy).await?;
         Ok(waiting.len())
     }
@@ -193,11 +198,13 @@ impl Store {
         policy: &Policy,
     ) -> Result<usize> {
         let sql = format!(
-            "select {NOTICE_COLUMNS} from notices where id in
+            "select {} from notices where id in
                 (select n.id from notices n join orders o on o.number = n.order_number
-                where n.next_try_at is null and {} and {LEFT_ALONE} is null
-                    and n.id in (select value from json_each($2)))",
-            change.is_about()
+                where n.next_try_at is null and {} and {} is null
+                    and n.id in {LISTED_2})",
+            NoticeRow::columns(),
+            change.is_about(),
+            LEFT_ALONE.as_str()
         );
         let asked = sqlx::query_as(AssertSqlSafe(sql)).bind(millis(now)).bind(to_json(ids));
         let found: Vec<NoticeRow> = asked.fetch_all(&mut *conn).await?;
@@ -209,7 +216,7 @@ impl Store {
             }
         }
         let today = start_of(day_of(now, policy.zone), policy.zone);
-        sqlx::query(REVIVE)
+        sqlx::query(REVIVE.as_str())
             .bind(to_json(&ids))
             .bind(millis(now))
             .bind(millis(useful_until(now)))
@@ -228,37 +235,44 @@ impl Store {
     }
 }
 
-/// $1: notices; $2: now; $3: until when they are of use; $4: this morning. What was written on an earlier day is written
-/// anew, for it says when the next mail comes; but never what the server may have.
-const REVIVE: &str = "
-    update news set told = false where told and exists (select 1 from notices n, json_each(n.news) tells
-        where n.id in (select value from json_each($1)) and n.order_number = news.order_number
+sql!(
+    /// $1: notices; $2: now; $3: until when they are of use; $4: this morning. What was written on an earlier day is written
+    /// anew, for it says when the next mail comes; but never what the server may have.
+    REVIVE = "
+    update news set told = false where told and exists (select 1 from notices n, {tells} tells
+        where n.id in {LISTED} and n.order_number = news.order_number
             and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)
-        and not exists (select 1 from notices n, json_each(n.news) tells
+        and not exists (select 1 from notices n, {tells} tells
             where n.order_number = news.order_number and n.state = 'accepted'
                 and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id);
 
     delete from messages where notice_id in (select id from notices n
-        where id in (select value from json_each($1)) and state <> 'bounced' and not doubtful
+        where id in {LISTED} and state <> 'bounced' and not doubtful
             and not exists (select 1 from attempts a where a.notice_id = n.id and a.started_at >= $4));
 
     update notices set state = case when doubtful then 'in_doubt' else 'queued' end, next_try_at = $2,
         settled_at = null, reason = null,
         useful_until = case when is_renewable = 1 then max(useful_until, $3) else useful_until end
-    where id in (select value from json_each($1)) and state <> 'bounced'";
+    where id in {LISTED} and state <> 'bounced'",
+    tells = elements("n.news")
+);
 
 /// What waits for its time is tried now.
 async fn hurry(conn: &mut SqliteConnection, ids: &[String], now: Instant) -> Result<usize> {
-    const NOW: &str = "update notices set next_try_at = $2
-        where next_try_at > $2 and id in (select value from json_each($1))";
-    let done = sqlx::query(NOW).bind(to_json(ids)).bind(millis(now)).execute(conn).await?;
+    sql!(
+        NOW = "update notices set next_try_at = $2
+        where next_try_at > $2 and id in {LISTED}"
+    );
+    let done = sqlx::query(NOW.as_str()).bind(to_json(ids)).bind(millis(now)).execute(conn).await?;
     Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }
 
 /// The order has gone on without it already.
 async fn drop_held(conn: &mut SqliteConnection, ids: &[String]) -> Result<usize> {
-    const DROP: &str = "update notices set state = 'skipped', reason = 'dropped'
-        where state = 'held' and id in (select value from json_each($1))";
-    let done = sqlx::query(DROP).bind(to_json(ids)).execute(conn).await?;
+    sql!(
+        DROP = "update notices set state = 'skipped', reason = 'dropped'
+        where state = 'held' and id in {LISTED}"
+    );
+    let done = sqlx::query(DROP.as_str()).bind(to_json(ids)).execute(conn).await?;
     Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }

@@ -14,6 +14,7 @@ use crate::store::orders::record::json;
 use crate::store::outbox::blast::{HeldChange, close_counted};
 use crate::store::outbox::pauses::NEXT_IN_OUTBOX;
 use crate::store::outbox::plan_writer::{PlanWriter, Planned};
+use crate::store::sqlite::dialect::all_of;
 use crate::store::{Result, Store, instant, millis};
 
 /// Orders that are loaded, scheduled and saved together.
@@ -146,10 +147,11 @@ async fn due(conn: &mut SqliteConnection, now: Instant, most: u32) -> Result<Due
                 and (not exists (select 1 from dirty_skus) or not exists (select 1 from dirty_skus d
                     join lines l on l.sku = d.sku where l.order_number = o.number))
                 order by plan_at, number limit $2)
-            select (select json_group_array(number) from due),
+            select (select {} from due),
                 case when (select count(*) from due) <= {PIECE} then ({}) end,
                 exists (select 1 from batches where state = 'counting')",
-            whole_orders("select number from due")
+            all_of("number"),
+            whole_orders("(select number from due)")
         )
     });
     let due = sqlx::query_as(DUE.as_str()).bind(millis(now)).bind(most);

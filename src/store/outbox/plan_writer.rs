@@ -1,21 +1,23 @@
 //! What the schedules of some orders come to, saved with a statement for each kind of change.
 //!
-//! Rows cross over to SQLite as JSON arrays, and none crosses back that need not.
+//! None crosses back that need not.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::domain::calendar::Instant;
-use crate::domain::notice::{Decision, NoticeKind};
+use crate::domain::notice::{Decision, Notice, NoticeKind};
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::schedule::{Schedule, schedule};
 use crate::store::orders::load::parse;
-use crate::store::orders::record::{NoticeRow, some_json, to_json};
+use crate::store::orders::record::{KindRow, NoticeRow, some_json, to_json};
 use crate::store::orders::save::{Changed, Changes, Written};
 use crate::store::outbox::decisions::{SAVE_DECISIONS, decision_rows};
+use crate::store::sqlite::dialect::{LISTED, insert_new, sql, tuples};
 use crate::store::sqlite::statements::Statements;
 use crate::store::{Result, Store, millis};
 
@@ -44,7 +46,7 @@ struct Rows {
     planned: Vec<Planned>,
     decided: Vec<(String, Decision)>,
     superseded: Vec<Superseded>,
-    notices: Vec<NoticeRow>,
+    notices: Vec<NewNotice>,
     orders: Changes,
 }
 
@@ -65,19 +67,37 @@ impl PlanWriter {
     /// Saves it within the caller's transaction; says what is in the outbox now.
     pub async fn save(self, conn: &mut SqliteConnection, now: Instant) -> Result<Vec<Planned>> {
         let mut all = Statements::default();
-        all.add(SUPERSEDE, self.superseded);
-        all.add(INSERT_NOTICES, self.notices);
+        all.add(&SUPERSEDE, self.superseded);
+        all.add(&INSERT_NOTICES, self.notices);
         let mut planned = self.planned;
         if !planned.is_empty() {
             all.count();
         }
         self.orders.add_to(&mut all);
-        all.add(SAVE_DECISIONS, self.decided);
+        all.add(&SAVE_DECISIONS, self.decided);
         let inserted: i64 = all.run(conn, now).await?.into_iter().sum();
         if usize::try_from(inserted).ok() != Some(planned.len()) {
             drop_used_up(conn, &mut planned, now).await?;
         }
         Ok(planned)
+    }
+}
+
+/// A notice that is put into the outbox.
+#[derive(Serialize)]
+struct NewNotice {
+    #[serde(flatten)]
+    notice: NoticeRow,
+    #[serde(flatten)]
+    kind: KindRow,
+    /// The first try is when it was planned.
+    next_try_at: i64,
+}
+
+impl NewNotice {
+    fn of(id: String, order: &str, notice: &Notice) -> Self {
+        let row = NoticeRow::from_notice(id, order, notice);
+        Self { next_try_at: row.planned_at, notice: row, kind: notice.kind.rules().into() }
     }
 }
 
@@ -97,16 +117,15 @@ impl Rows {
         }
         self.decided.extend(plan.dropped.into_iter().map(|decision| (order.number.clone(), decision)));
         if let (Some(notice), Some(id)) = (plan.due, id) {
-            self.notices.push(NoticeRow::from_notice(id.clone(), &order.number, &notice));
+            self.notices.push(NewNotice::of(id.clone(), &order.number, &notice));
             self.planned.push(Planned { kind: notice.kind, order: order.number, id });
         }
     }
 
     fn written(self) -> PlanWriter {
-        let notices: Vec<_> = self.notices.iter().map(values).collect();
         PlanWriter {
             superseded: some_json(&self.superseded),
-            notices: some_json(&notices),
+            notices: some_json(&self.notices),
             orders: self.orders.written(),
             planned: self.planned,
             decided: decision_rows(&self.decided),
@@ -114,33 +133,15 @@ impl Rows {
     }
 }
 
-/// What is written of a new notice, as [`INSERT_NOTICES`] reads it.
-fn values(row: &NoticeRow) -> impl Serialize + '_ {
-    (
-        &row.id,
-        &row.order_number,
-        &row.kind,
-        &row.occasion,
-        &row.state,
-        &row.email,
-        &row.includes,
-        &row.lines,
-        &row.news,
-        row.planned_at,
-        row.useful_until,
-        &row.replaces_status,
-        row.urgency,
-        &row.rules,
-    )
-}
-
 /// Takes out what was not inserted, for its occasion is used up.
 async fn drop_used_up(conn: &mut SqliteConnection, planned: &mut Vec<Planned>, now: Instant) -> Result<()> {
-    const INSERTED: &str = "select id from notices where id in (select value from json_each($1))
-        and state = 'queued' and planned_at = $2";
+    sql!(
+        INSERTED = "select id from notices where id in {LISTED}
+        and state = 'queued' and planned_at = $2"
+    );
     let ids: Vec<&str> = planned.iter().map(|planned| planned.id.as_str()).collect();
     let inserted: Vec<String> =
-        sqlx::query_scalar(INSERTED).bind(to_json(&ids)).bind(millis(now)).fetch_all(conn).await?;
+        sqlx::query_scalar(INSERTED.as_str()).bind(to_json(&ids)).bind(millis(now)).fetch_all(conn).await?;
     let inserted: HashSet<String> = inserted.into_iter().collect();
     planned.retain(|planned| {
         let is_new = inserted.contains(&planned.id);
@@ -157,17 +158,14 @@ async fn drop_used_up(conn: &mut SqliteConnection, planned: &mut Vec<Planned>, n
     Ok(())
 }
 
-const SUPERSEDE: &str = "update notices set state = 'superseded', next_try_at = null, settled_at = $2,
+sql!(
+    SUPERSEDE = "update notices set state = 'superseded', next_try_at = null, settled_at = $2,
         reason = old.reason, by_occasion = old.by
-    from (select value ->> 0 as id, value ->> 1 as reason, value ->> 2 as by from jsonb_each($1)) as old
-    where notices.id = old.id and notices.state <> 'sending'";
+    from {} as old
+    where notices.id = old.id and notices.state <> 'sending'",
+    tuples("$1", &["id", "reason", "by"])
+);
 
-/// The next try is when it was planned.
-const INSERT_NOTICES: &str = "insert into notices (id, order_number, kind, occasion, state, email, includes, lines,
-        news, planned_at, useful_until, replaces_status, urgency, next_try_at, must_be_known, tells_event, is_first,
-        may_repeat, loses_use, is_renewable)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 9,
-        value ->> '$[13].must_be_known', value ->> '$[13].tells_event', value ->> '$[13].is_first',
-        value ->> '$[13].may_repeat', value ->> '$[13].loses_use', value ->> '$[13].is_renewable'
-    from jsonb_each($1) where true on conflict do nothing";
+static INSERT_NOTICES: LazyLock<String> = LazyLock::new(|| {
+    insert_new("notices", &[NoticeRow::COLUMNS, KindRow::COLUMNS, &["next_try_at"]].concat())
+});

@@ -12,11 +12,12 @@ use crate::domain::order::settle::Outcome;
 use crate::domain::policy::Policy;
 use crate::domain::reply::Phase;
 use crate::store::orders::load::load;
-use crate::store::orders::record::{NOTICE_COLUMNS, NoticeRow, to_json};
+use crate::store::orders::record::{NoticeRow, to_json};
 use crate::store::outbox::claim::{STATE_BEFORE, WAKE_ORDERS};
 use crate::store::outbox::journal::{Left, left_in_hand};
 use crate::store::outbox::outcome::{Settlement, TriedNotice};
 use crate::store::outbox::settlement::settle;
+use crate::store::sqlite::dialect::{LISTED, sql};
 use crate::store::{Result, Store, instant, millis};
 
 impl Store {
@@ -45,11 +46,13 @@ impl Store {
         static BACK: LazyLock<String> = LazyLock::new(|| {
             format!(
                 "update notices set owner = null, next_try_at = $2, state = {STATE_BEFORE}
-                where id in (select value from json_each($1))"
+                where id in {LISTED}"
             )
         });
-        const CUT_SHORT: &str = "update attempts set ended_at = $2, outcome = 'interrupted'
-            where ended_at is null and notice_id in (select value from json_each($1))";
+        sql!(
+            CUT_SHORT = "update attempts set ended_at = $2, outcome = 'interrupted'
+            where ended_at is null and notice_id in {LISTED}"
+        );
         let mut tx = self.begin("recover").await?;
         let (mut taken, mut begun) = (Vec::new(), Vec::new());
         for (id, left) in left_in_hand(&mut tx).await? {
@@ -65,8 +68,8 @@ impl Store {
         }
         if !taken.is_empty() {
             sqlx::query(BACK.as_str()).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
-            sqlx::query(CUT_SHORT).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
-            sqlx::query(WAKE_ORDERS).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
+            sqlx::query(CUT_SHORT.as_str()).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
+            sqlx::query(WAKE_ORDERS.as_str()).bind(to_json(&taken)).bind(millis(now)).execute(&mut *tx).await?;
         }
         let words = Some("shipby stopped before the server answered");
         let doubt = Ending { words, ..Ending::of(Outcome::Doubtful { again: false }, now) };
@@ -121,9 +124,10 @@ impl Store {
             return Ok(());
         }
         let rows = format!(
-            "select {NOTICE_COLUMNS}, attempts, owner,
+            "select {}, attempts, owner,
                 (select revision from orders where number = notices.order_number) as revision
-            from notices where id in (select value from json_each($1))"
+            from notices where id in {LISTED}",
+            NoticeRow::columns()
         );
         let rows: Vec<TriedRow> =
             sqlx::query_as(AssertSqlSafe(rows)).bind(to_json(ids)).fetch_all(&mut *conn).await?;

@@ -13,20 +13,24 @@ use crate::store::orders::record::to_json;
 use crate::store::outbox::outcome::Settlement;
 use crate::store::outbox::pauses::hold;
 use crate::store::outbox::suppressions::suppress;
+use crate::store::sqlite::dialect::{sql, tuples};
 use crate::store::{Result, instant, millis};
 
 /// Follows up on what was refused among these outcomes, whose notices and tries are settled already.
 pub(in crate::store) async fn follow(conn: &mut SqliteConnection, settled: &[&Settlement]) -> Result<()> {
-    const MEANINGS: &str = "update attempts set meaning = new.meaning
-        from (select value ->> 0 as id, value ->> 1 as number, value ->> 2 as meaning from jsonb_each($1)) as new
-        where attempts.notice_id = new.id and attempts.number = new.number";
+    sql!(
+        MEANINGS = "update attempts set meaning = new.meaning
+        from {} as new
+        where attempts.notice_id = new.id and attempts.number = new.number",
+        tuples("$1", &["id", "number", "meaning"])
+    );
     let refused: Vec<(&Settlement, &Refusal)> =
         settled.iter().filter_map(|s| Some((*s, s.refusal.as_ref()?))).collect();
     if refused.is_empty() {
         return Ok(());
     }
     let meanings: Vec<_> = refused.iter().map(|(s, r)| (&s.id, s.attempt, r.meaning.as_str())).collect();
-    sqlx::query(MEANINGS).bind(to_json(&meanings)).execute(&mut *conn).await?;
+    sqlx::query(MEANINGS.as_str()).bind(to_json(&meanings)).execute(&mut *conn).await?;
     for (settlement, refusal) in refused {
         let record = record(conn, settlement, refusal).await?;
         let email = &settlement.notice.content.email;

@@ -5,6 +5,7 @@
 //! on its way, it is applied to the order anew.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -18,6 +19,7 @@ use crate::store::orders::save::{Changed, Changes};
 use crate::store::outbox::decisions::{SAVE_DECISIONS, decision_rows};
 use crate::store::outbox::outcome::Settlement;
 use crate::store::outbox::refusals;
+use crate::store::sqlite::dialect::{given, several};
 use crate::store::sqlite::statements::Statements;
 use crate::store::{Result, millis};
 
@@ -48,7 +50,7 @@ pub(in crate::store) async fn settle(
         return Ok(());
     }
     let rows: Vec<EndRow> = settled.iter().map(end_row).collect();
-    let end = sqlx::query_as(END).bind(to_json(&rows)).bind(owner);
+    let end = sqlx::query_as(END.as_str()).bind(to_json(&rows)).bind(owner);
     // Notices that ended, with the revisions of their orders.
     let ended: HashMap<String, i64> = end.fetch_all(&mut *conn).await?.into_iter().collect();
     let (ended_now, lost): (Vec<&Settlement>, Vec<&Settlement>) =
@@ -99,7 +101,7 @@ pub(in crate::store) async fn remember(conn: &mut SqliteConnection, settled: &[&
         .collect();
     let mut all = Statements::default();
     Changes::of(&orders).written().add_to(&mut all);
-    all.add(SAVE_DECISIONS, decision_rows(&decided));
+    all.add(&SAVE_DECISIONS, decision_rows(&decided));
     all.run(conn, first.at).await?;
     Ok(())
 }
@@ -120,19 +122,23 @@ fn end_row(s: &Settlement) -> EndRow<'_> {
 
 /// $1: how tries ended; $2: the owner. Only what is in the owner's hands changes: the notices come last, for until then
 /// they show whose they are.
-const END: &str = "
-    update attempts set ended_at = new.at, outcome = new.state, phase = new.phase, reply = new.reply
-    from (select value ->> 'id' as id, value ->> 'attempt' as attempt, value ->> 'at' as at,
-        value ->> 'state' as state, value ->> 'phase' as phase, value ->> 'reply' as reply from jsonb_each($1)) as new
-    where attempts.notice_id = new.id and attempts.number = new.attempt and attempts.ended_at is null
-        and exists (select 1 from notices n where n.id = new.id and coalesce(n.owner, '') = $2);
-
-    delete from ledger where notice_id in (select value ->> 'id' from jsonb_each($1));
-
-    update notices set state = new.state, next_try_at = new.next_try, owner = null,
-        doubtful = doubtful or new.state = 'in_doubt', reply = new.reply, reason = new.reason, settled_at = new.over_at
-    from (select value ->> 'id' as id, value ->> 'state' as state, value ->> 'next_try' as next_try,
-        value ->> 'reply' as reply, value ->> 'reason' as reason, value ->> 'over_at' as over_at
-        from jsonb_each($1)) as new
-    where notices.id = new.id and coalesce(notices.owner, '') = $2
-    returning notices.id, (select revision from orders where number = notices.order_number)";
+static END: LazyLock<String> = LazyLock::new(|| {
+    let ended = given(&["id", "attempt", "at", "state", "phase", "reply", "next_try", "reason", "over_at"]);
+    several(&[
+        &format!(
+            "update attempts set ended_at = new.at, outcome = new.state, phase = new.phase, reply = new.reply
+            from {ended} as new
+            where attempts.notice_id = new.id and attempts.number = new.attempt and attempts.ended_at is null
+                and exists (select 1 from notices n where n.id = new.id and coalesce(n.owner, '') = $2)"
+        ),
+        &format!("delete from ledger where notice_id in (select id from {})", given(&["id"])),
+        &format!(
+            "update notices set state = new.state, next_try_at = new.next_try, owner = null,
+                doubtful = doubtful or new.state = 'in_doubt', reply = new.reply, reason = new.reason,
+                settled_at = new.over_at
+            from {ended} as new
+            where notices.id = new.id and coalesce(notices.owner, '') = $2
+            returning notices.id, (select revision from orders where number = notices.order_number)"
+        ),
+    ])
+});

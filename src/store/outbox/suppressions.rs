@@ -11,7 +11,7 @@ use crate::domain::suppression::Suppression;
 use crate::store::orders::load::load;
 use crate::store::orders::record::{SuppressionRow, to_json};
 use crate::store::orders::save::plan_anew;
-use crate::store::sqlite::rows::upsert;
+use crate::store::sqlite::dialect::upsert;
 use crate::store::{Result, Store};
 
 /// Suppresses addresses within the caller's transaction; one that is suppressed already stays as it is, but for one that

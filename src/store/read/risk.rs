@@ -10,6 +10,7 @@ use crate::domain::notice::{NoticeKind, NoticeState};
 use crate::domain::policy::STATUS_FAILURES;
 use crate::domain::risk::FailedNotice;
 use crate::store::orders::record::{to_json, word};
+use crate::store::sqlite::dialect::{LISTED, sql};
 use crate::store::{Result, Store, instant, millis};
 
 /// Who cannot be reached is found by an index, whose condition stands here word for word.
@@ -54,11 +55,13 @@ impl Store {
         orders: &[String],
         since: Instant,
     ) -> Result<HashMap<String, Vec<FailedNotice>>> {
-        const TROUBLES: &str = "select order_number, kind, state, coalesce(settled_at, planned_at) as at
-            from notices where next_try_at is null and order_number in (select value from json_each($1))
+        sql!(
+            TROUBLES = "select order_number, kind, state, coalesce(settled_at, planned_at) as at
+            from notices where next_try_at is null and order_number in {LISTED}
                 and (state = 'held' or state in ('failed', 'in_doubt', 'bounced') and settled_at > $2)
-            order by at, occasion";
-        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(TROUBLES)
+            order by at, occasion"
+        );
+        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(TROUBLES.as_str())
             .bind(to_json(orders))
             .bind(millis(since))
             .fetch_all(&mut *self.readers.acquire().await?)

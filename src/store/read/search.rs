@@ -12,6 +12,7 @@ use crate::domain::customer::Correction;
 use crate::domain::fact::Source;
 use crate::store::orders::record::to_json;
 use crate::store::read::timeline::{Attempt, ENTRY, Entry};
+use crate::store::sqlite::dialect::{LISTED, sql};
 use crate::store::{Result, Store, instant, millis};
 
 /// The last supplier's word on some SKUs at a moment.
@@ -110,10 +111,14 @@ impl Store {
 
     /// When the notices under way of these orders are tried next, by order.
     pub async fn next_tries(&self, orders: &[String]) -> Result<HashMap<String, Instant>> {
-        const NEXT: &str = "select order_number, next_try_at from notices
-            where next_try_at is not null and order_number in (select value from json_each($1))";
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as(NEXT).bind(to_json(orders)).fetch_all(&mut *self.readers.acquire().await?).await?;
+        sql!(
+            NEXT = "select order_number, next_try_at from notices
+            where next_try_at is not null and order_number in {LISTED}"
+        );
+        let rows: Vec<(String, i64)> = sqlx::query_as(NEXT.as_str())
+            .bind(to_json(orders))
+            .fetch_all(&mut *self.readers.acquire().await?)
+            .await?;
         Ok(rows.into_iter().map(|(order, at)| (order, instant(at))).collect())
     }
 
@@ -141,12 +146,14 @@ impl Store {
 
     /// The last word on any of these SKUs that was recorded no later than `at`.
     pub async fn last_word(&self, skus: &[&str], at: Instant) -> Result<Option<Word>> {
-        const WORD: &str = "select sku, coalesce(body ->> 'supply', '') as supply, source, recorded_at
+        sql!(
+            WORD = "select sku, coalesce(body ->> 'supply', '') as supply, source, recorded_at
             from facts
             where kind = 'supply' and refused is null and recorded_at <= $2
-                and sku in (select value from json_each($1))
-            order by seq desc limit 1";
-        let word = sqlx::query_as(WORD).bind(to_json(skus)).bind(millis(at));
+                and sku in {LISTED}
+            order by seq desc limit 1"
+        );
+        let word = sqlx::query_as(WORD.as_str()).bind(to_json(skus)).bind(millis(at));
         Ok(word.fetch_optional(&mut *self.readers.acquire().await?).await?)
     }
 

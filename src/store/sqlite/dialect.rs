@@ -1,8 +1,8 @@
-//! Rows that cross over between Rust and SQLite: in as one JSON parameter, objects with names; out as arrays in the order
-//! of their columns, for names would cost more than the values.
+//! How statements say what SQLite says in a way of its own; another database says the same things in its way.
 //!
-//! What always holds: a column is named once, by [`columns!`]; the row's type, the list it is read by and the statements
-//! that write it follow from that. Another database renders the same lists in its own way.
+//! Rows go in as one JSON parameter and come out as arrays in the order of their columns, for names would cost more than
+//! the values. What always holds: a column of an order is named once, by [`columns!`]; the row's type, the list it is read
+//! by and the statements that write it follow from that.
 
 use serde::Deserialize;
 
@@ -20,6 +20,50 @@ macro_rules! columns {
     };
 }
 pub(in crate::store) use columns;
+
+/// A statement that is put together once.
+macro_rules! sql {
+    ($(#[$meta:meta])* $vis:vis $name:ident = $($text:tt)+) => {
+        $(#[$meta])*
+        $vis static $name: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!($($text)+));
+    };
+}
+pub(in crate::store) use sql;
+
+/// The values of a list in `$1`, as `id in {LISTED}` asks for them.
+pub(in crate::store) const LISTED: &str = "(select value from json_each($1))";
+/// The same in `$2` and `$3`.
+pub(in crate::store) const LISTED_2: &str = "(select value from json_each($2))";
+pub(in crate::store) const LISTED_3: &str = "(select value from json_each($3))";
+/// The values of a list in `$1` as a table with the column `value`.
+pub(in crate::store) const EACH: &str = "json_each($1)";
+
+/// The elements of a column that holds a list of objects, as a table; a field of one is `value ->> 'name'`.
+pub(in crate::store) fn elements(column: &str) -> String {
+    format!("json_each({column})")
+}
+
+/// All values of a question as one list.
+pub(in crate::store) fn all_of(value: &str) -> String {
+    format!("json_group_array({value})")
+}
+
+/// What is not to be looked up by an index: another narrows it down more.
+pub(in crate::store) fn unindexed(column: &str) -> String {
+    format!("+{column}")
+}
+
+/// Statements that go to SQLite in one text; the values are those of all of them, the answer is that of the last.
+pub(in crate::store) fn several(statements: &[&str]) -> String {
+    statements.join(";\n")
+}
+
+/// The tuples of `param` as a table: their values have names here and only here.
+pub(in crate::store) fn tuples(param: &str, names: &[&str]) -> String {
+    let values: Vec<String> =
+        names.iter().enumerate().map(|(at, name)| format!("value ->> {at} as {name}")).collect();
+    format!("(select {} from jsonb_each({param}))", values.join(", "))
+}
 
 /// SQLite's booleans are 0 and 1.
 pub(in crate::store) fn bit<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
