@@ -5,11 +5,11 @@
 
 use super::calendar::{Instant, day_of};
 use super::customer::EmailAddress;
-use super::meaning::{APART, Meaning, meaning};
+use super::meaning::{Meaning, meaning};
 use super::notice::{Notice, NoticeKind, NoticeState, Reason, StatedLine};
 use super::order::{Order, Tried};
 use super::policy::Policy;
-use super::reply::{Phase, Reply};
+use super::reply::{APART, Phase, Reply};
 use super::suppression::Cause;
 use super::words::words;
 use crate::domain::order::settle::Outcome;

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::calendar::Instant;
 use super::notice::{NoticeKind, Reason};
 use super::pause::Scope;
-use super::reply::{Enhanced, Phase, Reply};
+use super::reply::{APART, Enhanced, Phase, Reply};
 use super::words::words;
 use crate::domain::order::settle::Outcome;
 
@@ -157,13 +157,6 @@ pub enum Consequence {
     Hold(Scope),
 }
 
-/// Recipients of a domain, or mails of a kind in a row, that prove that it is not about one of them.
-const PROOF: u32 = 3;
-/// The span in which recipients of a domain are counted.
-pub const WITHIN: TimeDelta = TimeDelta::hours(1);
-/// What was refused so long ago in words that may mean anything, or because its domain is dead, and is refused again, is
-/// refused for good. Sooner it may be the same trouble.
-pub(super) const APART: TimeDelta = TimeDelta::hours(24);
 /// Servers that ask unknown senders to come back let them in by now; one that still does not means more.
 const PATIENCE: u32 = 3;
 

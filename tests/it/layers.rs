@@ -88,3 +88,51 @@ fn only_the_store_names_sqlx_only_templates_name_tera_only_mail_names_lettre() {
         }
     }
 }
+
+/// What only SQLite understands, or understands in a way of its own.
+const OF_SQLITE: &[&str] = &[
+    "json_each",
+    "jsonb_each",
+    "json_group_array",
+    "json_array(",
+    "json_object(",
+    "pragma",
+    "begin immediate",
+    "without rowid",
+    "rowid",
+    "vacuum",
+    "indexed by",
+    "changes()",
+    "randomblob",
+    "glob ",
+    "strftime",
+    "ifnull(",
+    "+n.",
+];
+
+#[test]
+fn what_only_sqlite_understands_stands_in_the_driver_alone() {
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let mut found = Vec::new();
+    files(&store, &mut found);
+    let mut wrong = Vec::new();
+    for path in found.iter().filter(|path| !path.starts_with(store.join("sqlite"))) {
+        let text = fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (at, line) in code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            let names = OF_SQLITE.iter().filter(|word| line.contains(**word));
+            wrong.extend(names.map(|word| format!("{}:{}: {word}", path.display(), at + 1)));
+        }
+        // Several statements in one text.
+        let joined = code.match_indices(";\n").filter(|(at, _)| inside_a_text(code, *at));
+        wrong.extend(joined.map(|(at, _)| format!("{}: several statements at {at}", path.display())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a place in a file lies within a text in quotes.
+fn inside_a_text(code: &str, at: usize) -> bool {
+    let before = code[..at].lines().filter(|line| !line.trim_start().starts_with("//"));
+    before.map(|line| line.replace("\\\"", "").replace("'\"'", "").matches('"').count()).sum::<usize>() % 2
+        == 1
+}

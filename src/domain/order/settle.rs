@@ -7,11 +7,11 @@ use chrono::{NaiveDate, TimeDelta};
 use super::{Order, Tried};
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::due::next_status;
-use crate::domain::meaning::APART;
 use crate::domain::notice::{
     Decision, Notice, NoticeKind, NoticeState, Occasion, Reason, UnderWay, occasion,
 };
 use crate::domain::policy::{Policy, STATUS_FAILURES};
+use crate::domain::reply::APART;
 use crate::domain::schedule::Schedule;
 use crate::domain::suppression::Cause;
 

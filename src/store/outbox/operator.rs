@@ -4,6 +4,7 @@
 //! and an order that waits is planned anew after each change, so that nobody is forgotten by it.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
@@ -19,7 +20,7 @@ use crate::store::orders::save::plan_anew;
 use crate::store::outbox::recovery::Ending;
 use crate::store::read::search::{Found, MATCHES, NoticeFilter, bind_filter};
 use crate::store::read::timeline::ENTRY;
-use crate::store::sqlite::dialect::{LISTED, LISTED_2, elements, sql};
+use crate::store::sqlite::dialect::{LISTED, LISTED_2, elements, several, sql};
 use crate::store::{Result, Store, millis};
 
 /// What a person wants done.
@@ -235,27 +236,32 @@ impl Store {
     }
 }
 
-sql!(
-    /// $1: notices; $2: now; $3: until when they are of use; $4: this morning. What was written on an earlier day is written
-    /// anew, for it says when the next mail comes; but never what the server may have.
-    REVIVE = "
-    update news set told = false where told and exists (select 1 from notices n, {tells} tells
-        where n.id in {LISTED} and n.order_number = news.order_number
-            and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)
-        and not exists (select 1 from notices n, {tells} tells
-            where n.order_number = news.order_number and n.state = 'accepted'
-                and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id);
-
-    delete from messages where notice_id in (select id from notices n
-        where id in {LISTED} and state <> 'bounced' and not doubtful
-            and not exists (select 1 from attempts a where a.notice_id = n.id and a.started_at >= $4));
-
-    update notices set state = case when doubtful then 'in_doubt' else 'queued' end, next_try_at = $2,
-        settled_at = null, reason = null,
-        useful_until = case when is_renewable = 1 then max(useful_until, $3) else useful_until end
-    where id in {LISTED} and state <> 'bounced'",
-    tells = elements("n.news")
-);
+/// $1: notices; $2: now; $3: until when they are of use; $4: this morning. What was written on an earlier day is written
+/// anew, for it says when the next mail comes; but never what the server may have.
+static REVIVE: LazyLock<String> = LazyLock::new(|| {
+    let tells = elements("n.news");
+    several(&[
+        &format!(
+            "update news set told = false where told and exists (select 1 from notices n, {tells} tells
+                where n.id in {LISTED} and n.order_number = news.order_number
+                    and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)
+                and not exists (select 1 from notices n, {tells} tells
+                    where n.order_number = news.order_number and n.state = 'accepted'
+                        and tells.value ->> 'kind' = news.kind and tells.value ->> 'id' = news.id)"
+        ),
+        &format!(
+            "delete from messages where notice_id in (select id from notices n
+                where id in {LISTED} and state <> 'bounced' and not doubtful
+                    and not exists (select 1 from attempts a where a.notice_id = n.id and a.started_at >= $4))"
+        ),
+        &format!(
+            "update notices set state = case when doubtful then 'in_doubt' else 'queued' end, next_try_at = $2,
+                settled_at = null, reason = null,
+                useful_until = case when is_renewable = 1 then max(useful_until, $3) else useful_until end
+            where id in {LISTED} and state <> 'bounced'"
+        ),
+    ])
+});
 
 /// What waits for its time is tried now.
 async fn hurry(conn: &mut SqliteConnection, ids: &[String], now: Instant) -> Result<usize> {

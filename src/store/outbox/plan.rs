@@ -14,6 +14,7 @@ use crate::store::orders::record::json;
 use crate::store::outbox::blast::{HeldChange, close_counted};
 use crate::store::outbox::pauses::NEXT_IN_OUTBOX;
 use crate::store::outbox::plan_writer::{PlanWriter, Planned};
+use crate::store::outbox::recovery::MAY_EXPIRE;
 use crate::store::sqlite::dialect::all_of;
 use crate::store::{Result, Store, instant, millis};
 
@@ -55,10 +56,9 @@ impl Store {
     pub async fn agenda(&self, now: Instant) -> Result<Agenda> {
         static NEXT: LazyLock<String> = LazyLock::new(|| {
             format!(
-                "select (select min(useful_until) from notices where {}),
+                "select (select min(useful_until) from notices where {MAY_EXPIRE}),
                     (select min(first_at) from dirty_skus),
-                    (select min(plan_at) from orders where plan_at is not null), {NEXT_IN_OUTBOX}",
-                may_expire!()
+                    (select min(plan_at) from orders where plan_at is not null), {NEXT_IN_OUTBOX}"
             )
         });
         type Next = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, bool);

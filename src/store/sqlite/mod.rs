@@ -7,5 +7,6 @@ pub(in crate::store) mod explain;
 pub(in crate::store) mod inspect;
 pub(in crate::store) mod lock;
 
+pub(in crate::store) mod open;
 pub(in crate::store) mod schema;
 pub(in crate::store) mod statements;

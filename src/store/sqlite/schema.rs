@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{Connection, SqliteConnection};
 
-use crate::store::{Lock, MIGRATIONS, Result, StoreError, plain};
+use crate::store::{Lock, Result, StoreError, plain};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// The version this shipby writes.
 pub(in crate::store) fn known() -> i64 {
