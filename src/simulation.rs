@@ -3,7 +3,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, Simulated};
+use crate::clock::Simulated;
 use crate::dispatcher::Dispatcher;
 use crate::domain::calendar::Instant;
 use crate::domain::fact::{Fact, Source};
@@ -36,11 +36,6 @@ pub struct Moment {
 }
 
 impl Simulation {
-    /// The clock everything in it reads.
-    pub fn clock(&self) -> Clock {
-        Clock::Simulated(self.hand.clone())
-    }
-
     /// The next instant at which something is due, without a new fact.
     ///
     /// # Errors

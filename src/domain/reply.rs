@@ -74,12 +74,6 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub fn is_positive(&self) -> bool {
-        self.code / 100 == 2
-    }
-    pub fn is_transient(&self) -> bool {
-        self.code / 100 == 4
-    }
     pub fn is_permanent(&self) -> bool {
         self.code / 100 == 5
     }
