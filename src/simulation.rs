@@ -31,8 +31,6 @@ pub struct Moment {
     pub held: Vec<HeldChange>,
     /// What is to be done next, without a new fact.
     pub next: Agenda,
-    /// A mail of this rehearsal cannot be written: nothing of it is to be believed.
-    pub unwritten: bool,
 }
 
 impl Simulation {
@@ -83,12 +81,10 @@ impl Simulation {
         loop {
             let planned = planner::follow(&self.store, &self.policy, now, next).await?;
             moment.held.extend(planned.held);
-            let mut settled = 0;
-            if planned.queued > 0 || next.send.is_some_and(|send| send <= now) {
-                let report = self.dispatcher.drain(&stop).await?;
-                settled = report.settled;
-                moment.unwritten |= report.unwritten;
-            }
+            let settled = match planned.queued > 0 || next.send.is_some_and(|send| send <= now) {
+                true => self.dispatcher.drain(&stop).await?.settled,
+                false => 0,
+            };
             moment.settled += settled;
             // What was settled may have made something else due; what cannot be done now is not tried again.
             moment.next = self.next().await?;

@@ -195,20 +195,6 @@ impl Store {
         Ok(taken)
     }
 
-    /// Keeps mails that were written after their notices were taken: of a rehearsal only, where nothing is sent and
-    /// nothing outlives it.
-    pub async fn keep_written(&self, mails: &[Staged]) -> Result<()> {
-        const SUBJECTS: &str = "update notices set subject = new.subject, template_hash = new.hash
-            from (select value ->> 0 as id, value ->> 1 as subject, value ->> 2 as hash from jsonb_each($1)) as new
-            where notices.id = new.id";
-        let rows: Vec<_> = mails.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
-        let mut tx = self.begin("keep_written").await?;
-        sqlx::query(SUBJECTS).bind(to_json(&rows)).execute(&mut *tx).await?;
-        keep(&mut tx, mails).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
     /// Puts off notices in nobody's hands, each to its time.
     pub async fn put_off(&self, until: &[(String, Instant)]) -> Result<()> {
         const PUT_OFF: &str = "update notices set next_try_at = new.at
