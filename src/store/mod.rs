@@ -31,7 +31,7 @@ pub use ops::template_sets::KeptSet;
 pub use orders::facts::{Entry, Recorded};
 pub use outbox::blast::HeldChange;
 pub use outbox::bodies::Packed;
-pub use outbox::bounces::{Applied, KeptReport};
+pub use outbox::bounces::Applied;
 pub use outbox::claim::{Claim, Owner, Ready, Staged};
 pub use outbox::journal::Outcomes;
 pub use outbox::operator::{Change, Chosen};
@@ -40,7 +40,7 @@ pub use outbox::plan::{Agenda, Planning};
 pub use outbox::plan_writer::Planned;
 pub use outbox::recovery::Due;
 pub use read::search::{AddressChange, Found, Needed, NoticeFilter, Word};
-pub use read::timeline::{Attempt, Counts, Entry as HistoryEntry, Kept, Listed, Silence, Tried};
+pub use read::timeline::{Attempt, Counts, Entry as HistoryEntry, Kept, KeptReport, Listed, Silence, Tried};
 pub use sqlite::inspect::{Inspection, inspect};
 pub use sqlite::lock::Lock;
 

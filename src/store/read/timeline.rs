@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use serde::Serialize;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::domain::calendar::Instant;
 use crate::store::outbox::bodies::unpack;
-use crate::store::outbox::bounces::{KeptReport, reports};
 use crate::store::{Result, Store, instant, millis};
 
 /// A notice, or a decision not to send one.
@@ -49,10 +48,7 @@ impl Entry {
     }
 }
 
-pub(in crate::store) fn as_instant<S: serde::Serializer>(
-    at: &i64,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
+fn as_instant<S: serde::Serializer>(at: &i64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     instant(*at).serialize(serializer)
 }
 
@@ -62,6 +58,26 @@ fn as_instant_or_null<S: serde::Serializer>(
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
     at.map(instant).serialize(serializer)
+}
+
+/// A report as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct KeptReport {
+    #[serde(serialize_with = "as_instant")]
+    at: i64,
+    /// Of which try.
+    pub attempt: i64,
+    /// `failed`, `delayed` or `complaint`.
+    pub fate: String,
+    /// The reporting server's, or the kind of the complaint.
+    pub words: String,
+}
+
+impl KeptReport {
+    /// When it came in.
+    pub fn instant(&self) -> Instant {
+        instant(self.at)
+    }
 }
 
 /// One try to send a notice.
@@ -337,4 +353,11 @@ impl Store {
             .await?;
         Ok(row.and_then(|(order, seconds)| Some(Silence { order, seconds: seconds? })))
     }
+}
+
+/// What was reported of a notice, oldest first.
+async fn reports(conn: &mut SqliteConnection, id: Option<&str>) -> Result<Vec<KeptReport>> {
+    const REPORTS: &str =
+        "select at, attempt, fate, words from bounces where notice_id = $1 order by at, fate";
+    Ok(sqlx::query_as(REPORTS).bind(id).fetch_all(conn).await?)
 }
