@@ -3,7 +3,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, Simulated};
+use crate::clock::Simulated;
 use crate::dispatcher::Dispatcher;
 use crate::domain::calendar::Instant;
 use crate::domain::fact::{Fact, Source};
@@ -31,16 +31,9 @@ pub struct Moment {
     pub held: Vec<HeldChange>,
     /// What is to be done next, without a new fact.
     pub next: Agenda,
-    /// A mail of this rehearsal cannot be written: nothing of it is to be believed.
-    pub unwritten: bool,
 }
 
 impl Simulation {
-    /// The clock everything in it reads.
-    pub fn clock(&self) -> Clock {
-        Clock::Simulated(self.hand.clone())
-    }
-
     /// The next instant at which something is due, without a new fact.
     ///
     /// # Errors
@@ -88,12 +81,10 @@ impl Simulation {
         loop {
             let planned = planner::follow(&self.store, &self.policy, now, next).await?;
             moment.held.extend(planned.held);
-            let mut settled = 0;
-            if planned.queued > 0 || next.send.is_some_and(|send| send <= now) {
-                let report = self.dispatcher.drain(&stop).await?;
-                settled = report.settled;
-                moment.unwritten |= report.unwritten;
-            }
+            let settled = match planned.queued > 0 || next.send.is_some_and(|send| send <= now) {
+                true => self.dispatcher.drain(&stop).await?.settled,
+                false => 0,
+            };
             moment.settled += settled;
             // What was settled may have made something else due; what cannot be done now is not tried again.
             moment.next = self.next().await?;

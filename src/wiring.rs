@@ -171,7 +171,7 @@ pub fn simulated(
     transport: Transport,
 ) -> Result<Dispatcher, WiringError> {
     let mode = match transport {
-        Transport::Capture | Transport::Rehearsal => config::Mode::Capture,
+        Transport::Capture => config::Mode::Capture,
         Transport::Smtp(_) => config::Mode::Live,
     };
     let settings = settings(config, owner.to_owned(), mode);

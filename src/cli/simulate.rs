@@ -59,8 +59,6 @@ struct Outcome {
 struct Played {
     simulation: Simulation,
     outcome: Outcome,
-    /// A mail cannot be written, and that was known too late: nothing of it is to be believed.
-    unwritten: bool,
     /// Where its database is.
     _place: TempDir,
 }
@@ -79,15 +77,10 @@ pub(super) async fn run(call: &Call, args: Args) -> Answer {
     let until =
         args.until.map(|day| start_of(plus_days(day, 1), config.policy().zone) - TimeDelta::milliseconds(1));
     let transport = match &args.smtp {
-        None => Transport::Rehearsal,
+        None => Transport::Capture,
         Some(server) => Transport::Smtp(Arc::new(local(server)?)),
     };
-    let mut played = play(&config, &spool, until, transport).await?;
-    if played.unwritten {
-        // What is held for that changes what follows: only who writes each mail when it is due knows how it goes on.
-        played = play(&config, &spool, until, Transport::Capture).await?;
-    }
-    let Played { mut simulation, outcome, .. } = played;
+    let Played { mut simulation, outcome, _place } = play(&config, &spool, until, transport).await?;
     simulation.dispatcher.close().await;
     if let Some(file) = &args.decisions {
         write_decisions(&simulation.store, file).await.with_context(|| format!("{}", file.display()))?;
@@ -150,9 +143,9 @@ async fn play(
     let mut facts = spool.facts_in_order().peekable();
     let (mut refused, mut held) = (Vec::new(), Vec::new());
     let mut progress = Progress::new(spool.len());
-    let (mut done, mut unwritten) = (0, false);
+    let mut done = 0;
     let mut due = simulation.next().await?;
-    while !unwritten {
+    loop {
         let next = facts.peek().and_then(|fact| fact.as_ref().ok()).map(|fact| fact.fact.at());
         let Some(at) = due.at().into_iter().chain(next).min().filter(|at| *at <= end) else { break };
         let mut now: Vec<Spooled> = Vec::new();
@@ -162,7 +155,6 @@ async fn play(
         let of_this_moment: Vec<Fact> = now.iter().map(|fact| fact.fact.clone()).collect();
         let moment = simulation.go_on(due, at, &of_this_moment).await?;
         due = moment.next;
-        unwritten = moment.unwritten;
         // Nobody is there to release them, and what they would say is what is asked for.
         for batch in moment.held {
             simulation.store.release_batch(batch.id, at).await?;
@@ -180,13 +172,12 @@ async fn play(
     if let Some(Err(error)) = facts.next() {
         return Err(error.into());
     }
-    unwritten |= !simulation.dispatcher.finish().await?;
     simulation.hand.set(end);
     progress.clear();
     let counts = simulation.store.counts().await?;
     let silence = simulation.store.longest_silence(end).await?;
     let outcome = Outcome { facts: done, refused, end, counts, silence, held };
-    Ok(Played { simulation, outcome, unwritten, _place: place })
+    Ok(Played { simulation, outcome, _place: place })
 }
 
 async fn write_decisions(store: &Store, file: &Path) -> anyhow::Result<()> {

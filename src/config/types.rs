@@ -244,11 +244,6 @@ impl Link {
         Ok(Self(word.to_owned()))
     }
 
-    /// The page for one order; whatever is no letter, digit, `-`, `.`, `_` or `~` in its number is %-encoded.
-    pub fn for_order(&self, number: &str) -> String {
-        self.0.replace("{order}", &url::percent(number))
-    }
-
     /// As it was written, `{order}` and all.
     pub fn as_str(&self) -> &str {
         &self.0

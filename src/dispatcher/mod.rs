@@ -3,7 +3,6 @@
 //! What always holds: bytes and attempt are durable before the first octet leaves; a connection takes its next
 //! body only when the outcome of its last message is durable; a try that came to nothing clear is in doubt.
 
-mod beside;
 mod breaker;
 mod concurrency;
 mod group_commit;
@@ -33,7 +32,6 @@ use crate::mail::{Connection, Envelope, Failure, Relay};
 use crate::store::{Claim, Owner, Ready, Settlement, Store, StoreError, TriedNotice};
 use crate::telemetry::Heartbeat;
 
-use beside::Beside;
 use breaker::{CircuitBreaker, Down};
 use concurrency::ConcurrencyLimit;
 use group_commit::GroupCommit;
@@ -46,9 +44,6 @@ pub use render::{MailRenderer, RenderFailure, next_news};
 pub enum Transport {
     /// Nowhere: they are kept, and that is all.
     Capture,
-    /// Nowhere, and each counts as kept before it is written, which another thread does meanwhile: for what nobody relies
-    /// on before its end. [`Dispatcher::finish`] says whether all could be written.
-    Rehearsal,
     Smtp(Arc<Relay>),
 }
 
@@ -78,8 +73,6 @@ pub struct Report {
     pub relay_down: Option<String>,
     /// The clock cannot be right; nothing was tried.
     pub clock_wrong: bool,
-    /// What counted as kept cannot be written: of this rehearsal nothing is to be believed.
-    pub unwritten: bool,
 }
 
 /// Sends what the outbox holds. One per database; connections are kept from run to run.
@@ -94,8 +87,6 @@ pub struct Dispatcher {
     concurrency: Arc<ConcurrencyLimit>,
     rejections: Arc<RejectionCounters>,
     relay: CircuitBreaker,
-    /// Writes the mails of a rehearsal.
-    beside: Option<Beside>,
     /// Parcels that are neither settled nor given back.
     under_way: TaskTracker,
     /// The sign of life of a long run.
@@ -147,8 +138,6 @@ impl Dispatcher {
         let concurrency = Arc::new(ConcurrencyLimit::new(settings.concurrency));
         let (renderer, settings) = (Arc::new(renderer), Arc::new(settings));
         let relay = CircuitBreaker::default();
-        let beside = matches!(transport, Transport::Rehearsal)
-            .then(|| Beside::start(renderer.clone(), settings.clone(), store.clone()));
         let under_way = TaskTracker::new();
         under_way.close();
         Self {
@@ -162,7 +151,6 @@ impl Dispatcher {
             concurrency,
             rejections: Arc::default(),
             relay,
-            beside,
             under_way,
             heartbeat: None,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -206,7 +194,7 @@ impl Dispatcher {
             self.introduced = true;
         }
         let done = match self.transport.clone() {
-            Transport::Capture | Transport::Rehearsal => self.capture(stop).await,
+            Transport::Capture => self.capture(stop).await,
             Transport::Smtp(_) if self.next_due().await?.is_none_or(|next| next > now) => {
                 Ok(Report::default())
             }
@@ -230,28 +218,13 @@ impl Dispatcher {
         }
     }
 
-    /// Waits until all mails of a rehearsal are written and kept. Says whether all could be.
-    ///
-    /// # Errors
-    /// If they cannot be stored.
-    pub async fn finish(&mut self) -> Result<bool, StoreError> {
-        match &mut self.beside {
-            Some(beside) => beside.finish().await,
-            None => Ok(true),
-        }
-    }
-
-    async fn capture(&mut self, stop: &CancellationToken) -> Result<Report, StoreError> {
+    async fn capture(&self, stop: &CancellationToken) -> Result<Report, StoreError> {
         let mut report = Report::default();
         while !stop.is_cancelled() {
             let now = self.clock.now();
             let most = self.ahead() as usize;
             let Some((outgoing, mut claim)) = self.prepare(now).await? else { break };
             let all = claim.notices.len() < most;
-            let to_write: Vec<Ready> = match self.beside {
-                Some(_) => outgoing.iter().map(|message| message.ready.clone()).collect(),
-                None => Vec::new(),
-            };
             let words = "kept; nothing left this machine (delivery.mode is capture)";
             claim.settled.extend(outgoing.into_iter().map(|message| {
                 let words = Some(words.to_owned());
@@ -259,10 +232,6 @@ impl Dispatcher {
             }));
             let taken = self.take(now, claim).await?;
             report.settled += taken.len();
-            if let Some(beside) = &mut self.beside {
-                let to_write = to_write.into_iter().filter(|ready| taken.contains(&ready.id));
-                report.unwritten |= !beside.write(to_write, now).await?;
-            }
             if taken.is_empty() || all {
                 break;
             }

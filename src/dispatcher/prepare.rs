@@ -21,8 +21,6 @@ enum Draft {
     /// The bytes of an earlier try.
     Kept(Vec<u8>),
     New(Result<Written, RenderFailure>),
-    /// What is written beside.
-    Later,
 }
 
 impl Dispatcher {
@@ -63,7 +61,6 @@ impl Dispatcher {
             _ if !self.settings.allowed.allows(&ready.notice.content.email) => Draft::NotAllowed,
             _ if !ready.order.gets(ready.notice.kind) => Draft::Suppressed,
             Some(bytes) => Draft::Kept(bytes),
-            None if self.beside.is_some() => Draft::Later,
             None => Draft::New(self.renderer.write(ready, &self.settings, &self.store, now)),
         };
         let writers = self.processors.min(ready.len().div_ceil(FOR_A_WRITER));
@@ -107,7 +104,6 @@ impl Dispatcher {
                 claim.staged.push(staged);
                 outgoing.push(self.outgoing_message(ready, bytes));
             }
-            Draft::Later => outgoing.push(self.outgoing_message(ready, Vec::new())),
             Draft::New(Err(error)) => {
                 tracing::error!(order = ready.order.number, notice = ready.id, kind = %ready.notice.kind, %error,
                     "this notice cannot be written and is held");

@@ -157,6 +157,10 @@ pub enum Consequence {
     Hold(Scope),
 }
 
+/// Recipients of a domain, or mails of a kind in a row, that prove that it is not about one of them.
+const PROOF: u32 = 3;
+/// The span in which recipients of a domain are counted.
+pub const WITHIN: TimeDelta = TimeDelta::hours(1);
 /// Servers that ask unknown senders to come back let them in by now; one that still does not means more.
 const PATIENCE: u32 = 3;
 

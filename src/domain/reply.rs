@@ -74,12 +74,6 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub fn is_positive(&self) -> bool {
-        self.code / 100 == 2
-    }
-    pub fn is_transient(&self) -> bool {
-        self.code / 100 == 4
-    }
     pub fn is_permanent(&self) -> bool {
         self.code / 100 == 5
     }
@@ -119,10 +113,6 @@ pub enum Verdict {
 /// How long a mail is offered to a mail server (RFC 5321, 4.5.4.1).
 pub const PATIENCE: TimeDelta = TimeDelta::days(5);
 
-/// Recipients of a domain, or mails of a kind in a row, that prove that it is not about one of them.
-const PROOF: u32 = 3;
-/// The span in which recipients of a domain are counted.
-pub const WITHIN: TimeDelta = TimeDelta::hours(1);
 /// What was refused so long ago in words that may mean anything, or because its domain is dead, and is refused again, is
 /// refused for good. Sooner it may be the same trouble.
 pub(super) const APART: TimeDelta = TimeDelta::hours(24);

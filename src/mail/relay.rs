@@ -142,15 +142,6 @@ impl Relay {
         Ok(Self { host: bare, port, security, hello_name, credentials, tls, timeouts, reads_ahead })
     }
 
-    /// The host as configured, without brackets.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     pub fn security(&self) -> Security {
         self.security
     }

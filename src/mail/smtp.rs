@@ -81,10 +81,6 @@ impl Connection {
         &self.session
     }
 
-    pub fn is_encrypted(&self) -> bool {
-        self.session.tls.is_some()
-    }
-
     /// Whether another message may be offered. False from the 354 until the body's clear answer.
     pub fn usable(&self) -> bool {
         matches!(self.state, State::Ready | State::ResetDue)

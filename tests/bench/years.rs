@@ -30,7 +30,7 @@ async fn measure(orders: u64) {
     let facts = years::facts(orders, SEED);
     let store = Store::open(&folder.path().join("years.db"), Durability::Simulated).await.unwrap();
     let (clock, hand) = Clock::simulated(facts[0].at());
-    let dispatcher = wiring::simulated(&config, store.clone(), clock, "years", Transport::Rehearsal).unwrap();
+    let dispatcher = wiring::simulated(&config, store.clone(), clock, "years", Transport::Capture).unwrap();
     let mut simulation = Simulation { store, dispatcher, policy: config.policy(), hand };
 
     let wall = Wall::now();
@@ -50,7 +50,6 @@ async fn measure(orders: u64) {
         due = moment.next;
         moments += 1;
     }
-    assert!(simulation.dispatcher.finish().await.unwrap());
     let took = wall.elapsed();
     println!("{} facts, {moments} moments, {mails} mails in {took:.2?}", facts.len());
     println!(

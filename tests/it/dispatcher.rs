@@ -375,7 +375,7 @@ fn lettered(letter: &str) -> TemplateSet {
 async fn templates_that_change_while_mails_leave_make_each_mail_of_one_piece() {
     let mut shop = busy(400, "8", Script::default()).await;
     let current = CurrentTemplates::new(lettered("A"));
-    let (clock, owner) = (shop.sim.clock(), "templates".to_owned());
+    let (clock, owner) = (shop.clock(), "templates".to_owned());
     shop.sim.dispatcher =
         wiring::dispatcher_with(&shop.config, shop.store().clone(), clock, owner, current.clone()).unwrap();
     let over = Arc::new(AtomicBool::new(false));

@@ -11,7 +11,7 @@ use shipby::catcher::{Answer, Script};
 use shipby::domain::order::apply::Notify as Tell;
 use shipby::domain::reply::Phase;
 use shipby::planner;
-use shipby::store::{Claim, Owner, Ready};
+use shipby::store::{Claim, NoticeFilter, Owner, Ready};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -152,13 +152,13 @@ async fn doubtful_twice_goes_to_a_person_and_is_never_tried_again() {
     shop.only_record(order("1"), Tell::All).await;
     assert_eq!(trap.dies(&mut shop).await, (0, 1));
     shop.travel(TimeDelta::minutes(14)).await;
-    shop.sim.hand.advance(TimeDelta::minutes(1));
+    shop.pass(TimeDelta::minutes(1));
     assert_eq!(trap.dies(&mut shop).await, (0, 1));
     let doubt = shop.kept("1", "confirmation").await;
     assert_eq!((doubt.entry.state.as_str(), doubt.entry.next_try()), ("in_doubt", None));
     assert_eq!(doubt.attempts.len(), 2);
-    let asks: Vec<_> = shop.store().queue(10).await.unwrap();
-    assert_eq!(asks.iter().map(|entry| entry.occasion.as_str()).collect::<Vec<_>>(), ["confirmation"]);
+    let asks = shop.store().find_notices(&NoticeFilter::default(), 10).await.unwrap();
+    assert_eq!(asks.iter().map(|asks| asks.entry.occasion.as_str()).collect::<Vec<_>>(), ["confirmation"]);
     shop.travel(TimeDelta::days(8)).await;
     assert_eq!(shop.kinds(), ["1 update_48h"]);
     assert_eq!(shop.state("1", "confirmation").await, "in_doubt");
@@ -169,7 +169,7 @@ async fn routine_news_in_doubt_is_left_there_and_the_next_takes_its_place() {
     let (trap, mut shop) = Trap::shop(Phase::Body, silence()).await;
     shop.fact(order("1")).await;
     shop.travel_to("2026-03-11T08:59:00Z").await;
-    shop.sim.hand.advance(TimeDelta::minutes(1));
+    shop.pass(TimeDelta::minutes(1));
     assert_eq!(trap.dies(&mut shop).await, (0, 1));
     let doubt = shop.kept("1", "weekly_status/2026-03-11").await;
     assert_eq!((doubt.entry.state.as_str(), doubt.entry.next_try()), ("in_doubt", None));
@@ -188,7 +188,7 @@ async fn a_doubt_stays_one_while_the_relay_puts_the_second_try_off() {
     shop.only_record(order("1"), Tell::All).await;
     trap.dies(&mut shop).await;
     // The third time is one too many, whatever the second came to: the relay dies before the body.
-    shop.sim.hand.advance(TimeDelta::minutes(15));
+    shop.pass(TimeDelta::minutes(15));
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
     let taken = take(&shop, "start-2").await;
     assert!(taken[0].again);
@@ -223,7 +223,7 @@ async fn what_changed_while_a_dead_daemon_held_a_notice_is_in_the_mail() {
         () = trap.reached.notified() => {}
     }
     // Recorded and planned while the notice was on its way, as the planner's loop would.
-    shop.sim.hand.advance(TimeDelta::seconds(1));
+    shop.pass(TimeDelta::seconds(1));
     shop.only_record(supply("2026-04-10"), Tell::All).await;
     planner::turn(&shop.sim.store, &shop.sim.policy, shop.now()).await.unwrap();
     assert_eq!(shop.restart().await, (1, 0));

@@ -107,7 +107,7 @@ async fn the_configured_authority_is_trusted_and_no_other_and_the_password_goes_
         let env = keys.map(|(key, value)| (format!("SHIPBY__{key}"), value.to_owned()));
         let config = Config::parse(std::path::Path::new("config.toml"), "", env.into_iter()).unwrap();
         let opened = Connection::open(&wiring::relay(&config).unwrap()).await;
-        assert_eq!(opened.as_ref().is_ok_and(Connection::is_encrypted), trusted);
+        assert_eq!(opened.as_ref().is_ok_and(|connection| connection.session().tls.is_some()), trusted);
         let heard = scripted.heard();
         let after_tls =
             heard.iter().skip_while(|line| *line != "STARTTLS").any(|line| line.starts_with("AUTH"));

@@ -138,7 +138,7 @@ impl Store {
 }
 
 /// All that is known of a SKU's supplies.
-pub(in crate::store) async fn supplies_of(conn: &mut SqliteConnection, sku: &str) -> Result<Vec<SupplyRow>> {
+async fn supplies_of(conn: &mut SqliteConnection, sku: &str) -> Result<Vec<SupplyRow>> {
     static OF_SKU: LazyLock<String> = LazyLock::new(|| supplies_where("sku = $1"));
     let rows: String = sqlx::query_scalar(OF_SKU.as_str()).bind(sku).fetch_one(conn).await?;
     json("supplies", &rows)

@@ -2,7 +2,6 @@
 //!
 //! What always holds: the same report again changes nothing; and nothing is changed under a mail that is just leaving.
 
-use serde::Serialize;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::domain::bounce::{EarlierNotice, Fate, Report};
@@ -18,7 +17,6 @@ use crate::store::orders::load::load;
 use crate::store::orders::record::{EarlierRow, NoticeRow, email, to_json};
 use crate::store::orders::save::plan_anew;
 use crate::store::outbox::suppressions::suppress;
-use crate::store::read::timeline::as_instant;
 use crate::store::sqlite::dialect::sql;
 use crate::store::{Result, Store, instant, millis};
 
@@ -39,26 +37,6 @@ pub enum Applied {
         /// The address gets no mail from now on, or no routine news after a complaint.
         suppressed: bool,
     },
-}
-
-/// A report as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
-pub struct KeptReport {
-    #[serde(serialize_with = "as_instant")]
-    at: i64,
-    /// Of which try.
-    pub attempt: i64,
-    /// `failed`, `delayed` or `complaint`.
-    pub fate: String,
-    /// The reporting server's, or the kind of the complaint.
-    pub words: String,
-}
-
-impl KeptReport {
-    /// When it came in.
-    pub fn instant(&self) -> Instant {
-        instant(self.at)
-    }
 }
 
 /// The notice of a report.
@@ -97,16 +75,6 @@ impl Store {
         tx.commit().await?;
         Ok(Applied::Done { order, fate: report.fate(), unheard, suppressed })
     }
-}
-
-/// What was reported of a notice, oldest first.
-pub(in crate::store) async fn reports(
-    conn: &mut SqliteConnection,
-    id: Option<&str>,
-) -> Result<Vec<KeptReport>> {
-    const REPORTS: &str =
-        "select at, attempt, fate, words from bounces where notice_id = $1 order by at, fate";
-    Ok(sqlx::query_as(REPORTS).bind(id).fetch_all(conn).await?)
 }
 
 /// The notice, if a mail of it left for a customer.

@@ -207,23 +207,6 @@ impl Store {
         Ok(taken)
     }
 
-    /// Keeps mails that were written after their notices were taken: of a rehearsal only, where nothing is sent and
-    /// nothing outlives it.
-    pub async fn keep_written(&self, mails: &[Staged]) -> Result<()> {
-        sql!(
-            SUBJECTS = "update notices set subject = new.subject, template_hash = new.hash
-            from {} as new
-            where notices.id = new.id",
-            tuples("$1", &["id", "subject", "hash"])
-        );
-        let rows: Vec<_> = mails.iter().map(|mail| (&mail.id, &mail.subject, &mail.template_hash)).collect();
-        let mut tx = self.begin("keep_written").await?;
-        sqlx::query(SUBJECTS.as_str()).bind(to_json(&rows)).execute(&mut *tx).await?;
-        keep(&mut tx, mails).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
     /// Puts off notices in nobody's hands, each to its time.
     pub async fn put_off(&self, until: &[(String, Instant)]) -> Result<()> {
         sql!(

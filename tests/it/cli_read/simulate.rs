@@ -2,16 +2,10 @@
 
 use serde_json::{Value, json};
 use shipby::catcher::{Answer, Catcher, Script};
-use shipby::clock::Clock;
-use shipby::dispatcher::Transport;
 use shipby::domain::reply::Phase;
-use shipby::simulation::Simulation;
-use shipby::store::{Durability, HistoryEntry, Store};
 use shipby::templates::TemplateSet;
-use shipby::wiring;
 
 use super::house::{House, order, story};
-use crate::support::years::facts;
 
 /// A shop's folder with its facts as `facts.jsonl`.
 fn house(facts: &[Value]) -> House {
@@ -124,47 +118,6 @@ async fn a_fact_that_cannot_be_is_named_with_its_line_and_one_without_a_time_sto
     let (code, out, err) = house(&facts).run(&["simulate", "facts.jsonl"]);
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(err.contains("a fact has no \"at\"; a simulation needs the time of each"), "{err}");
-}
-
-/// All that a simulation of the same 150 orders came to, with the bytes of its mails.
-async fn all_of(transport: Transport) -> (Vec<HistoryEntry>, Vec<(String, Vec<u8>)>, Value) {
-    let house = House::new("live");
-    let facts = facts(150, 3);
-    let mut store = Store::open(&house.path("all.db"), Durability::Simulated).await.unwrap();
-    // It is part of every notice's id.
-    store.set_instance("all").await.unwrap();
-    let (clock, hand) = Clock::simulated(facts[0].at());
-    let config = house.config();
-    let dispatcher = wiring::simulated(&config, store.clone(), clock, "all", transport).unwrap();
-    let mut simulation = Simulation { store, dispatcher, policy: config.policy(), hand };
-    let mut coming = facts.iter().peekable();
-    let mut due = simulation.next().await.unwrap();
-    while let Some(fact) = coming.peek() {
-        let at = due.at().into_iter().chain([fact.at()]).min().unwrap();
-        let mut now = Vec::new();
-        while let Some(fact) = coming.next_if(|fact| fact.at() <= at) {
-            now.push(fact.clone());
-        }
-        let moment = simulation.go_on(due, at, &now).await.unwrap();
-        assert!(!moment.unwritten);
-        due = moment.next;
-    }
-    assert!(simulation.dispatcher.finish().await.unwrap());
-    let store = simulation.store;
-    let entries = store.entries_after("", u32::MAX).await.unwrap();
-    let mails = store.messages_after("", u32::MAX).await.unwrap();
-    let counts = store.counts().await.unwrap();
-    store.close().await;
-    (entries, mails, json!([counts.orders, counts.notices, counts.decisions]))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rehearsal_comes_to_the_same_to_the_byte_as_where_each_mail_is_written_when_it_is_due() {
-    let (kept, rehearsed) = (all_of(Transport::Capture).await, all_of(Transport::Rehearsal).await);
-    assert!(kept.1.len() > 600, "{} mails", kept.1.len());
-    assert!(rehearsed.0 == kept.0, "the same entries");
-    assert_eq!(rehearsed.2, kept.2);
-    assert!(rehearsed.1 == kept.1, "the same mails");
 }
 
 #[tokio::test(flavor = "multi_thread")]

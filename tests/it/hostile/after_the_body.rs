@@ -100,8 +100,7 @@ async fn a_relay_that_never_answers_leaves_a_doubt_in_time_and_the_line_is_free_
     };
     let transport = Transport::Smtp(Arc::new(hasty(shop.catcher.addr())));
     let renderer = wiring::renderer(&shop.config).unwrap();
-    shop.sim.dispatcher =
-        Dispatcher::new(shop.store().clone(), shop.sim.clock(), transport, renderer, settings);
+    shop.sim.dispatcher = Dispatcher::new(shop.store().clone(), shop.clock(), transport, renderer, settings);
     shop.facts([order_of("1", "mute@example.com"), order_of("2", "bo@example.com")]).await;
     assert_eq!(stands(&shop, "1").await, came("in_doubt", 1, "15 minutes to the second"));
     let words = shop.kept("1", "confirmation").await.entry.reply;

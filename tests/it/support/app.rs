@@ -151,6 +151,15 @@ impl TestApp {
         self.sim.step(now, &[]).await.unwrap().settled
     }
 
+    pub fn clock(&self) -> Clock {
+        Clock::Simulated(self.sim.hand.clone())
+    }
+
+    /// Time passes, and nobody does anything.
+    pub fn pass(&self, span: TimeDelta) {
+        self.sim.hand.set(self.now() + span);
+    }
+
     pub async fn travel(&mut self, span: TimeDelta) {
         let end = self.now() + span;
         self.go(end).await;
