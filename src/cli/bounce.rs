@@ -9,7 +9,6 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{self, Stop};
-use super::words::plain;
 use super::{Answer, Call, Exit};
 use crate::bounces::{Outcome, take};
 use crate::clock::Clock;
@@ -17,6 +16,7 @@ use crate::domain::bounce::Fate;
 use crate::domain::notice::short_id;
 use crate::mail::MAX_RETURNED;
 use crate::parts;
+use crate::text::plain;
 
 #[derive(Debug, Args)]
 pub(super) struct Bounce {

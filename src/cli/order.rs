@@ -5,11 +5,12 @@ use serde_json::json;
 
 use super::address;
 use super::coming::{coming, silence};
+use super::format::{Local, mode_line, uncovered};
 use super::output::{self, Stop};
+use super::parsers::AsOf;
 use super::sum::Sum;
 use super::suppress;
 use super::table::Table;
-use super::words::{AsOf, Local, count, list, mode_line, plain, uncovered};
 use super::{Answer, Call, Exit};
 use crate::config::Config;
 use crate::domain::fact::LineKind;
@@ -18,6 +19,7 @@ use crate::domain::policy::Policy;
 use crate::domain::supply::Cover;
 use crate::domain::suppression::Cause;
 use crate::store::{AddressChange, Listed, Store};
+use crate::text::{count, list, plain};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Orders {

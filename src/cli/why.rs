@@ -5,14 +5,15 @@ use serde_json::json;
 
 use super::batches::named;
 use super::coming::{Next, coming, silence};
+use super::format::{Local, mode_line, uncovered};
 use super::order::the_order;
 use super::output;
+use super::parsers::AsOf;
 use super::past::Past;
 use super::pause;
 use super::sum::Sum;
 use super::suppress;
 use super::table::Table;
-use super::words::{AsOf, Local, count, grouped, list, mode_line, uncovered};
 use super::{Answer, Call, Exit};
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Partial;
@@ -21,6 +22,7 @@ use crate::domain::pause::Pause;
 use crate::domain::policy::Policy;
 use crate::domain::risk::Authorization;
 use crate::store::{HeldBatch, Needed};
+use crate::text::{count, grouped, list};
 
 #[derive(Debug, Args)]
 pub(super) struct Why {

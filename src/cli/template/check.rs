@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::super::words::{count, list, plain};
 use super::super::{Answer, Call, Exit, output};
 use crate::domain::notice::NoticeKind;
 use crate::parts;
 use crate::templates::{PATIENCE, Report, Source, check_within};
+use crate::text::{count, list, plain};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {

@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::super::output::{self, Stop};
-use super::super::words::plain_lines;
 use super::super::{Answer, Call, Exit};
 use super::mail::{Shown, Which};
 use super::{draft, page};
@@ -15,6 +14,7 @@ use crate::config::Config;
 use crate::domain::notice::NoticeKind;
 use crate::parts;
 use crate::templates::{Finding, PATIENCE, load_within};
+use crate::text::plain_lines;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {

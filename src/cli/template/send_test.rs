@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::super::output::{self, Stop};
-use super::super::words::plain;
 use super::super::{Answer, Call, Exit};
 use super::draft;
 use super::mail::Which;
@@ -19,6 +18,7 @@ use crate::domain::reply::Verdict;
 use crate::mail::{Connection, Envelope, Failure, envelope_address};
 use crate::parts;
 use crate::templates::Rendered;
+use crate::text::plain;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
