@@ -2,15 +2,16 @@
 
 use serde_json::json;
 
+use super::format::Local;
 use super::output::{self, Stop};
 use super::table::{SAMPLES, Table};
-use super::words::{Local, count};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::domain::impact::news_of;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::store::{HeldChange, Store};
+use crate::text::count;
 
 /// What a person decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

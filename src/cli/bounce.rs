@@ -9,13 +9,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{self, Stop};
-use super::words::plain;
 use super::{Answer, Call, Exit};
 use crate::bounces::{Outcome, take};
 use crate::clock::Clock;
 use crate::domain::bounce::Fate;
 use crate::domain::notice::short_id;
 use crate::mail::MAX_RETURNED;
+use crate::text::plain;
 use crate::wiring;
 
 #[derive(Debug, Args)]

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::ship::{named, open, option, still_open};
 use super::single::{Typed, answer, enter, id_or_new};
-use super::words::count;
 use super::{Answer, Call};
 use crate::clock::Clock;
 use crate::domain::fact::By;
 use crate::domain::order::Order;
 use crate::store::Recorded;
+use crate::text::count;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -4,13 +4,14 @@ use clap::Args;
 use serde_json::json;
 
 use super::batches::{self, Decision};
+use super::format::{Local, mode_line};
 use super::notice_row::row;
 use super::output::{self, Stop};
 use super::table::{SAMPLES, Table};
-use super::words::{Local, count, mode_line};
 use super::{Answer, Call, Exit, filter};
 use crate::clock::Clock;
 use crate::store::{Change, Chosen, Found, Store};
+use crate::text::count;
 
 #[derive(Debug, Args)]
 pub(super) struct Asked {

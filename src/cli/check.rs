@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::words::{Local, count, mode_line, plain};
+use super::format::{Local, mode_line};
 use super::{Answer, Call, Exit, output, pause, template};
 use crate::clock::{self, Clock};
 use crate::config::{Config, ConfigError, Mode};
@@ -12,6 +12,7 @@ use crate::domain::calendar::Instant;
 use crate::mail::{Connection, Failure, Security, Session};
 use crate::store::{Inspection, StoreError, inspect};
 use crate::templates::{CHECK_TIMEOUT, check_within, speaks};
+use crate::text::{count, plain};
 use crate::wiring;
 
 #[derive(Debug, Args)]

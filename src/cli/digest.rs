@@ -3,12 +3,14 @@
 use clap::Args;
 use serde_json::json;
 
+use super::format::{Local, state, uncovered};
 use super::output::{self, Stop};
-use super::words::{AsOf, Local, plain_lines, state, uncovered};
+use super::parsers::AsOf;
 use super::{Answer, Call, Exit};
 use crate::config::Config;
 use crate::digest::{Asked, LISTED, Masthead, gather, write};
 use crate::store::{OpsMail, Store};
+use crate::text::plain_lines;
 
 #[derive(Debug, Args)]
 pub(super) struct Digest {

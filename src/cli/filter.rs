@@ -1,11 +1,12 @@
 //! The one grammar of filters: `state:failed kind:weekly_status to:@gmx.de`, of which all must match.
 
+use super::format::Local;
 use super::output::Stop;
-use super::words::{Local, list};
 use crate::domain::calendar::start_of;
 use crate::domain::notice::{NoticeKind, NoticeState};
 use crate::domain::supply::iso_date;
 use crate::store::NoticeFilter;
+use crate::text::list;
 
 /// Reads the words of a filter.
 pub(super) fn read(words: &[String], local: Local) -> anyhow::Result<NoticeFilter> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::words::Local;
+use super::format::Local;
 use crate::domain::calendar::Instant;
 use crate::domain::forecast::{HORIZON, forecast};
 use crate::domain::notice::{Notice, NoticeKind, Topic};

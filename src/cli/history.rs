@@ -4,17 +4,19 @@ use clap::Args;
 use serde_json::json;
 
 use super::forecast::{coming, silence};
+use super::format::{Local, mode_line};
 use super::lookup::no_order;
 use super::output::{self, Stop};
+use super::parsers::AsOf;
 use super::table::Table;
 use super::timeline::{Timeline, Told, tried_row};
-use super::words::{AsOf, Local, count, mode_line, plain};
 use super::{Answer, Call, Exit};
 use crate::domain::customer::EmailAddress;
 use crate::domain::notice::short_id;
 use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::store::Store;
+use crate::text::{count, plain};
 
 #[derive(Debug, Args)]
 pub(super) struct History {

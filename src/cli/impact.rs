@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::format::Local;
 use super::table::Table;
-use super::words::{Local, count, grouped};
 use crate::domain::impact::Impact;
 use crate::domain::policy::Policy;
+use crate::text::{count, grouped};
 
 /// In words.
 pub(super) fn words(impact: &Impact, local: Local, policy: &Policy) -> String {

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::format::Local;
 use super::impact;
 use super::output::Stop;
 use super::progress::Progress;
 use super::rejects::Rejects;
-use super::words::Local;
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::config::Config;

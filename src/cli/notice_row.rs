@@ -1,7 +1,7 @@
 //! A notice as the commands about the queue list it.
 
+use super::format::{Local, reason, state};
 use super::pause;
-use super::words::{Local, reason, state};
 use crate::domain::notice::{NoticeState, short_id};
 use crate::store::Found;
 

@@ -5,12 +5,13 @@ use serde_json::json;
 
 use super::address;
 use super::forecast::{coming, silence};
+use super::format::{Local, mode_line, uncovered};
 use super::lookup::the_order;
 use super::output;
+use super::parsers::AsOf;
 use super::promise_breakdown::PromiseBreakdown;
 use super::suppress;
 use super::table::Table;
-use super::words::{AsOf, Local, count, list, mode_line, plain, uncovered};
 use super::{Answer, Call, Exit};
 use crate::config::Config;
 use crate::domain::fact::LineKind;
@@ -19,6 +20,7 @@ use crate::domain::policy::Policy;
 use crate::domain::supply::Cover;
 use crate::domain::suppression::Cause;
 use crate::store::{AddressChange, Listed};
+use crate::text::{count, list, plain};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Orders {

@@ -3,16 +3,17 @@
 use clap::Args;
 use serde_json::json;
 
+use super::format::{Local, mode_line};
 use super::lookup::the_order;
 use super::output::{self, Stop};
-use super::words::{Local, Until, list, mode_line, plain};
+use super::parsers::Until;
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::domain::customer::EmailAddress;
 use crate::domain::notice::NoticeKind;
 use crate::domain::pause::{Pause, Scope, Setter};
 use crate::store::Store;
-use crate::text::capital;
+use crate::text::{capital, list, plain};
 
 #[derive(Debug, Args)]
 pub(super) struct Pausing {

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::words::Local;
+use super::format::Local;
 use crate::domain::calendar::day_of;
 use crate::domain::order::{Line, Order};
 use crate::domain::policy::Policy;

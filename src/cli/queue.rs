@@ -8,13 +8,15 @@ use serde_json::json;
 use super::batches;
 use super::change::{self, Asked};
 use super::filter;
+use super::format::{Local, mode_line};
 use super::notice_row::row;
 use super::output;
+use super::parsers::AsOf;
 use super::pause;
 use super::table::Table;
-use super::words::{AsOf, Local, count, mode_line};
 use super::{Answer, Call, Exit};
 use crate::store::{Change, Found};
+use crate::text::count;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Queue {

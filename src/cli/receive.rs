@@ -5,11 +5,11 @@ use serde_json::json;
 use super::eta::{only_open, shown};
 use super::output::Stop;
 use super::single::{Typed, answer, dry_run, enter, id_or_new, number, waiting};
-use super::words::count;
 use super::{Answer, Call};
 use crate::clock::Clock;
 use crate::domain::fact::Fact;
 use crate::store::{Recorded, Store};
+use crate::text::count;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
+use super::format::Local;
 use super::output;
 use super::table::{SAMPLES, Table};
-use super::words::{Local, count, grouped};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::planner;
 use crate::store::{Due, Lock, Store, StoreError};
+use crate::text::{count, grouped};
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::output::Stop;
 use super::single::{Typed, answer, enter, id_or_new};
-use super::words::count;
 use super::{Answer, Call};
 use crate::clock::Clock;
 use crate::domain::order::{Line, Order};
 use crate::store::Recorded;
+use crate::text::count;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

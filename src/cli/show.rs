@@ -6,13 +6,15 @@ use clap::Args;
 use mail_parser::{Message, MessageParser, PartType};
 use serde_json::json;
 
+use super::format::{Local, mode_line, state};
 use super::output::{self, Stop};
+use super::parsers::AsOf;
 use super::table::Table;
 use super::timeline::tried_row;
-use super::words::{AsOf, Local, mode_line, plain, plain_lines, state};
 use super::{Answer, Call, Exit, template};
 use crate::domain::bounce::Fate;
 use crate::store::{Kept, KeptReport};
+use crate::text::{plain, plain_lines};
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -168,7 +170,7 @@ fn for_people(kept: &Kept, parsed: Option<&Message<'_>>, local: Local, in_use: O
         state(&entry.state, entry.mode.as_deref())
     ));
     if let Some(reason) = &entry.reason {
-        text.push_str(&format!("{}\n", super::words::reason(reason, entry.by_occasion.as_deref())));
+        text.push_str(&format!("{}\n", super::format::reason(reason, entry.by_occasion.as_deref())));
     }
     if changed_since(kept, in_use) {
         text.push_str("the templates have changed since it was written\n");

@@ -5,9 +5,9 @@ use std::hash::{BuildHasher, RandomState};
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 
+use super::format::{Local, mode_line};
 use super::impact;
 use super::output::{self, Stop};
-use super::words::{Local, count, grouped, mode_line};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::domain::calendar::Instant;
@@ -15,6 +15,7 @@ use crate::domain::fact::{Fact, Source};
 use crate::domain::order::apply::Refusal;
 use crate::intake::{self, FieldError, Options, submit};
 use crate::store::{Recorded, Store};
+use crate::text::{count, grouped};
 
 /// The fields of a fact as they were typed, under the names they have in a file.
 #[derive(Debug)]

@@ -3,14 +3,15 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::format::{Local, mode_line};
 use super::output::{self, Stop};
 use super::table::Table;
-use super::words::{Local, mode_line, plain};
 use super::{Answer, Call, Exit};
 use crate::clock::Clock;
 use crate::domain::customer::EmailAddress;
 use crate::domain::notice::short_id;
 use crate::domain::suppression::{Cause, Suppression};
+use crate::text::plain;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

@@ -1,6 +1,6 @@
 //! Tables in plain text: columns side by side, aligned by what a terminal shows, nothing behind the last word.
 
-use super::words::{grouped, plain};
+use crate::text::{grouped, plain};
 
 /// How many of many are shown before a question.
 pub(super) const SAMPLES: u8 = 5;

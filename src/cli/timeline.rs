@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::format::{self, Local};
 use super::pause::HELD_BACK;
-use super::words::{self, Local};
 use crate::domain::calendar::Instant;
 use crate::domain::notice::{NoticeKind, NoticeState, Reason, StatedLine, Topic};
 use crate::domain::order::Order;
@@ -102,7 +102,7 @@ impl Told {
     }
 
     pub fn state(&self) -> String {
-        words::state(&self.entry.state, self.entry.mode.as_deref())
+        format::state(&self.entry.state, self.entry.mode.as_deref())
     }
 
     /// The server's words, or why there are none.
@@ -110,7 +110,7 @@ impl Told {
         let entry = &self.entry;
         let reply = entry.reply.clone().unwrap_or_default();
         if let Some(reason) = &entry.reason {
-            let mut reason = words::reason(reason, entry.by_occasion.as_deref());
+            let mut reason = format::reason(reason, entry.by_occasion.as_deref());
             if let Some(day) = self.put_off() {
                 reason.push_str(&format!("; it was due on {}", local.day(day)));
             }
@@ -181,7 +181,7 @@ impl Told {
             "tries": self.tries,
             "reply": entry.reply,
             "reason": reason,
-            "meaning": reason.map(|reason| words::reason(reason, entry.by_occasion.as_deref())),
+            "meaning": reason.map(|reason| format::reason(reason, entry.by_occasion.as_deref())),
             "by": entry.by_occasion,
             "next_try_at": entry.next_try(),
             "paused": self.held_back,
@@ -197,14 +197,14 @@ pub(super) fn tried_row(tried: &Attempt, mode: Option<&str>, local: Local) -> [S
         None => "not over".to_owned(),
         // Refused for what was not its fault.
         Some("queued") => "put back".to_owned(),
-        Some(outcome) => words::state(outcome, mode),
+        Some(outcome) => format::state(outcome, mode),
     };
     [
         format!("attempt {}", tried.number),
         local.exact(tried.started()),
         tried.phase.clone().unwrap_or_else(|| "-".to_owned()),
         outcome,
-        tried.took().map_or_else(|| "-".to_owned(), words::span),
+        tried.took().map_or_else(|| "-".to_owned(), format::span),
         tried.reply.clone().unwrap_or_default(),
     ]
 }

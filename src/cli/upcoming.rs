@@ -9,10 +9,11 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
+use super::format::{Local, mode_line, uncovered};
 use super::output;
+use super::parsers::{AsOf, Until};
 use super::pause;
 use super::table::Table;
-use super::words::{AsOf, Local, Until, count, grouped, mode_line, uncovered};
 use super::{Answer, Call, Exit};
 use crate::domain::calendar::{Instant, day_of};
 use crate::domain::forecast::forecast;
@@ -20,6 +21,7 @@ use crate::domain::notice::NoticeKind;
 use crate::domain::pause::Pause;
 use crate::domain::policy::Policy;
 use crate::store::{Store, StoreError};
+use crate::text::{count, grouped};
 
 #[derive(Debug, Args)]
 pub(super) struct Upcoming {

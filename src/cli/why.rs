@@ -5,14 +5,15 @@ use serde_json::json;
 
 use super::batches::named;
 use super::forecast::{Next, coming, silence};
+use super::format::{Local, mode_line, uncovered};
 use super::lookup::the_order;
 use super::output;
+use super::parsers::AsOf;
 use super::pause;
 use super::promise_breakdown::PromiseBreakdown;
 use super::suppress;
 use super::table::Table;
 use super::timeline::Timeline;
-use super::words::{AsOf, Local, count, grouped, list, mode_line, uncovered};
 use super::{Answer, Call, Exit};
 use crate::domain::calendar::Instant;
 use crate::domain::fact::Partial;
@@ -22,6 +23,7 @@ use crate::domain::pause::Pause;
 use crate::domain::policy::Policy;
 use crate::domain::risk::Authorization;
 use crate::store::{HeldChange, Needed};
+use crate::text::{count, grouped, list};
 
 #[derive(Debug, Args)]
 pub(super) struct Why {

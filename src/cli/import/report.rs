@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::super::output;
-use super::super::words::{count, grouped};
 use super::{Answer, Args, Call, Exit, Whom};
 use crate::config::{Config, Mode};
 use crate::domain::order::apply::Refusal;
 use crate::intake::{RowError, Spool, Spot, keep_first};
 use crate::store::Recorded;
+use crate::text::{count, grouped};
 
 pub(super) struct Report {
     file: String,

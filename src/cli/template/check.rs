@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::super::words::{count, list, plain};
 use super::super::{Answer, Call, Exit, output};
 use crate::domain::notice::NoticeKind;
 use crate::templates::{CHECK_TIMEOUT, Report, Source, check_within};
+use crate::text::{count, list, plain};
 use crate::wiring;
 
 #[derive(Debug, clap::Args)]

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::super::output;
-use super::super::words::plain;
 use super::super::{Answer, Call, Exit};
 use super::mail::{Shown, Which};
 use super::{draft, in_use};
+use crate::text::plain;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {

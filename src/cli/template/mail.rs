@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::super::Call;
 use super::super::lookup::the_order;
 use super::super::output::Stop;
-use super::super::words::Until;
+use super::super::parsers::Until;
 use super::kind;
 use crate::clock::Clock;
 use crate::config::Config;

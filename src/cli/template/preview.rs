@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::super::output::{self, Stop};
-use super::super::words::plain_lines;
 use super::super::{Answer, Call, Exit};
 use super::mail::{Shown, Which};
 use super::{draft, page};
 use crate::config::Config;
 use crate::domain::notice::NoticeKind;
 use crate::templates::{CHECK_TIMEOUT, Finding, load_within};
+use crate::text::plain_lines;
 use crate::wiring;
 
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::super::output::{self, Stop};
-use super::super::words::plain;
 use super::super::{Answer, Call, Exit};
 use super::draft;
 use super::mail::Which;
@@ -18,6 +17,7 @@ use crate::domain::customer::EmailAddress;
 use crate::domain::reply::Verdict;
 use crate::mail::{Connection, Envelope, Failure, envelope_address};
 use crate::templates::Rendered;
+use crate::text::plain;
 use crate::wiring;
 
 #[derive(Debug, clap::Args)]

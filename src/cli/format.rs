@@ -1,75 +1,11 @@
-//! How things are worded for people: local times, days, states, the mode. Used by every verb that reads.
+//! How things are said to people: local times, days, states, the mode. Used by every verb that reads.
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeDelta};
+use chrono::{Datelike, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
-use clap::Args;
 
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::calendar::{Instant, day_of, instant_of, start_of};
+use crate::domain::calendar::{Instant, day_of};
 use crate::domain::notice::{NoticeState, Reason};
-use crate::domain::supply::iso_date;
-use crate::text::duration;
-pub(super) use crate::text::{count, grouped, list, plain, plain_lines};
-
-/// As of when a question is asked.
-#[derive(Debug, Clone, Copy, Args)]
-pub(super) struct AsOf {
-    /// Answer as if it were then, as in 2026-03-02T08:14:00Z.
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
-    at: Option<Instant>,
-}
-
-impl AsOf {
-    pub fn now(self) -> Instant {
-        self.at.unwrap_or_else(|| Clock::System.now())
-    }
-}
-
-fn instant(text: &str) -> Result<Instant, String> {
-    text.parse().map_err(|_| "write an instant with its zone, as in 2026-03-02T08:14:00Z".to_owned())
-}
-
-/// An end of a span of time: `7d`, `48h`, `30m` from now on, a day, which is meant whole, or a moment by the shop's
-/// clock or any other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Until {
-    In(TimeDelta),
-    Day(NaiveDate),
-    Local(NaiveDateTime),
-    At(Instant),
-}
-
-impl Until {
-    /// Reads what a person wrote.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{text:?} is no span; write it as in 7d, 48h or 2026-03-31, or 2026-03-31T18:00");
-        if let Some(day) = iso_date(text) {
-            return Ok(Self::Day(day));
-        }
-        if let Ok(at) = text.parse() {
-            return Ok(Self::At(at));
-        }
-        if let Ok(local) = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M") {
-            return Ok(Self::Local(local));
-        }
-        let span = duration::parse(text.strip_prefix('+').unwrap_or(text)).ok_or_else(wrong)?;
-        if span <= TimeDelta::zero() || span > TimeDelta::days(3660) {
-            return Err(wrong());
-        }
-        Ok(Self::In(span))
-    }
-
-    pub fn instant(self, now: Instant, zone: Tz) -> Instant {
-        match self {
-            Self::In(span) => now + span,
-            Self::Day(day) => start_of(day.succ_opt().unwrap_or(day), zone) - TimeDelta::milliseconds(1),
-            Self::Local(local) => instant_of(local, zone),
-            Self::At(at) => at,
-        }
-    }
-}
 
 /// The shop's clock and calendar, as people read them.
 #[derive(Debug, Clone, Copy)]
@@ -165,19 +101,6 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_read_in_one_way() {
-        assert_eq!(Until::read("7d"), Ok(Until::In(TimeDelta::days(7))));
-        let day = Until::read("2026-12-31").unwrap();
-        assert_eq!(day.instant(local().now, local().zone).to_string(), "2026-12-31 22:59:59.999 UTC");
-        let evening = Until::read("2026-12-31T18:00").unwrap().instant(local().now, local().zone);
-        assert_eq!(evening.to_string(), "2026-12-31 17:00:00 UTC", "by the shop's clock");
-        assert_eq!(Until::read("2026-12-31T18:00:00+01:00"), Ok(Until::At(evening)));
-        for wrong in ["", "7", "d", "-1d", "0h", "7 days", "9999999d", "9999999999999999d", "2026-3-1"] {
-            assert!(Until::read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn a_span_is_as_long_as_it_needs_to_be() {
         for (millis, said) in [
             (0, "0 ms"),
@@ -189,10 +112,5 @@ mod tests {
         ] {
             assert_eq!(span(TimeDelta::milliseconds(millis)), said);
         }
-    }
-
-    #[test]
-    fn what_a_terminal_would_act_on_is_shown_instead() {
-        assert_eq!(plain_lines("a\r\n\tb\u{1b}[0m\n"), "a\n\tb\\u{1b}[0m\n");
     }
 }
