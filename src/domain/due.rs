@@ -80,14 +80,18 @@ fn confirmation(view: &View) -> Option<Due> {
 
 /// A slip or an improvement, once it has stood. The confirmation takes in what comes before it.
 fn date_change(view: &View, shift: Shift) -> Option<Due> {
-    let kind = match shift {
-        Shift::None => return None,
-        Shift::Slip => NoticeKind::DateSlip,
-        Shift::Improvement if view.improvement_is_past() => return None,
-        Shift::Improvement => NoticeKind::DateImproved,
-    };
+    let kind = kind_of_shift(view, shift)?;
     let at = view.debounced_at().unwrap_or(view.now);
     view.order.contact.confirmed.then(|| Due::new(kind, at, view))
+}
+
+/// The kind that tells a shift; None: it is no news, or was known before the import.
+pub(super) fn kind_of_shift(view: &View, shift: Shift) -> Option<NoticeKind> {
+    match shift {
+        Shift::None => None,
+        Shift::Slip => Some(NoticeKind::DateSlip),
+        Shift::Improvement => Some(NoticeKind::DateImproved).filter(|_| !view.improvement_is_past()),
+    }
 }
 
 /// Told has passed and there is no newer promise: at the customer's next `status_at`, once for each told.

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::calendar::{Instant, day_of, plus_days, start_of};
 use super::customer::EmailAddress;
-use super::due::{Due, candidates, next_status};
+use super::due::{Due, candidates, kind_of_shift, next_status};
 use super::notice::{
     Content, Decision, EventKey, Notice, NoticeKind, NoticeState, Occasion, Reason, Topic, UnderWay, occasion,
 };
@@ -220,13 +220,11 @@ impl View<'_> {
         }
         let mut includes: Vec<_> =
             others.iter().map(|due| due.kind).filter(|kind| *kind != best.kind).collect();
-        let states_a_shift = self.shift != Shift::None && best.kind.rules().topic != Topic::Shift;
-        let shifted = if self.shift == Shift::Slip { NoticeKind::DateSlip } else { NoticeKind::DateImproved };
-        if states_a_shift
+        let states_a_shift = best.kind.rules().topic != Topic::Shift
             && self.order.contact.confirmed
-            && !includes.contains(&shifted)
-            && !self.improvement_is_past()
-        {
+            && !self.improvement_is_past();
+        let shifted = kind_of_shift(self, self.shift).filter(|kind| !includes.contains(kind));
+        if let Some(shifted) = shifted.filter(|_| states_a_shift) {
             includes.push(shifted);
             self.merge(&Due::now(shifted, self.now), &name, plan);
         }

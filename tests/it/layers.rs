@@ -1,7 +1,11 @@
-//! The house has walls: a module uses only those it is drawn above. A `use crate::` that is not in the table fails.
+//! The house has walls: a module uses only those it is drawn above. A `use crate::` that is not in the table fails, and so
+//! does a library outside its home, or the word of a kind where the table of kinds is to be asked.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use shipby::domain::notice::NoticeKind;
+use shipby::domain::order::Status;
 
 /// Who may use whom (beside themselves). `cli` and `daemon` may use anything.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -135,4 +139,36 @@ fn inside_a_text(code: &str, at: usize) -> bool {
     let before = code[..at].lines().filter(|line| !line.trim_start().starts_with("//"));
     before.map(|line| line.replace("\\\"", "").replace("'\"'", "").matches('"').count()).sum::<usize>() % 2
         == 1
+}
+
+/// Whether the quoted word between these names a field or a column: a line's units are shipped and cancelled too.
+fn names_a_field(word: &str, before: &str, after: &str) -> bool {
+    let heads_a_column = before.trim().is_empty() && after == ",";
+    Status::from_word(word).is_some()
+        && (before.ends_with("->> ") || after.starts_with(':') || heads_a_column)
+}
+
+#[test]
+fn no_statement_and_no_command_knows_the_word_of_a_kind() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut found, mut wrong) = (Vec::new(), Vec::new());
+    files(&src.join("store"), &mut found);
+    files(&src.join("cli"), &mut found);
+    for path in found {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+        for (at, line) in code {
+            for kind in NoticeKind::ALL {
+                for quoted in [format!("'{kind}'"), format!("\"{kind}\"")] {
+                    let known = |(at, _): &(usize, &str)| {
+                        names_a_field(kind.as_str(), &line[..*at], &line[at + quoted.len()..])
+                    };
+                    if line.match_indices(&quoted).any(|found| !known(&found)) {
+                        wrong.push(format!("{}:{}: {quoted}", path.display(), at + 1));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "ask NoticeKind::rules(), or a column of notices:\n{}", wrong.join("\n"));
 }
