@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::{Answer, Call, Exit, output};
+use crate::config::sample;
 use crate::templates::{COMPILED_IN, guide};
 
 #[derive(Debug, clap::Args)]
@@ -16,8 +17,6 @@ pub(super) struct Args {
     #[arg(default_value = ".")]
     dir: PathBuf,
 }
-
-const CONFIG: &str = include_str!("../../config.toml");
 
 pub(super) fn run(call: &Call, args: &Args) -> Answer {
     // `config.toml` reads better than `./config.toml`.
@@ -39,7 +38,7 @@ pub(super) fn run(call: &Call, args: &Args) -> Answer {
     write(&readme, &guide())?;
     written.push(readme);
     // Last: whoever finds it finds the templates beside it.
-    write(&config, CONFIG)?;
+    write(&config, &sample())?;
     written.push(config.clone());
     if call.json {
         let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();

@@ -9,70 +9,8 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Place, Problem, did_you_mean, quoted};
+use super::keys::{KEYS, Line};
 use crate::text::nearest;
-
-/// What a key holds; decides how the text of an environment variable is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    Number,
-    Switch,
-    /// In the environment: separated by commas.
-    List,
-}
-
-/// Every key there is: section, key, what it holds.
-pub const KEYS: &[(&str, &str, Kind)] = &[
-    ("shop", "name", Kind::Text),
-    ("shop", "from", Kind::Text),
-    ("shop", "support_email", Kind::Text),
-    ("shop", "timezone", Kind::Text),
-    ("shop", "locale", Kind::Text),
-    ("shop", "status_url", Kind::Text),
-    ("shop", "cancel_url", Kind::Text),
-    ("database", "url", Kind::Text),
-    ("database", "keep_bodies", Kind::Text),
-    ("delivery", "mode", Kind::Text),
-    ("delivery", "redirect_to", Kind::Text),
-    ("delivery", "allow_recipients", Kind::List),
-    ("delivery", "concurrency", Kind::Number),
-    ("delivery", "rate", Kind::Text),
-    ("delivery", "blast_limit", Kind::Number),
-    ("delivery", "breaker", Kind::Number),
-    ("delivery", "grace", Kind::Text),
-    ("delivery", "retry", Kind::List),
-    ("smtp", "host", Kind::Text),
-    ("smtp", "port", Kind::Number),
-    ("smtp", "security", Kind::Text),
-    ("smtp", "username", Kind::Text),
-    ("smtp", "password_file", Kind::Text),
-    ("smtp", "ca_file", Kind::Text),
-    ("smtp", "timeout", Kind::Text),
-    ("smtp", "hello_name", Kind::Text),
-    ("bounces", "address", Kind::Text),
-    ("bounces", "maildir", Kind::Text),
-    ("promise", "handling_days", Kind::Number),
-    ("promise", "buffer_days", Kind::Number),
-    ("promise", "business_days", Kind::Switch),
-    ("promise", "holidays", Kind::List),
-    ("promise", "improve_min_days", Kind::Number),
-    ("promise", "settle", Kind::Text),
-    ("schedule", "update_after", Kind::Text),
-    ("schedule", "status_every", Kind::Text),
-    ("schedule", "status_at", Kind::Text),
-    ("schedule", "send_window", Kind::Text),
-    ("schedule", "send_days", Kind::Text),
-    ("schedule", "at_risk", Kind::Text),
-    ("schedule", "digest_at", Kind::Text),
-    ("schedule", "housekeeping_at", Kind::Text),
-    ("orders", "partial", Kind::Text),
-    ("orders", "authorization_days", Kind::Number),
-    ("templates", "dir", Kind::Text),
-    ("alerts", "to", Kind::Text),
-    ("alerts", "digest", Kind::Switch),
-    ("log", "format", Kind::Text),
-    ("log", "level", Kind::Text),
-];
 
 /// Environment variables that begin so are ours.
 const PREFIX: &str = "SHIPBY__";
@@ -112,10 +50,10 @@ pub(super) struct Raw {
     pub place: Place,
 }
 
-/// What was configured, by section and key, and what is wrong with its shape.
+/// What was configured, by key (`section.name`), and what is wrong with its shape.
 #[derive(Debug, Default)]
 pub(super) struct Document {
-    pub values: BTreeMap<(&'static str, &'static str), Raw>,
+    pub values: BTreeMap<&'static str, Raw>,
     /// `SHIPBY__SMTP__PASSWORD`.
     pub password: Option<String>,
     pub problems: Vec<Problem>,
@@ -131,7 +69,7 @@ impl Document {
             // The message alone: the error's Display would print the line, and a password with it.
             let place = places.at(fault.span().map_or(0, |span| span.start));
             let message = format!("not TOML: {}", fault.message().lines().next().unwrap_or_default());
-            document.problems.push(Problem { place, key: String::new(), message });
+            document.problems.push(Problem::new(place, "", message));
         }
         if document.problems.is_empty() {
             document.sections(table.get_ref(), &places);
@@ -148,7 +86,7 @@ impl Document {
                 }
                 _ if KEYS.iter().any(|(section, ..)| *section == name.get_ref()) => {
                     let message = format!("is a section; write [{0}] on a line of its own", name.get_ref());
-                    self.problems.push(Problem { place, key: name.get_ref().to_string(), message });
+                    self.problems.push(Problem::new(place, name.get_ref().as_ref(), message));
                 }
                 DeValue::Table(_) => self.unknown(place, name.get_ref(), None),
                 _ => self.unknown(place, "", Some(name.get_ref())),
@@ -159,8 +97,8 @@ impl Document {
     fn keys(&mut self, section: &str, table: &DeTable<'_>, places: &Places<'_>) {
         for (key, value) in table {
             match known(section, key.get_ref()) {
-                Some((id, _)) => {
-                    self.values.insert(id, places.raw(value));
+                Some(line) => {
+                    self.values.insert(line.id, places.raw(value));
                 }
                 None => self.unknown(places.at(key.span().start), section, Some(key.get_ref())),
             }
@@ -177,15 +115,15 @@ impl Document {
             let words = name[PREFIX.len()..].to_lowercase();
             let (section, key) = words.split_once("__").unwrap_or((&words, ""));
             let place = Place::Environment(name.clone());
-            if let Some((id, kind)) = known(section, key) {
-                let value = from_environment(&text, kind, &place);
-                self.values.insert(id, Raw { value, place });
+            if let Some(line) = known(section, key) {
+                let value = from_environment(&text, line, &place);
+                self.values.insert(line.id, Raw { value, place });
             } else {
                 let names: Vec<String> =
                     KEYS.iter().map(|(section, key, _)| variable(section, key)).collect();
                 let near = nearest(&name, names.iter().map(String::as_str));
                 let message = format!("is no key of the configuration{}", did_you_mean(near));
-                self.problems.push(Problem { place, key: String::new(), message });
+                self.problems.push(Problem::new(place, "", message));
             }
         }
     }
@@ -197,8 +135,7 @@ impl Document {
             Some(key) => format!("{section}.{key}"),
             None => section.to_owned(),
         };
-        let message = unknown_message(section, key);
-        self.problems.push(Problem { place, key: full, message });
+        self.problems.push(Problem::new(place, full, unknown_message(section, key)));
     }
 }
 
@@ -227,22 +164,23 @@ pub fn variable(section: &str, key: &str) -> String {
     format!("{PREFIX}{}__{}", section.to_uppercase(), key.to_uppercase())
 }
 
-fn known(section: &str, key: &str) -> Option<((&'static str, &'static str), Kind)> {
-    KEYS.iter().find(|(s, k, _)| *s == section && *k == key).map(|(s, k, kind)| ((*s, *k), *kind))
+fn known(section: &str, key: &str) -> Option<&'static Line> {
+    KEYS.iter().find(|(s, k, _)| *s == section && *k == key).map(|(.., line)| line)
 }
 
-/// The text of a variable as the key wants it; left a text where it does not fit, for the key to refuse.
-fn from_environment(text: &str, kind: Kind, place: &Place) -> Value {
+/// The text of a variable as the key wants it; left a text where it does not fit, for the key to refuse. The entries of a
+/// list are separated by commas.
+fn from_environment(text: &str, key: &Line, place: &Place) -> Value {
     let as_text = || Value::Text(text.to_owned());
-    match kind {
-        Kind::Text => as_text(),
-        Kind::Number => text.trim().parse().map_or_else(|_| as_text(), Value::Number),
-        Kind::Switch => text.trim().parse().map_or_else(|_| as_text(), Value::Switch),
-        Kind::List => {
+    match key.literal.as_bytes() {
+        [b'[', ..] => {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             let raw = |part: &str| Raw { value: Value::Text(part.to_owned()), place: place.clone() };
             Value::List(parts.map(raw).collect())
         }
+        [b'"', ..] => as_text(),
+        [b't' | b'f', ..] => text.trim().parse().map_or_else(|_| as_text(), Value::Switch),
+        _ => text.trim().parse().map_or_else(|_| as_text(), Value::Number),
     }
 }
 

@@ -44,6 +44,12 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    pub(super) fn new(place: Place, key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { place, key: key.into(), message: message.into() }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (key, message) = (plain(&self.key), plain(&self.message));
@@ -75,7 +81,7 @@ impl ConfigError {
     /// About the file as a whole.
     pub(super) fn of_file(path: &Path, message: String) -> Self {
         let place = Place::WholeFile { path: path.to_owned() };
-        Self { problems: vec![Problem { place, key: String::new(), message }] }
+        Self { problems: vec![Problem::new(place, "", message)] }
     }
 
     /// In the order of the file; what the environment says comes last.

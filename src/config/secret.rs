@@ -8,7 +8,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::document::Value;
 use super::error::{ConfigError, Place, Problem};
+use super::reader::Read;
 
 /// A password. Neither `Debug` nor an error shows it; there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,16 +64,43 @@ impl Login {
         let password = match &self.source {
             Source::Given(password) => password.clone(),
             Source::File { path, place } => read(path.as_deref()).map_err(|message| {
-                let key = "smtp.password_file".to_owned();
-                ConfigError::of(vec![Problem { place: place.clone(), key, message }])
+                ConfigError::of(vec![Problem::new(place.clone(), "smtp.password_file", message)])
             })?,
         };
         Ok(Credentials { username: self.username.clone(), password })
     }
 }
 
+/// Before the name of a file in the directory of credentials that systemd makes.
+const CREDENTIALS: [&str; 2] = ["$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"];
+
+/// Reads the name of the password's file.
+// What was read is never shown: people put the password itself here.
+pub(super) fn file(value: &Value) -> Read<String> {
+    let Value::Text(name) = value else {
+        return Err("is no text; write the path of a file that holds the password".to_owned());
+    };
+    if name.chars().any(char::is_control) {
+        return Err("holds a line break or another control character".to_owned());
+    }
+    if name.starts_with('$') && !CREDENTIALS.iter().any(|prefix| name.starts_with(prefix)) {
+        return Err("no variable but $CREDENTIALS_DIRECTORY/ may stand here".to_owned());
+    }
+    Ok(name.clone())
+}
+
+/// Where the file of that name is; None if there is no directory of credentials. One that everybody may read is refused.
+pub(super) fn find(name: &str, folder: &Path, credentials: Option<&Path>) -> Result<Option<PathBuf>, String> {
+    let path = match CREDENTIALS.iter().find_map(|prefix| name.strip_prefix(prefix)) {
+        Some(name) => credentials.map(|credentials| credentials.join(name)),
+        None => Some(folder.join(name)),
+    };
+    path.as_deref().map_or(Ok(()), check)?;
+    Ok(path)
+}
+
 /// Refuses a file that everybody may read. One that cannot be looked at is left for [`Login::credentials`].
-pub(super) fn check(path: &Path) -> Result<(), String> {
+fn check(path: &Path) -> Result<(), String> {
     match fs::metadata(path) {
         Ok(file) if file.permissions().mode() & 0o007 != 0 => {
             let path = crate::text::plain(&path.to_string_lossy());

@@ -1,6 +1,5 @@
 //! What the configuration is made of, each value valid by construction.
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -9,8 +8,8 @@ use crate::text::{plain, url};
 
 use super::document::Value;
 use super::error::quoted;
+use super::parsers;
 use super::reader::Read;
-use super::words;
 
 /// Where mail goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +56,8 @@ pub enum Security {
 }
 
 impl Security {
+    pub(super) const ALL: [Self; 3] = [Self::None, Self::StartTls, Self::Tls];
+
     /// The word for it in the configuration.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -86,6 +87,10 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
+    /// The words for them in the configuration.
+    pub(super) const WORDS: [(&str, Self); 3] =
+        [("auto", Self::Auto), ("text", Self::Text), ("json", Self::Json)];
+
     /// Whether JSON is asked for; None leaves it to what stderr is.
     pub fn json(self) -> Option<bool> {
         match self {
@@ -109,7 +114,7 @@ impl Rate {
     pub(super) fn read(value: &Value) -> Read<Option<Self>> {
         let word = match value {
             Value::Number(0) => "0",
-            other => words::text(other)?,
+            other => parsers::text(other)?,
         };
         if word == "0" || word == "unlimited" {
             return Ok(None);
@@ -148,7 +153,7 @@ pub(super) enum Pattern {
 
 impl Pattern {
     pub(super) fn read(value: &Value) -> Read<Self> {
-        let word = words::text(value)?;
+        let word = parsers::text(value)?;
         let Some(domain) = word.strip_prefix('@') else {
             return EmailAddress::parse(word).map(Self::Address).map_err(|fault| {
                 format!(
@@ -197,7 +202,7 @@ pub struct Mailbox {
 impl Mailbox {
     /// Reads `Example Shop <orders@example.com>` or a plain address.
     pub(super) fn read(value: &Value) -> Read<Self> {
-        let word = words::text(value)?;
+        let word = parsers::text(value)?;
         let (name, address) = match word.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
             Some((name, address)) => (name.trim(), address),
             None => ("", word),
@@ -218,7 +223,7 @@ pub struct Link(String);
 impl Link {
     /// Reads an http or https address.
     pub(super) fn read(value: &Value) -> Read<Self> {
-        let word = words::text(value)?;
+        let word = parsers::text(value)?;
         let wrong = |why: &str| Err(format!("{} {why}", quoted(word)));
         let Some((host, path)) = url::split(word) else {
             return wrong(
@@ -253,33 +258,4 @@ impl Link {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// A host's name or address, without a port.
-pub(super) fn host(value: &Value) -> Read<String> {
-    let word = words::text(value)?;
-    let bare = word.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(word);
-    if bare.parse::<IpAddr>().is_ok() {
-        return Ok(bare.to_owned());
-    }
-    if word.contains("://") {
-        return Err(format!("{} is a web address; write the host's name alone", quoted(word)));
-    }
-    if let Some((name, port)) = word.split_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
-        return Err(format!(
-            "{} holds a port; write host = {} and port = {port}",
-            quoted(word),
-            quoted(name)
-        ));
-    }
-    let fits = |c: char| c.is_alphanumeric() || "-._".contains(c);
-    if word.is_empty() || !word.chars().all(fits) || word.starts_with(['.', '-']) {
-        return Err(format!("{} is no host's name; write it as in \"mail.example.com\"", quoted(word)));
-    }
-    Ok(word.to_owned())
-}
-
-/// Whether a connection to `host` stays on this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -5,14 +5,15 @@
 /// Nobody misspells a longer name, and counting costs the product of both lengths.
 const LONGEST: usize = 64;
 
-/// The known name nearest to `word`, if it is near enough to be meant: a third of its letters may differ.
+/// The known name nearest to `word`, if it is near enough to be meant: a third of its
+/// letters may differ, four at most.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > LONGEST {
         return None;
     }
     let (edits, near) = ranked(word, known)?;
     let letters = word.chars().count().max(near.chars().count());
-    (edits <= (letters / 3).max(1)).then_some(near)
+    (edits <= (letters / 3).clamp(1, 4)).then_some(near)
 }
 
 /// The known name nearest to `word`, however far it is; None if none is known.
@@ -41,6 +42,7 @@ mod tests {
             ("quantaty", Some("quantity")),
             ("Promissed", Some("promised")),
             ("blast_limit", None),
+            ("concurrent_things", None),
             ("delivery_date", None),
             ("x", None),
             ("", None),

@@ -59,6 +59,18 @@ fn the_file_at_the_top_level_is_safe_and_says_what_it_does_not_do() {
 }
 
 #[test]
+fn the_file_at_the_top_level_is_written_from_the_table_of_keys() {
+    if std::env::var_os("UPDATE_CONFIG").is_some() {
+        fs::write(sample(), shipby::config::sample()).unwrap();
+    }
+    let text = fs::read_to_string(sample()).unwrap();
+    assert!(
+        text == shipby::config::sample(),
+        "config.toml is made from src/config/keys.rs: UPDATE_CONFIG=1 cargo test --test it table_of_keys"
+    );
+}
+
+#[test]
 fn every_key_stands_in_the_file_at_the_top_level() {
     let text = fs::read_to_string(sample()).unwrap();
     let mut section = "";

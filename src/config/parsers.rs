@@ -1,12 +1,13 @@
-//! How single values are written: durations, times of day, days, zones, addresses, numbers.
+//! How the value of a key is read: numbers, durations, times of day, days, zones, words.
 //!
 //! Every refusal shows what was read and how to write what was probably meant.
+
+use std::fmt::Display;
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta, Weekday};
 use chrono_tz::Tz;
 
 use crate::domain::calendar::SendDays;
-use crate::domain::customer::EmailAddress;
 use crate::domain::supply::iso_date;
 use crate::text::{duration as spans, is_language_tag, nearest, zone as zones};
 
@@ -44,43 +45,64 @@ pub(super) fn switch(value: &Value) -> Read<bool> {
 }
 
 /// A whole number from `least` to `most`.
-pub(super) fn number(value: &Value, least: u32, most: u32) -> Read<u32> {
-    let Value::Number(number) = value else {
-        return Err(format!("{} is no whole number; write one from {least} to {most}", value.shown()));
-    };
-    u32::try_from(*number)
-        .ok()
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| format!("{number} will not do; write a number from {least} to {most}"))
+pub(super) fn number<T>(least: T, most: T) -> impl Fn(&Value) -> Read<T>
+where
+    T: TryFrom<i64> + PartialOrd + Display + Copy,
+{
+    move |value| {
+        let Value::Number(number) = value else {
+            return Err(format!("{} is no whole number; write one from {least} to {most}", value.shown()));
+        };
+        T::try_from(*number)
+            .ok()
+            .filter(|number| (least..=most).contains(number))
+            .ok_or_else(|| format!("{number} will not do; write a number from {least} to {most}"))
+    }
 }
 
 /// One of a few words.
-pub(super) fn one_of<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Read<T> {
-    let word = text(value)?;
-    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == word) {
-        return Ok(*choice);
+pub(super) fn one_of<T: Copy>(
+    choices: impl IntoIterator<Item = (&'static str, T)>,
+) -> impl Fn(&Value) -> Read<T> {
+    let (names, choices): (Vec<_>, Vec<_>) = choices.into_iter().unzip();
+    move |value| {
+        let word = text(value)?;
+        let chosen = names.iter().position(|name| *name == word).and_then(|at| choices.get(at));
+        chosen.copied().ok_or_else(|| {
+            let near = nearest(word, names.iter().copied());
+            format!("{} is none of {}{}", quoted(word), names.join(", "), did_you_mean(near))
+        })
     }
-    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-    let near = nearest(word, names.iter().copied());
-    Err(format!("{} is none of {}{}", quoted(word), names.join(", "), did_you_mean(near)))
 }
 
 /// A span of time from `least` to `most`, written as in `"48h"`.
-pub(super) fn duration(value: &Value, least: TimeDelta, most: TimeDelta) -> Read<TimeDelta> {
-    if let Value::Number(number) = value {
-        return Err(format!("{number} has no unit; write a text such as \"{number}s\" ({UNITS})"));
+pub(super) fn duration(least: TimeDelta, most: TimeDelta) -> impl Fn(&Value) -> Read<TimeDelta> {
+    move |value| {
+        if let Value::Number(number) = value {
+            return Err(format!("{number} has no unit; write a text such as \"{number}s\" ({UNITS})"));
+        }
+        let word = text(value)?;
+        let span = spans::parse(word).ok_or_else(|| {
+            let mend = spans::meant(word)
+                .map_or_else(|| "such as \"48h\" or \"15m\"".to_owned(), |meant| format!("\"{meant}\""));
+            format!("{} is no duration; write {mend} ({UNITS})", quoted(word))
+        })?;
+        if span < least || span > most {
+            let (least, most) = (spans::show(least), spans::show(most));
+            return Err(format!("{} will not do; write a duration from {least} to {most}", quoted(word)));
+        }
+        Ok(span)
     }
-    let word = text(value)?;
-    let span = spans::parse(word).ok_or_else(|| {
-        let mend = spans::meant(word)
-            .map_or_else(|| "such as \"48h\" or \"15m\"".to_owned(), |meant| format!("\"{meant}\""));
-        format!("{} is no duration; write {mend} ({UNITS})", quoted(word))
-    })?;
-    if span < least || span > most {
-        let (least, most) = (spans::show(least), spans::show(most));
-        return Err(format!("{} will not do; write a duration from {least} to {most}", quoted(word)));
+}
+
+/// A span of time in civil days, at most a year.
+pub(super) fn whole_days(value: &Value) -> Read<u32> {
+    let span = duration(TimeDelta::days(1), TimeDelta::days(365))(value)?;
+    let days = span.num_days();
+    if TimeDelta::days(days) != span {
+        return Err(format!("{} is no whole number of days; write \"{days}d\"", value.shown()));
     }
-    Ok(span)
+    u32::try_from(days).map_err(|_| format!("{} will not do", value.shown()))
 }
 
 /// A time of day, `"10:00"`.
@@ -190,12 +212,6 @@ pub(super) fn zone(value: &Value) -> Read<Tz> {
         };
         format!("{} is no IANA time zone{mend}", quoted(word))
     })
-}
-
-/// One address that a mail can be sent to.
-pub(super) fn address(value: &Value) -> Read<EmailAddress> {
-    let word = text(value)?;
-    EmailAddress::parse(word).map_err(|fault| format!("{} is no mail address: {fault}", quoted(word)))
 }
 
 /// A language as in BCP 47: `en`, `de-AT`.
