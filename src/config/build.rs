@@ -13,7 +13,7 @@ use super::places::is_loopback;
 use super::reader::Reader;
 use super::secret::{self, Login, Password, Source};
 use super::types::{Allowed, Mode, Security};
-use super::{Alerts, Bounces, Config, Database, Delivery, Log, Shop, Smtp};
+use super::{Alerts, Bounces, Config, Database, Delivery, Smtp};
 use crate::domain::calendar::SendWindow;
 use crate::domain::customer::EmailAddress;
 use crate::domain::policy::Policy;
@@ -60,19 +60,9 @@ pub(super) fn build(path: &Path, reader: &mut Reader, credentials: Option<&Path>
             retry: retry(reader, v.delivery.retry),
             blast_limit: v.delivery.blast_limit,
         },
-        shop: Shop {
-            name: v.shop.name,
-            from: v.shop.from,
-            support_email: v.shop.support_email,
-            locale: v.shop.locale,
-            status_url: v.shop.status_url,
-            cancel_url: v.shop.cancel_url,
-        },
+        shop: v.shop,
         smtp: smtp(reader, v.smtp, folder, credentials),
-        bounces: Bounces {
-            address: v.bounces.address,
-            maildir: v.bounces.maildir.map(|maildir| folder.join(maildir)),
-        },
+        bounces: Bounces { maildir: v.bounces.maildir.map(|maildir| folder.join(maildir)), ..v.bounces },
         templates: folder.join(v.templates.dir),
         housekeeping_at: v.schedule.housekeeping_at,
         alerts: Alerts { to: v.alerts.to, digest: v.alerts.digest, digest_at: v.schedule.digest_at },
@@ -81,7 +71,7 @@ pub(super) fn build(path: &Path, reader: &mut Reader, credentials: Option<&Path>
             authorization_days: v.orders.authorization_days,
             partial: v.orders.partial,
         },
-        log: Log { format: v.log.format, level: v.log.level },
+        log: v.log,
         warnings: Vec::new(),
     };
     config.warnings = warnings(reader, &config);
@@ -91,21 +81,18 @@ pub(super) fn build(path: &Path, reader: &mut Reader, credentials: Option<&Path>
 fn mode(reader: &mut Reader, word: &str, redirect_to: Option<EmailAddress>, sender: &EmailAddress) -> Mode {
     match (word, redirect_to) {
         ("redirect", Some(address)) => Mode::Redirect(address),
-        ("redirect", None) => {
-            if !reader.given("delivery.redirect_to") {
-                let message = "\"redirect\" needs an address to go to; set redirect_to = \"you@example.com\"";
-                reader.refuse("delivery.mode", message);
-            }
+        ("redirect", None) if !reader.given("delivery.redirect_to") => {
+            let message = "\"redirect\" needs an address to go to; set redirect_to = \"you@example.com\"";
+            reader.refuse("delivery.mode", message);
             Mode::Capture
         }
-        ("live", _) => {
-            if sender.as_str() == SAMPLE_SENDER {
-                let message =
-                    "\"live\" would write to customers from the sample's address; set shop.from to your own";
-                reader.refuse("delivery.mode", message);
-            }
+        ("live", _) if sender.as_str() == SAMPLE_SENDER => {
+            let message =
+                "\"live\" would write to customers from the sample's address; set shop.from to your own";
+            reader.refuse("delivery.mode", message);
             Mode::Live
         }
+        ("live", _) => Mode::Live,
         _ => Mode::Capture,
     }
 }

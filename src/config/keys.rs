@@ -15,7 +15,7 @@ use super::LONGEST_GRACE;
 use super::parsers::{
     date, days, duration, hours, locale, number, one_of, some_text, switch, time, whole_days, zone,
 };
-use super::places::{address, bounce_address, database_path, hello_name, host};
+use super::places::{address, bounce_address, database_path, hello_name, host, path};
 use super::reader::Reader;
 use super::secret;
 use super::types::{Link, LogFormat, Mailbox, Pattern, Rate, Security};
@@ -42,8 +42,8 @@ pub struct Line {
     pub(super) id: &'static str,
     /// A value as TOML writes it.
     pub(super) literal: &'static str,
-    /// Whether `literal` is the default; otherwise it is an example behind a `#`.
-    pub(super) set: bool,
+    /// How it is read: as the name of the method of [`Reader`].
+    how: &'static str,
     above: &'static [&'static str],
     comment: &'static str,
 }
@@ -59,7 +59,7 @@ macro_rules! keys {
             Line {
                 id: concat!(stringify!($section), ".", stringify!($key)),
                 literal: stringify!($literal),
-                set: keys!(@set $how),
+                how: stringify!($how),
                 above: &[$($above),*],
                 comment: concat!($($comment)?),
             },
@@ -70,8 +70,10 @@ macro_rules! keys {
             $(pub $section: $values),*
         }
 
-        $(pub(super) struct $values {
-            $(pub $key: $type),*
+        $(/// What stands under this section.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $values {
+            $($(#[doc = concat!("In config.toml: `` ", $comment, " ``")])? pub $key: $type),*
         })*
 
         impl Values {
@@ -85,10 +87,6 @@ macro_rules! keys {
             }
         }
     };
-    (@set value) => { true };
-    (@set list) => { true };
-    (@set optional) => { false };
-    (@set unset) => { false };
 }
 
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -145,7 +143,7 @@ keys! {
         username: Option<String> = optional("shipby", some_text);
         /// The password stands in a file of its own (chmod 600), here one of systemd's credentials:
         password_file: Option<String> = optional("$CREDENTIALS_DIRECTORY/smtp_password", secret::file);
-        ca_file: Option<String> = optional("ca.pem", some_text), "certificates to trust besides the system's";
+        ca_file: Option<PathBuf> = optional("ca.pem", path), "certificates to trust besides the system's";
         timeout: TimeDelta = value("60s", duration(SECOND, HOUR)), "to connect, and for each command";
         hello_name: Option<String> = optional("mail.example.com", hello_name),
             "how we introduce ourselves; else this machine's name";
@@ -155,7 +153,7 @@ keys! {
         address: Option<EmailAddress> = optional("bounce@shop.example", bounce_address),
             "without it mails leave as `from`";
         /// The mail server hands it to `shipby bounce`, or drops it into a Maildir that is looked into every second:
-        maildir: Option<String> = optional("/var/mail/bounce", some_text);
+        maildir: Option<PathBuf> = optional("/var/mail/bounce", path);
     }
     promise: Promise {
         handling_days: u32 = value(0, number(0, 365)), "from the goods' arrival until they can leave";
@@ -184,7 +182,7 @@ keys! {
             "how long a card's authorization holds; told anew, it begins anew";
     }
     templates: Templates {
-        dir: String = value("templates", some_text), "read again on every save; without it the built-in set";
+        dir: PathBuf = value("templates", path), "read again on every save; without it the built-in set";
     }
     alerts: Alerts {
         to: Option<EmailAddress> = optional("ops@example.com", address),
@@ -210,7 +208,7 @@ pub fn sample() -> String {
         for above in line.above {
             text.push_str(&format!("#{above}\n"));
         }
-        let hash = if line.set { "" } else { "# " };
+        let hash = if matches!(line.how, "value" | "list") { "" } else { "# " };
         let pair = format!("{hash}{key} = {}", line.literal);
         match line.comment {
             "" => text.push_str(&pair),

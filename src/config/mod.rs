@@ -21,9 +21,9 @@ mod types;
 
 pub use document::variable;
 pub use error::{ConfigError, Place, Problem};
-pub use keys::{KEYS, Line, sample};
+pub use keys::{Bounces, KEYS, Line, Log, Shop, sample};
 pub use secret::{Credentials, Password};
-pub use settings::{Alerts, Bounces, Config, Database, Delivery, Log, Shop, Smtp};
+pub use settings::{Alerts, Config, Database, Delivery, Smtp};
 pub use types::{Allowed, Link, LogFormat, Mailbox, Mode, Rate, Security};
 
 use document::Document;

@@ -5,10 +5,15 @@ use std::path::PathBuf;
 
 use super::document::Value;
 use super::error::quoted;
-use super::parsers::text;
+use super::parsers::{some_text, text};
 use super::reader::Read;
 use crate::domain::bounce::TOKEN;
 use crate::domain::customer::EmailAddress;
+
+/// A file or a folder.
+pub(super) fn path(value: &Value) -> Read<PathBuf> {
+    some_text(value).map(PathBuf::from)
+}
 
 /// The file of the database.
 pub(super) fn database_path(value: &Value) -> Read<PathBuf> {

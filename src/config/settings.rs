@@ -1,14 +1,14 @@
-//! The configuration section by section, ready to be run with.
+//! The configuration, ready to be run with. A section that is used as it is written is the table's own.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{NaiveTime, TimeDelta};
-use tracing::Level;
 
 use super::error::{ConfigError, Problem};
+use super::keys::{Bounces, Log, Shop};
 use super::secret::{Credentials, Login};
-use super::types::{Allowed, Link, LogFormat, Mailbox, Mode, Rate, Security};
+use super::types::{Allowed, Mode, Rate, Security};
 use crate::domain::customer::EmailAddress;
 use crate::domain::policy::Policy;
 use crate::domain::risk::Watch;
@@ -18,10 +18,12 @@ use crate::domain::risk::Watch;
 pub struct Config {
     /// The file it was read from, as it was named.
     pub path: PathBuf,
+    /// Who writes.
     pub shop: Shop,
     pub database: Database,
     pub delivery: Delivery,
     pub smtp: Smtp,
+    /// How mail that comes back reaches us.
     pub bounces: Bounces,
     /// The folder of ops' templates; the built-in set is used if there is none.
     pub templates: PathBuf,
@@ -30,6 +32,7 @@ pub struct Config {
     pub alerts: Alerts,
     /// When an order is brought to ops' attention.
     pub watch: Watch,
+    /// How much is logged, in which shape.
     pub log: Log,
     pub(super) policy: Policy,
     pub(super) warnings: Vec<Problem>,
@@ -45,21 +48,6 @@ impl Config {
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }
-}
-
-/// Who writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shop {
-    pub name: String,
-    pub from: Mailbox,
-    /// Where replies go; None: to `from`.
-    pub support_email: Option<EmailAddress>,
-    /// The language of customers who gave none (BCP 47).
-    pub locale: String,
-    /// The shop's own page of an order.
-    pub status_url: Option<Link>,
-    /// The shop's own page for cancelling an order.
-    pub cancel_url: Option<Link>,
 }
 
 impl Shop {
@@ -128,15 +116,6 @@ impl Smtp {
     }
 }
 
-/// How mail that comes back reaches us.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bounces {
-    /// The envelope sender is made of it, with a token for each notice; None: mails leave as from the shop's sender.
-    pub address: Option<EmailAddress>,
-    /// A Maildir to look into.
-    pub maildir: Option<PathBuf>,
-}
-
 /// What ops hear by themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alerts {
@@ -146,11 +125,4 @@ pub struct Alerts {
     pub digest: bool,
     /// When it is, in the shop's zone.
     pub digest_at: NaiveTime,
-}
-
-/// How much is logged, in which shape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Log {
-    pub format: LogFormat,
-    pub level: Level,
 }
