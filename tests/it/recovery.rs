@@ -11,7 +11,7 @@ use shipby::catcher::{Answer, Script};
 use shipby::domain::order::apply::Notify as Tell;
 use shipby::domain::reply::Phase;
 use shipby::planner;
-use shipby::store::{Claim, Owner, Ready};
+use shipby::store::{Claim, NoticeFilter, Owner, Ready};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -157,8 +157,8 @@ async fn doubtful_twice_goes_to_a_person_and_is_never_tried_again() {
     let doubt = shop.kept("1", "confirmation").await;
     assert_eq!((doubt.entry.state.as_str(), doubt.entry.next_try()), ("in_doubt", None));
     assert_eq!(doubt.attempts.len(), 2);
-    let asks: Vec<_> = shop.store().queue(10).await.unwrap();
-    assert_eq!(asks.iter().map(|entry| entry.occasion.as_str()).collect::<Vec<_>>(), ["confirmation"]);
+    let asks = shop.store().find_notices(&NoticeFilter::default(), 10).await.unwrap();
+    assert_eq!(asks.iter().map(|found| found.entry.occasion.as_str()).collect::<Vec<_>>(), ["confirmation"]);
     shop.travel(TimeDelta::days(8)).await;
     assert_eq!(shop.kinds(), ["1 update_48h"]);
     assert_eq!(shop.state("1", "confirmation").await, "in_doubt");

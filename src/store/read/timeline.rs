@@ -7,8 +7,6 @@ use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use crate::domain::calendar::Instant;
-use crate::domain::supply::Incoming;
-use crate::store::orders::supply::supplies_of;
 use crate::store::outbox::bodies::unpack;
 use crate::store::outbox::bounces::{KeptReport, reports};
 use crate::store::{Result, Store, instant, millis};
@@ -242,12 +240,6 @@ impl Store {
         unpack(&mut reader, kept).await
     }
 
-    /// The numbers of all orders of an address, oldest first.
-    pub async fn orders_of(&self, email: &str) -> Result<Vec<String>> {
-        const OF: &str = "select number from orders where email = $1 order by placed_at, number";
-        Ok(sqlx::query_scalar(OF).bind(email).fetch_all(&mut *self.readers.acquire().await?).await?)
-    }
-
     /// One notice by its id or the beginning of it, with its bytes and tries.
     pub async fn kept(&self, id: &str) -> Result<Vec<Kept>> {
         const BODY: &str = "select notice_id, bytes, pattern from messages where notice_id = $1";
@@ -276,19 +268,6 @@ impl Store {
         Ok(kept)
     }
 
-    /// What is not settled: under way, held, or in doubt for a person to look at.
-    pub async fn queue(&self, most: u32) -> Result<Vec<Entry>> {
-        let sql = format!(
-            "select {ENTRY} from notices where next_try_at is not null or state in ('sending', 'held')
-                or (state = 'in_doubt' and must_be_known = 1)
-            order by coalesce(next_try_at, planned_at), order_number limit $1"
-        );
-        Ok(sqlx::query_as(AssertSqlSafe(sql))
-            .bind(most)
-            .fetch_all(&mut *self.readers.acquire().await?)
-            .await?)
-    }
-
     /// Orders by status, oldest first.
     pub async fn list_orders(
         &self,
@@ -308,14 +287,6 @@ impl Store {
             .bind(most)
             .fetch_all(&mut *self.readers.acquire().await?)
             .await?)
-    }
-
-    /// The supplies of a SKU of which something can still come.
-    pub async fn open_supplies(&self, sku: &str) -> Result<Vec<Incoming>> {
-        let mut reader = self.readers.acquire().await?;
-        let rows = supplies_of(&mut reader, sku).await?;
-        let supplies = rows.into_iter().map(|row| row.into_incoming()).collect::<Result<Vec<_>>>()?;
-        Ok(supplies.into_iter().filter(Incoming::is_open).collect())
     }
 
     /// Orders, notices and decisions, counted.

@@ -28,7 +28,7 @@ async fn everything_can_be_read_back() {
     let numbers = |orders: &[shipby::domain::order::Order]| {
         orders.iter().map(|order| order.number.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(store.orders_of("ana@example.com").await.unwrap(), ["1", "2"]);
+    assert_eq!(store.orders_about("ana@example.com").await.unwrap(), ["1", "2"]);
     assert_eq!(numbers(&store.orders(&["1".into(), "3".into(), "9".into()]).await.unwrap()), ["1", "3"]);
     assert_eq!(store.open_orders("1", 10).await.unwrap(), ["3"]);
     let place = shop.order("3").await.lines[0].place.unwrap();
@@ -39,13 +39,13 @@ async fn everything_can_be_read_back() {
     assert_eq!(shown, [("1", Some("KETTLE")), ("3", Some("KETTLE"))]);
     assert_eq!((listed[0].placed(), listed[0].heard()), (at(START), Some(at("2026-03-04T08:00:00Z"))));
     assert_eq!(store.list_orders(Some("shipped"), None, 10).await.unwrap()[0].number, "2");
-    assert_eq!(store.open_supplies("KETTLE").await.unwrap()[0].supply, "PO-77");
-    assert!(store.open_supplies("CUP").await.unwrap().is_empty());
+    assert_eq!(store.supplies("KETTLE").await.unwrap()[0].supply, "PO-77");
+    assert!(store.supplies("CUP").await.unwrap().is_empty());
     let counts = store.counts().await.unwrap();
     assert_eq!((counts.orders["waiting"], counts.orders["shipped"]), (2, 1));
     assert_eq!(counts.notices["confirmation"]["accepted"], 3);
     assert_eq!(counts.decisions["date_slip"]["still_holds"], 3);
-    assert!(store.queue(10).await.unwrap().is_empty());
+    assert!(store.find_notices(&NoticeFilter::default(), 10).await.unwrap().is_empty());
     let silence = store.longest_silence(shop.now()).await.unwrap().unwrap();
     assert_eq!(silence.seconds, 48 * 3600);
 }
