@@ -20,6 +20,7 @@ use crate::support::app::{Differs, TestApp};
 use crate::support::daemon;
 use crate::support::facts::{order, supply};
 use crate::support::mails::mail;
+use crate::support::raw::Raw;
 
 const BOUNCES: &str = "[bounces]\naddress = \"bounce@shop.example\"\n";
 
@@ -116,12 +117,10 @@ async fn whatever_may_be_mended_is_asked_for_again() {
     again(&house, "there is no database yet");
     std::fs::rename(house.path("away.db"), house.path("shipby.db")).unwrap();
 
-    use sqlx::{Connection, Executor, SqliteConnection};
-    let url = format!("sqlite://{}", house.path("shipby.db").display());
-    let mut other = SqliteConnection::connect(&url).await.unwrap();
-    other.execute("begin immediate").await.unwrap();
+    let mut other = Raw::at(&house.path("shipby.db")).await;
+    other.lock_writes().await;
     again(&house, "database is locked");
-    other.execute("rollback").await.unwrap();
+    other.unlock_writes().await;
     assert!(house.run_on(&["bounce"], &postfix).1.contains("came back"));
 }
 

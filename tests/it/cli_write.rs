@@ -9,13 +9,12 @@ mod suppress;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use shipby::domain::order::Order;
 use shipby::store::Store;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
+
+use crate::support::raw::Raw;
 
 /// A shop: a folder with a configuration, and the built program run in it.
 struct Shop {
@@ -82,22 +81,15 @@ impl Shop {
             .block_on(async { question(Store::open_existing(&self.path("shipby.db")).await.unwrap()).await })
     }
 
-    /// The bodies of all facts of a kind that were recorded and not refused, in the order of recording.
-    fn read_facts(&self, kind: &str) -> Vec<serde_json::Value> {
-        let bodies: Vec<String> = self.on_database(async |mut conn| {
-            let rows =
-                sqlx::query_scalar("select body from facts where kind = $1 and refused is null order by seq");
-            rows.bind(kind).fetch_all(&mut conn).await.unwrap()
-        });
-        bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
+    /// The same of the database itself.
+    fn ask_raw<T>(&self, question: impl AsyncFnOnce(Raw) -> T) -> T {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async { question(Raw::at(&self.path("shipby.db")).await).await })
     }
 
-    /// A connection that is nobody's.
-    fn on_database<T>(&self, what: impl AsyncFnOnce(SqliteConnection) -> T) -> T {
-        let path = self.path("shipby.db");
-        let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(10));
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async { what(options.connect().await.unwrap()).await })
+    /// The bodies of all facts of a kind that were recorded and not refused, in the order of recording.
+    fn read_facts(&self, kind: &str) -> Vec<serde_json::Value> {
+        self.ask_raw(async |mut raw| raw.facts(kind).await)
     }
 
     fn order(&self, number: &str) -> Option<Order> {

@@ -1,5 +1,7 @@
 //! The built binary and a database that is locked, full, not to be written, damaged, older or newer: nothing is sent whose
 //! outcome cannot be stored, and nothing is ever made anew over what was there.
+//!
+//! Here, and nowhere else beside [`Raw`], a test speaks SQL: about SQLite's own file, its schema's versions and its pages.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -15,12 +17,15 @@ use shipby::store::{Durability, Lock, Store, StoreError};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::Notify;
 
+use crate::support::app::TestApp;
 use crate::support::daemon::{House, record, until};
 use crate::support::disk::Disk;
 use crate::support::facts::{order, order_of};
+use crate::support::raw::Raw;
 
 const LONG: Duration = Duration::from_secs(30);
 
+/// A connection to the file, made where there is none.
 async fn raw(path: &Path) -> SqliteConnection {
     SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", path.display())).await.unwrap()
 }
@@ -62,17 +67,17 @@ async fn what_the_relay_said_waits_for_a_locked_database_and_a_command_is_told_t
     let house = House::live(catcher.addr().port());
     let mut daemon = house.serve();
     let store = house.store().await;
-    let mut locked = raw(&house.database()).await;
+    let mut locked = Raw::at(&house.database()).await;
     record(&store, [order_of("0", "c0@example.com")]).await;
     tokio::time::timeout(LONG, told.notified()).await.unwrap();
-    sqlx::query("begin immediate").execute(&mut locked).await.unwrap();
+    locked.lock_writes().await;
     let refused = shipby(&house, &["receive", "KETTLE", "3"]);
     assert_eq!(refused.status.code(), Some(69));
     let words = "database is locked by another program for longer than is waited for; try again later";
     assert_eq!(errors(&refused), [format!("shipby: {}: {words}", house.database().display())]);
     house.hear_log("what the relay said cannot be stored");
     assert_eq!(store.timeline("0").await.unwrap()[0].state, "sending");
-    sqlx::query("rollback").execute(&mut locked).await.unwrap();
+    locked.unlock_writes().await;
     let accepted =
         async || store.timeline("0").await.unwrap().pop().filter(|entry| entry.state == "accepted");
     assert_eq!(until(LONG, accepted).await.attempts, 1);
@@ -163,15 +168,21 @@ async fn a_folder_or_a_file_that_may_only_be_read_ends_the_start_with_one_line_t
     assert_eq!(std::fs::read(&database).unwrap(), before);
 }
 
+/// Makes it a database that a later shipby has brought to a version.
+async fn make_newer(path: &Path, version: i64) {
+    const LATER: &str =
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+        values ($1, 'later', true, x'00', 0)";
+    let mut conn = raw(path).await;
+    sqlx::query(LATER).bind(version).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_newer_schema_ends_the_start_with_both_versions_and_nothing_is_touched() {
     let house = House::quiet();
     house.store().await.close().await;
-    let mut conn = raw(&house.database()).await;
-    let later = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
-        values (99, 'later', true, x'00', 0)";
-    sqlx::query(later).execute(&mut conn).await.unwrap();
-    conn.close().await.unwrap();
+    make_newer(&house.database(), 99).await;
     let before = std::fs::read(house.database()).unwrap();
     for args in [&["serve"][..], &["upcoming"]] {
         let refused = shipby(&house, args);
@@ -183,9 +194,42 @@ async fn a_newer_schema_ends_the_start_with_both_versions_and_nothing_is_touched
     assert_eq!(std::fs::read(house.database()).unwrap(), before);
 }
 
+#[tokio::test]
+async fn a_newer_schema_is_refused_with_both_versions_and_left_alone() {
+    let shop = TestApp::start("2026-03-02T08:00:00Z").await;
+    make_newer(shop.database(), 9999).await;
+    let error = Store::open(shop.database(), Durability::Full).await.unwrap_err();
+    let StoreError::Newer { found: 9999, known, .. } = error else { panic!("{error:?}") };
+    let path = shop.database().display();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{path} was written by a newer shipby (schema 9999, this one knows {known}); nothing was touched"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_is_refused_by_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shipby.db");
+    Store::open(&path, Durability::Full).await.unwrap().close().await;
+    // What a read-only file is to others, this is to root as well: a version that may be read only.
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[18] = 3;
+    std::fs::write(&path, bytes).unwrap();
+    let error = Store::open(&path, Durability::Full).await.unwrap_err();
+    assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("{}: attempt to write a readonly database", path.display()));
+    let nowhere = folder.path().join("no/such/folder/shipby.db");
+    let error = Store::open(&nowhere, Durability::Full).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{}: unable to open database file", nowhere.display()));
+}
+
 /// A database as an older shipby made it, with a pause on it.
 pub async fn older(path: &Path) {
     let mut conn = raw(path).await;
+    sqlx::query("pragma journal_mode = wal").execute(&mut conn).await.unwrap();
     sqlx::migrate!().run_to(7, &mut conn).await.unwrap();
     let pause = "insert into pauses (scope, subject, reason, since) values ('all', '', 'stock count', 1)";
     sqlx::query(pause).execute(&mut conn).await.unwrap();

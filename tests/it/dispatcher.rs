@@ -284,14 +284,12 @@ async fn nothing_leaves_whose_beginning_cannot_be_stored_and_all_goes_once_it_ca
     let mut shop = busy(5, "2", Script::usual()).await;
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
     let mut raw = shop.raw().await;
-    let full = "create trigger full before insert on ledger when new.what = 'begun'
-        begin select raise(abort, 'database or disk is full'); end";
-    sqlx::query(full).execute(&mut raw).await.unwrap();
+    raw.no_room_for_beginnings().await;
     let stop = CancellationToken::new();
     let error = shop.sim.dispatcher.drain(&stop).await.unwrap_err().to_string();
     assert!(error.contains("disk is full"), "{error}");
     assert_eq!(shop.catcher.count(), 0);
-    sqlx::query("drop trigger full").execute(&mut raw).await.unwrap();
+    raw.make_room().await;
     shop.settle().await;
     assert_eq!(states(&shop).await, is(&[("accepted", 5)]));
     assert_eq!(shop.catcher.count(), 5);
@@ -302,15 +300,11 @@ async fn an_outcome_that_cannot_be_stored_is_a_doubt_and_no_other_body_leaves() 
     let mut shop = busy(5, "1", Script::usual()).await;
     planner::turn(shop.store(), &shop.sim.policy, shop.now()).await.unwrap();
     let mut raw = shop.raw().await;
-    let full = "create trigger full before insert on ledger when new.what = 'accepted'
-        begin select raise(abort, 'database or disk is full'); end;
-        create trigger full_too before update of state on notices when new.state = 'accepted'
-        begin select raise(abort, 'database or disk is full'); end";
-    sqlx::raw_sql(full).execute(&mut raw).await.unwrap();
+    raw.no_room_for_acceptances().await;
     let stop = CancellationToken::new();
     shop.sim.dispatcher.drain(&stop).await.unwrap_err();
     assert_eq!(shop.catcher.count(), 1);
-    sqlx::raw_sql("drop trigger full; drop trigger full_too").execute(&mut raw).await.unwrap();
+    raw.make_room().await;
     shop.settle().await;
     assert_eq!(states(&shop).await, is(&[("accepted", 4), ("in_doubt", 1)]));
     shop.travel(TimeDelta::minutes(15)).await;

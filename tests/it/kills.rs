@@ -13,13 +13,13 @@ use shipby::clock::{Clock, Simulated};
 use shipby::config::Config;
 use shipby::domain::reply::Phase;
 use shipby::simulation::Simulation;
-use shipby::store::Store;
+use shipby::store::{NoticeFilter, Store};
 use shipby::wiring;
-use sqlx::{Connection, SqliteConnection};
 
 use crate::support::chance::Chance;
 use crate::support::daemon::{House, record, until};
 use crate::support::facts::{line, order_of};
+use crate::support::raw::Raw;
 
 const LONG: Duration = Duration::from_secs(30);
 /// Connections of a live house.
@@ -85,7 +85,7 @@ async fn killed_twenty_times_under_load_it_loses_nothing_and_doubles_only_what_w
     assert!(now - doubtful <= CONNECTIONS, "{} doubts after the last kill", now - doubtful);
     // Until a doubt has lasted its quarter of an hour, nothing came twice.
     assert!(copies(&catcher).values().all(|copies| copies.len() == 1));
-    let in_doubt = ids_in_doubt(&house).await;
+    let in_doubt = ids_in_doubt(&store).await;
 
     later(&house, &store).await;
     assert_eq!(count(&store, "accepted").await, orders);
@@ -98,10 +98,13 @@ async fn killed_twenty_times_under_load_it_loses_nothing_and_doubles_only_what_w
 }
 
 /// The Message-IDs of what is in doubt.
-async fn ids_in_doubt(house: &House) -> Vec<String> {
-    let mut raw = raw(house).await;
-    let ids = "select id || '@tableware.example' from notices where state = 'in_doubt'";
-    sqlx::query_scalar(ids).fetch_all(&mut raw).await.unwrap()
+async fn ids_in_doubt(store: &Store) -> Vec<String> {
+    let in_doubt = NoticeFilter { state: Some("in_doubt".to_owned()), ..NoticeFilter::default() };
+    let found = store.find_notices(&in_doubt, u32::MAX).await.unwrap();
+    found
+        .iter()
+        .map(|found| format!("{}@tableware.example", found.entry.notice.as_deref().unwrap()))
+        .collect()
 }
 
 /// A quarter of an hour after the last doubt.
@@ -151,17 +154,12 @@ async fn an_import_killed_at_any_moment_leaves_whole_orders_and_the_next_brings_
         before = orders;
     }
     assert!(import().wait().unwrap().success());
-    assert_eq!(orders_and_lines(&house).await, (ORDERS as i64, 3 * ORDERS as i64));
+    assert_eq!(orders_and_lines(&house).await, (ORDERS, 3 * ORDERS));
 }
 
-async fn orders_and_lines(house: &House) -> (i64, i64) {
-    let counts = "select (select count(*) from orders), (select count(*) from lines)";
-    sqlx::query_as(counts).fetch_one(&mut raw(house).await).await.unwrap()
-}
-
-/// The database by another way than the store, which looks at it as it is found.
-async fn raw(house: &House) -> SqliteConnection {
-    SqliteConnection::connect(&format!("sqlite://{}", house.database().display())).await.unwrap()
+async fn orders_and_lines(house: &House) -> (usize, usize) {
+    let mut raw = Raw::at(&house.database()).await;
+    (raw.count("orders").await, raw.count("lines").await)
 }
 
 #[tokio::test(flavor = "multi_thread")]

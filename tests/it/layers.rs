@@ -76,6 +76,28 @@ fn every_use_of_another_room_is_an_arrow_that_is_drawn() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Where tests speak SQL: what they do beside the store, and what is about SQLite's own file.
+const SPEAK_SQL: [&str; 2] = ["it/support/raw.rs", "it/database.rs"];
+
+#[test]
+fn no_test_speaks_sql_outside_its_home() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut found = Vec::new();
+    files(&tests, &mut found);
+    let (homes, others): (Vec<_>, Vec<_>) =
+        found.iter().partition(|path| SPEAK_SQL.iter().any(|home| **path == tests.join(home)));
+    assert_eq!(homes.len(), SPEAK_SQL.len());
+    for path in others {
+        let text = fs::read_to_string(path).unwrap();
+        for word in ["sqlx::", "use sqlx", "SqliteConnection"] {
+            // In quotes it is the word of a test like this one.
+            let names = |line: &&str| line.contains(word) && !line.contains(&format!("\"{word}"));
+            let found = text.lines().find(names);
+            assert!(found.is_none(), "{}: {found:?}; see {}", path.display(), SPEAK_SQL[0]);
+        }
+    }
+}
+
 #[test]
 fn only_the_store_names_sqlx_only_templates_name_tera_only_mail_names_lettre() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use shipby::clock::Clock;
 use shipby::store::Store;
-use sqlx::{Connection, SqliteConnection};
 
 use crate::support::daemon::{Daemon, House, record};
 use crate::support::facts::{line, order_of};
@@ -21,16 +21,20 @@ async fn peak_of(orders: usize) -> u64 {
     let store = house.store().await;
     fill(&store, orders).await;
     let daemon = house.serve();
-    let mut raw =
-        SqliteConnection::connect(&format!("sqlite://{}", house.database().display())).await.unwrap();
-    loop {
-        let rest = "select count(*) from orders where not confirmed";
-        let rest: i64 = sqlx::query_scalar(rest).fetch_one(&mut raw).await.unwrap();
-        if rest == 0 {
-            return peak(&daemon);
-        }
+    while !all_are_confirmed(&store, orders).await {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    peak(&daemon)
+}
+
+async fn all_are_confirmed(store: &Store, orders: usize) -> bool {
+    let now = Clock::System.now();
+    // To count costs more than to ask whether there is more to do.
+    if store.agenda(now).await.unwrap().at().is_some_and(|next| next <= now) {
+        return false;
+    }
+    let confirmations = store.counts().await.unwrap().notices.remove("confirmation").unwrap_or_default();
+    confirmations.get("accepted") == Some(&(orders as i64))
 }
 
 async fn fill(store: &Store, orders: usize) {

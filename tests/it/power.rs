@@ -5,13 +5,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use shipby::catcher::{Catcher, Script};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, SqliteConnection};
 
 use crate::support::chance::Chance;
 use crate::support::daemon::House;
 use crate::support::facts::order_of;
 use crate::support::power::{Disk, Event, can_be_recorded, events, recorder};
+use crate::support::raw::Raw;
 
 const LONG: Duration = Duration::from_secs(60);
 const IMPORTS: usize = 12;
@@ -67,34 +66,18 @@ fn notice_in(bytes: &[u8]) -> Option<String> {
     Some(String::from_utf8(bytes[at..].iter().take_while(|byte| **byte > b' ').copied().collect()).unwrap())
 }
 
-/// What is in the database that is found in a folder, after it was looked at as a whole.
-async fn found(folder: &std::path::Path) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(folder.join("shipby.db"));
-    let mut conn = options.connect().await.unwrap();
-    let whole: String = sqlx::query_scalar("pragma integrity_check").fetch_one(&mut conn).await.unwrap();
-    assert_eq!(whole, "ok");
-    conn
-}
-
 /// Holds the database in a folder to what was said.
 async fn keeps(folder: &std::path::Path, said: &Said, orders: &HashMap<String, Vec<String>>) {
     if said.imported.is_empty() {
         return;
     }
-    let mut conn = found(folder).await;
-    let kept: Vec<String> =
-        sqlx::query_scalar("select number from orders").fetch_all(&mut conn).await.unwrap();
-    let kept: BTreeSet<String> = kept.into_iter().collect();
+    let mut found = Raw::at(&folder.join("shipby.db")).await;
+    assert_eq!(found.faults().await, "ok");
+    let kept = found.order_numbers().await;
     for order in said.imported.iter().flat_map(|file| &orders[file]) {
         assert!(kept.contains(order), "order {order} was acknowledged");
     }
-    // What is entered in the notice, or written down in the ledger last.
-    let written =
-        "select n.id, coalesce((select what from ledger where notice_id = n.id order by seq desc), n.state)
-        from notices n join messages m on m.notice_id = n.id join attempts a on a.notice_id = n.id
-        where n.state = 'accepted' or n.id in (select notice_id from ledger)";
-    let written: Vec<(String, String)> = sqlx::query_as(written).fetch_all(&mut conn).await.unwrap();
-    let written: HashMap<String, String> = written.into_iter().collect();
+    let written = found.written_down().await;
     for notice in &said.begun {
         assert!(written.contains_key(notice), "the body of {notice} has begun to leave");
     }

@@ -158,7 +158,7 @@ async fn doubtful_twice_goes_to_a_person_and_is_never_tried_again() {
     assert_eq!((doubt.entry.state.as_str(), doubt.entry.next_try()), ("in_doubt", None));
     assert_eq!(doubt.attempts.len(), 2);
     let asks = shop.store().find_notices(&NoticeFilter::default(), 10).await.unwrap();
-    assert_eq!(asks.iter().map(|asks| asks.entry.occasion.as_str()).collect::<Vec<_>>(), ["confirmation"]);
+    assert_eq!(asks.iter().map(|found| found.entry.occasion.as_str()).collect::<Vec<_>>(), ["confirmation"]);
     shop.travel(TimeDelta::days(8)).await;
     assert_eq!(shop.kinds(), ["1 update_48h"]);
     assert_eq!(shop.state("1", "confirmation").await, "in_doubt");

@@ -11,7 +11,6 @@ use shipby::domain::suppression::Cause;
 use shipby::mail::Verp;
 use shipby::store::{Claim, Owner};
 use shipby::wiring;
-use sqlx::Row;
 
 use crate::support::app::{Differs, TestApp};
 use crate::support::facts::{order, order_of, shipment, supply};
@@ -60,12 +59,7 @@ async fn database(shop: &TestApp) -> Vec<String> {
     let mut raw = shop.raw().await;
     let mut all = Vec::new();
     for table in ["orders", "lines", "notices", "suppressions", "bounces", "decisions", "news"] {
-        let columns = sqlx::query("select name from pragma_table_info($1)").bind(table);
-        let columns: Vec<String> =
-            columns.fetch_all(&mut raw).await.unwrap().iter().map(|row| row.get(0)).collect();
-        let sql = format!("select json_array({}) from {table}", columns.join(", "));
-        let rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql)).fetch_all(&mut raw).await;
-        all.extend(rows.unwrap());
+        all.extend(raw.rows(table).await);
     }
     all
 }

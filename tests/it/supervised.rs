@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use shipby::store::{Lock, StoreError};
 use shipby::telemetry::{Supervisor, Watchdog};
-use sqlx::{Connection, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{older, version};
 use crate::support::daemon::{House, until};
+use crate::support::raw::Raw;
 
 const LONG: Duration = Duration::from_secs(30);
 /// Long enough for what comes at once.
@@ -27,10 +27,8 @@ async fn ready_is_said_when_the_database_is_ours_and_up_to_date_and_not_before()
     drop(others);
     assert_eq!(house.next_word(SHORT), None, "without the lock nothing is said");
 
-    let mut in_the_way = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-    for statement in ["pragma journal_mode = wal", "begin immediate"] {
-        sqlx::query(statement).execute(&mut in_the_way).await.unwrap();
-    }
+    let mut in_the_way = Raw::at(&path).await;
+    in_the_way.lock_writes().await;
     let daemon = house.start();
     let lock = house.config().with_file_name("shipby.db.lock");
     let is_locked = async || {
@@ -39,7 +37,7 @@ async fn ready_is_said_when_the_database_is_ours_and_up_to_date_and_not_before()
     };
     until(LONG, is_locked).await;
     assert_eq!(house.next_word(SHORT), None, "while the schema is old nothing is said");
-    sqlx::query("rollback").execute(&mut in_the_way).await.unwrap();
+    in_the_way.unlock_writes().await;
     house.apply_accepted("READY=1");
     assert!(version(&path).await > 7);
     assert!(matches!(Lock::take(&path), Err(StoreError::Locked { .. })));

@@ -301,11 +301,11 @@ fn an_import_waits_for_another_process_that_is_writing() {
     let shop = Shop::with(&[ORDER]);
     shop.write("more.jsonl", &ORDER.replace("1042", "1043"));
     let begun = Instant::now();
-    let child = shop.on_database(async |mut conn| {
-        sqlx::query("begin immediate").execute(&mut conn).await.unwrap();
+    let child = shop.ask_raw(async |mut raw| {
+        raw.lock_writes().await;
         let child = shop.command(&["import", "more.jsonl"]).spawn().unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        sqlx::query("commit").execute(&mut conn).await.unwrap();
+        raw.unlock_writes().await;
         child
     });
     let (exit, _, stderr) = came(child.wait_with_output().unwrap());

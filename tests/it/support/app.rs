@@ -16,13 +16,14 @@ use shipby::domain::order::Order;
 use shipby::domain::order::apply::Notify;
 use shipby::intake::{self, Options};
 use shipby::simulation::Simulation;
-use shipby::store::{Durability, HistoryEntry, Kept, Recorded, Store};
+use shipby::store::{HistoryEntry, Kept, Recorded, Store};
 use shipby::{clock::Clock, wiring};
-use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 use super::front::{Door, Front, Way};
 use super::moves;
+use super::raw::Raw;
+use crate::contract::driver::Driver;
 
 /// How the shop is configured.
 pub const SHOP: &str = "[shop]\nname = \"Fine Tableware\"\nfrom = \"Fine Tableware <orders@tableware.example>\"\n\
@@ -99,7 +100,7 @@ impl TestApp {
         let env = keys.map(|(key, value)| (format!("SHIPBY__{key}"), value.to_owned()));
         let config = Config::parse(&folder.path().join("config.toml"), SHOP, env).unwrap();
         let sim = simulation(&config, Simulated::at(at(start)), 1).await;
-        moves::watch(&config.database.path).await;
+        moves::watch(Driver::TESTED.raw(&config.database.path).await).await;
         Self { catcher, front, sim, config, starts: 1, _folder: folder }
     }
 
@@ -119,8 +120,8 @@ impl TestApp {
     }
 
     /// The database by another way than the store, for what the store does not do.
-    pub async fn raw(&self) -> SqliteConnection {
-        SqliteConnection::connect(&format!("sqlite://{}", self.database().display())).await.unwrap()
+    pub async fn raw(&self) -> Raw {
+        Driver::TESTED.raw(self.database()).await
     }
 
     pub fn now(&self) -> DateTime<Utc> {
@@ -254,7 +255,7 @@ fn relay_keys(catcher: &Catcher, front: Option<&Front>) -> Vec<(&'static str, St
 }
 
 async fn simulation(config: &Config, hand: Simulated, start: u32) -> Simulation {
-    let store = Store::open(&config.database.path, Durability::Full).await.unwrap();
+    let store = Driver::TESTED.open(&config.database.path).await.unwrap();
     let clock = Clock::Simulated(hand.clone());
     let dispatcher = wiring::dispatcher(config, store.clone(), clock, format!("start-{start}")).unwrap();
     Simulation { store, dispatcher, policy: config.policy(), hand }

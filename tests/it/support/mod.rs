@@ -1,4 +1,5 @@
-//! What several tests share: a shop on a simulated clock, its facts, and servers that behave badly on purpose.
+//! What several tests share: a shop on a simulated clock, its facts, its database by another way than the store, and servers
+//! that behave badly on purpose.
 
 pub mod app;
 pub mod book;
@@ -11,5 +12,6 @@ pub mod mails;
 pub mod moves;
 pub mod postfix;
 pub mod power;
+pub mod raw;
 pub mod smtp;
 pub mod years;
