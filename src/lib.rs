@@ -1,9 +1,4 @@
-//! shipby keeps customers informed while they wait for backordered and preordered goods.
-//!
-//! The house in reading order: facts come in (`intake`), pure rules say which notices are due (`domain`),
-//! the planner puts them into the outbox (`planner`, `store`), the dispatcher renders and sends them
-//! (`dispatcher`, `templates`, `mail`), what comes back is taken in (`bounces`), what needs a person is told once a day
-//! (`digest`), and everything that happened can be read back (`cli`).
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod domain;
 

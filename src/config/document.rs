@@ -1,6 +1,6 @@
 //! The file and the environment as one table of raw values, each with its place.
 //!
-//! A key that is not in [`KEYS`] does not exist: it is refused with the nearest one that does. What the
+//! A key that is not among the known ones does not exist: it is refused with the nearest one that does. What the
 //! environment says wins over the file.
 
 use std::collections::BTreeMap;
@@ -8,8 +8,8 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Place, Problem, did_you_mean, quoted};
-use super::keys::{KEYS, Line};
+use super::error::{Place, Problem, did_you_mean};
+use super::value::{Keys, Line, Raw, Value};
 use crate::text::nearest;
 
 /// Environment variables that begin so are ours.
@@ -17,42 +17,11 @@ const PREFIX: &str = "SHIPBY__";
 /// The environment's way to give the one secret there is.
 pub(super) const PASSWORD: &str = "SHIPBY__SMTP__PASSWORD";
 
-/// A value as it was written.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
-    Text(String),
-    Number(i64),
-    Switch(bool),
-    List(Vec<Raw>),
-    /// A date without quotes, `2026-12-25`.
-    Date(String),
-    /// Something no key wants, in words.
-    Other(&'static str),
-}
-
-impl Value {
-    /// As it may be shown in a message.
-    pub(super) fn shown(&self) -> String {
-        match self {
-            Self::Text(text) => quoted(text),
-            Self::Number(number) => number.to_string(),
-            Self::Switch(on) => on.to_string(),
-            Self::List(_) => "a list".to_owned(),
-            Self::Date(date) => date.clone(),
-            Self::Other(what) => (*what).to_owned(),
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Raw {
-    pub value: Value,
-    pub place: Place,
-}
-
 /// What was configured, by key (`section.name`), and what is wrong with its shape.
 #[derive(Debug, Default)]
 pub(super) struct Document {
+    /// The keys there are.
+    known: Keys,
     pub values: BTreeMap<&'static str, Raw>,
     /// `SHIPBY__SMTP__PASSWORD`.
     pub password: Option<String>,
@@ -61,8 +30,8 @@ pub(super) struct Document {
 
 impl Document {
     /// Reads the text of the file at `path`. After a fault in the TOML itself nothing else is looked at.
-    pub(super) fn read(path: &Path, text: &str) -> Self {
-        let mut document = Self::default();
+    pub(super) fn read(path: &Path, text: &str, known: Keys) -> Self {
+        let mut document = Self { known, ..Self::default() };
         let places = Places { path, text };
         let (table, faults) = DeTable::parse_recoverable(text);
         for fault in faults {
@@ -81,10 +50,10 @@ impl Document {
         for (name, value) in table {
             let place = places.at(name.span().start);
             match value.get_ref() {
-                DeValue::Table(keys) if KEYS.iter().any(|(section, ..)| *section == name.get_ref()) => {
+                DeValue::Table(keys) if self.known.iter().any(|(section, ..)| *section == name.get_ref()) => {
                     self.keys(name.get_ref(), keys, places);
                 }
-                _ if KEYS.iter().any(|(section, ..)| *section == name.get_ref()) => {
+                _ if self.known.iter().any(|(section, ..)| *section == name.get_ref()) => {
                     let message = format!("is a section; write [{0}] on a line of its own", name.get_ref());
                     self.problems.push(Problem::new(place, name.get_ref().as_ref(), message));
                 }
@@ -96,7 +65,7 @@ impl Document {
 
     fn keys(&mut self, section: &str, table: &DeTable<'_>, places: &Places<'_>) {
         for (key, value) in table {
-            match known(section, key.get_ref()) {
+            match self.line(section, key.get_ref()) {
                 Some(line) => {
                     self.values.insert(line.id, places.raw(value));
                 }
@@ -115,12 +84,12 @@ impl Document {
             let words = name[PREFIX.len()..].to_lowercase();
             let (section, key) = words.split_once("__").unwrap_or((&words, ""));
             let place = Place::Environment(name.clone());
-            if let Some(line) = known(section, key) {
+            if let Some(line) = self.line(section, key) {
                 let value = from_environment(&text, line, &place);
                 self.values.insert(line.id, Raw { value, place });
             } else {
                 let names: Vec<String> =
-                    KEYS.iter().map(|(section, key, _)| variable(section, key)).collect();
+                    self.known.iter().map(|(section, key, _)| variable(section, key)).collect();
                 let near = nearest(&name, names.iter().map(String::as_str));
                 let message = format!("is no key of the configuration{}", did_you_mean(near));
                 self.problems.push(Problem::new(place, "", message));
@@ -135,37 +104,48 @@ impl Document {
             Some(key) => format!("{section}.{key}"),
             None => section.to_owned(),
         };
-        self.problems.push(Problem::new(place, full, unknown_message(section, key)));
+        self.problems.push(Problem::new(place, full, self.unknown_message(section, key)));
     }
-}
 
-fn unknown_message(section: &str, key: Option<&str>) -> String {
-    let Some(key) = key else {
-        return format!("unknown section{}", did_you_mean(nearest(section, KEYS.iter().map(|(s, ..)| *s))));
-    };
-    let lowered = key.to_lowercase();
-    if lowered.contains("passw") && lowered != "password_file" || lowered == "secret" || lowered == "token" {
-        return "no secret stands in this file; write it to a file of its own (chmod 600) and use password_file"
+    fn unknown_message(&self, section: &str, key: Option<&str>) -> String {
+        let Some(key) = key else {
+            return format!(
+                "unknown section{}",
+                did_you_mean(nearest(section, self.known.iter().map(|(s, ..)| *s)))
+            );
+        };
+        let lowered = key.to_lowercase();
+        if lowered.contains("passw") && lowered != "password_file"
+            || lowered == "secret"
+            || lowered == "token"
+        {
+            return "no secret stands in this file; write it to a file of its own (chmod 600) and use password_file"
             .to_owned();
+        }
+        let here = self.known.iter().filter(|(s, ..)| *s == section).map(|(_, k, _)| *k);
+        if let Some(near) = nearest(key, here) {
+            return format!("unknown key{}", did_you_mean(Some(near)));
+        }
+        let elsewhere = nearest(key, self.known.iter().map(|(_, k, _)| *k));
+        match self.known.iter().find(|(_, k, _)| Some(*k) == elsewhere) {
+            Some((section, key, _)) => format!("unknown key here; {key} stands under [{section}]"),
+            None => "unknown key".to_owned(),
+        }
     }
-    let here = KEYS.iter().filter(|(s, ..)| *s == section).map(|(_, k, _)| *k);
-    if let Some(near) = nearest(key, here) {
-        return format!("unknown key{}", did_you_mean(Some(near)));
+
+    /// Whether there is such a key, `section.name`.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.known.iter().any(|(.., line)| line.id == id)
     }
-    let elsewhere = nearest(key, KEYS.iter().map(|(_, k, _)| *k));
-    match KEYS.iter().find(|(_, k, _)| Some(*k) == elsewhere) {
-        Some((section, key, _)) => format!("unknown key here; {key} stands under [{section}]"),
-        None => "unknown key".to_owned(),
+
+    fn line(&self, section: &str, key: &str) -> Option<&'static Line> {
+        self.known.iter().find(|(s, k, _)| *s == section && *k == key).map(|(.., line)| line)
     }
 }
 
 /// The environment variable that overrides a key.
 pub fn variable(section: &str, key: &str) -> String {
     format!("{PREFIX}{}__{}", section.to_uppercase(), key.to_uppercase())
-}
-
-fn known(section: &str, key: &str) -> Option<&'static Line> {
-    KEYS.iter().find(|(s, k, _)| *s == section && *k == key).map(|(.., line)| line)
 }
 
 /// The text of a variable as the key wants it; left a text where it does not fit, for the key to refuse. The entries of a

@@ -19,6 +19,7 @@ use super::places::{address, bounce_address, database_path, hello_name, host, pa
 use super::reader::Reader;
 use super::secret;
 use super::types::{Link, LogFormat, Mailbox, Pattern, Rate, Security};
+use super::value::{Keys, Line};
 use crate::domain::calendar::SendDays;
 use crate::domain::customer::EmailAddress;
 use crate::domain::fact::Partial;
@@ -35,25 +36,12 @@ const INTRO: &str = "\
 # No secret belongs in this file. Prove your changes with: shipby check
 ";
 
-/// How a key stands in config.toml.
-#[derive(Debug, Clone, Copy)]
-pub struct Line {
-    /// Its section and name, with a dot.
-    pub(super) id: &'static str,
-    /// A value as TOML writes it.
-    pub(super) literal: &'static str,
-    /// How it is read: as the name of the method of [`Reader`].
-    how: &'static str,
-    above: &'static [&'static str],
-    comment: &'static str,
-}
-
 macro_rules! keys {
     ($($section:ident: $values:ident {
         $($(#[doc = $above:literal])* $key:ident: $type:ty = $how:ident($literal:tt, $parse:expr) $(, $comment:literal)?;)*
     })*) => {
         /// Every key: section, name, and how it stands in config.toml, in the order of that file.
-        pub const KEYS: &[(&str, &str, Line)] = &[$($((
+        pub const KEYS: Keys = &[$($((
             stringify!($section),
             stringify!($key),
             Line {

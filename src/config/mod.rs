@@ -18,13 +18,15 @@ mod reader;
 mod secret;
 mod settings;
 mod types;
+mod value;
 
 pub use document::variable;
 pub use error::{ConfigError, Place, Problem};
-pub use keys::{Bounces, KEYS, Line, Log, Shop, sample};
+pub use keys::{Bounces, KEYS, Log, Shop, sample};
 pub use secret::{Credentials, Password};
 pub use settings::{Alerts, Config, Database, Delivery, Smtp};
 pub use types::{Allowed, Link, LogFormat, Mailbox, Mode, Rate, Security};
+pub use value::{Keys, Line};
 
 use document::Document;
 use reader::Reader;
@@ -71,9 +73,9 @@ impl Config {
         let env: Vec<_> = env.collect();
         let credentials = env.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY");
         let credentials = credentials.map(|(_, folder)| PathBuf::from(folder));
-        let mut document = Document::read(path, text);
+        let mut document = Document::read(path, text, KEYS);
         document.environment(env.into_iter());
-        let mut reader = Reader::new(document);
+        let mut reader = Reader::new(document, Document::read(Path::new(""), &sample(), KEYS));
         let config = build::build(path, &mut reader, credentials.as_deref());
         match config {
             Some(config) if reader.problems.is_empty() => Ok(config),

@@ -11,9 +11,9 @@ use crate::domain::calendar::SendDays;
 use crate::domain::supply::iso_date;
 use crate::text::{duration as spans, is_language_tag, nearest, zone as zones};
 
-use super::document::Value;
 use super::error::{did_you_mean, quoted};
 use super::reader::Read;
+use super::value::Value;
 
 const UNITS: &str = "a number and one of ms, s, m, h, d";
 

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::document::Value;
 use super::error::quoted;
 use super::parsers::{some_text, text};
 use super::reader::Read;
+use super::value::Value;
 use crate::domain::bounce::TOKEN;
 use crate::domain::customer::EmailAddress;
 

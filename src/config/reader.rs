@@ -4,11 +4,10 @@
 //! None only if a default cannot be read, which the table of keys rules out.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use super::document::{Document, Raw, Value};
+use super::document::Document;
 use super::error::{Place, Problem};
-use super::keys;
+use super::value::{Raw, Value};
 
 pub(super) type Read<T> = Result<T, String>;
 
@@ -20,10 +19,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(mut document: Document) -> Self {
+    /// What was configured, and what config.toml has as it comes.
+    pub(super) fn new(mut document: Document, defaults: Document) -> Self {
         let problems = std::mem::take(&mut document.problems);
-        let defaults = Document::read(Path::new(""), &keys::sample()).values;
-        Self { document, defaults, problems }
+        Self { document, defaults: defaults.values, problems }
     }
 
     /// The value of a key, or its default.
@@ -86,7 +85,7 @@ impl Reader {
 
     /// Where the key was given.
     pub(super) fn place(&self, key: &str) -> Place {
-        debug_assert!(keys::KEYS.iter().any(|(.., line)| line.id == key), "{key} is no key");
+        debug_assert!(self.document.knows(key), "{key} is no key");
         self.document.values.get(key).map_or(Place::Default, |raw| raw.place.clone())
     }
 

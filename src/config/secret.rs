@@ -8,9 +8,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::document::Value;
 use super::error::{ConfigError, Place, Problem};
 use super::reader::Read;
+use super::value::Value;
 
 /// A password. Neither `Debug` nor an error shows it; there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::domain::customer::EmailAddress;
 use crate::text::{plain, url};
 
-use super::document::Value;
 use super::error::quoted;
 use super::parsers;
 use super::reader::Read;
+use super::value::Value;
 
 /// Where mail goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
