@@ -154,7 +154,8 @@ pub(super) struct NextStatus {
 }
 
 /// `status_every` civil days after the last accepted notice, else after the intake; the day before where that day
-/// is closed. One that came to nothing is due anew the next day; after [`STATUS_FAILURES`], a person is asked and it waits as long again.
+/// is closed. One that came to nothing is due anew the next day; after [`STATUS_FAILURES`] a person is asked and it waits
+/// as long again.
 pub(super) fn next_status(order: &Order, policy: &Policy) -> NextStatus {
     let (contact, window, zone) = (&order.contact, &policy.window, order.zone(policy));
     let last = day_of(order.silent_since(), zone);
