@@ -42,7 +42,7 @@ pub struct Line {
     pub(super) id: &'static str,
     /// A value as TOML writes it.
     pub(super) literal: &'static str,
-    /// How it is read: as the name of the method of [`Reader`].
+    /// How it is read: as the name of the reader's method.
     pub(super) how: &'static str,
     pub(super) above: &'static [&'static str],
     pub(super) comment: &'static str,

@@ -19,7 +19,7 @@ const READERS: usize = 4;
 pub enum Durability {
     /// What was committed survives power loss.
     Full,
-    /// For what is thrown away: nothing is kept before [`Store::close`], and nothing that fails is taken back.
+    /// For what is thrown away: nothing is kept before `Store::close`, and nothing that fails is taken back.
     None,
     /// The same for a simulation. The statements are those of the daemon, which its schema holds to every condition; here
     /// it does so in a debug build only, for it takes a sixth of the time.
