@@ -110,7 +110,10 @@ fn event(process: &str, name: &str, arguments: &str) -> Option<Event> {
         "sendto" | "writev" => Event::Said { socket: file(), bytes: quoted().flat_map(octets).collect() },
         "unlink" => Event::Remove { file: text(quoted().next()?) },
         "execve" => Event::Started { process, arguments: quoted().map(text).collect::<Vec<_>>().join(" ") },
-        "exit_group" => Event::Ended { process, code: arguments.split(')').next()?.to_owned() },
+        // What follows the code says whether strace saw the end of the call.
+        "exit_group" => {
+            Event::Ended { process, code: arguments.chars().take_while(char::is_ascii_digit).collect() }
+        }
         other => panic!("nobody asked for {other}"),
     })
 }
